@@ -1,0 +1,114 @@
+"""One tree of named errors. What reaches a client has one status and one stable code; it is rendered in one place."""
+
+from __future__ import annotations
+
+from typing import Any
+
+__all__ = [
+    "ConfigError",
+    "Conflict",
+    "Forbidden",
+    "InsufficientStorage",
+    "InvalidRequest",
+    "MediaServerError",
+    "NotFound",
+    "NotYet",
+    "PayloadTooLarge",
+    "RangeNotSatisfiable",
+    "RateLimited",
+    "ServerError",
+    "StartError",
+    "Unauthorized",
+    "Unavailable",
+]
+
+
+class MediaServerError(Exception):
+    """Every error of ours; its text is one sentence a person can act on."""
+
+
+class ConfigError(MediaServerError):
+    """The configuration cannot be used; the message names file, line and key."""
+
+
+class StartError(MediaServerError):
+    """The program cannot go on; the message says what to do."""
+
+
+class ServerError(MediaServerError):
+    """An error a client is told about, as the `/v1` envelope or in the words of a dialect.
+
+    `details` is a string or None; `extra` holds the members that stand beside it (`fields`, `limit`, `sessions`, …).
+    """
+
+    status = 500
+    code = "INTERNAL_ERROR"
+
+    def __init__(self, message: str, *, details: str | None = None, headers: dict[str, str] | None = None, **extra: Any) -> None:
+        super().__init__(message)
+        self.message = message
+        self.details = details
+        self.headers = headers or {}
+        self.extra = extra
+
+
+class InvalidRequest(ServerError):
+    """`fields` is a list of `{"field", "problem"}`."""
+
+    status = 400
+    code = "INVALID_REQUEST"
+
+
+class Unauthorized(ServerError):
+    status = 401
+    code = "UNAUTHORIZED"
+
+    def __init__(self, message: str = "Sign in to do this.", **extra: Any) -> None:
+        super().__init__(message, headers={"WWW-Authenticate": "Bearer"}, **extra)
+
+
+class Forbidden(ServerError):
+    status = 403
+    code = "FORBIDDEN"
+
+
+class NotFound(ServerError):
+    status = 404
+    code = "NOT_FOUND"
+
+
+class Conflict(ServerError):
+    status = 409
+    code = "CONFLICT"
+
+
+class PayloadTooLarge(ServerError):
+    status = 413
+    code = "PAYLOAD_TOO_LARGE"
+
+
+class RangeNotSatisfiable(ServerError):
+    status = 416
+    code = "RANGE_NOT_SATISFIABLE"
+
+
+class RateLimited(ServerError):
+    status = 429
+    code = "RATE_LIMITED"
+
+
+class Unavailable(ServerError):
+    status = 503
+    code = "SERVICE_UNAVAILABLE"
+
+
+class NotYet(Unavailable):
+    """What was asked for is being made; `Retry-After` says when to ask again."""
+
+    def __init__(self, message: str, *, retry_after: int = 1, **extra: Any) -> None:
+        super().__init__(message, headers={"Retry-After": str(retry_after)}, **extra)
+
+
+class InsufficientStorage(ServerError):
+    status = 507
+    code = "INSUFFICIENT_STORAGE"
