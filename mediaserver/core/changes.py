@@ -1,0 +1,99 @@
+"""The change log: facts written in their own transaction, and the wake-up that follows the commit."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from mediaserver.events import Event
+from mediaserver.models import Change
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from mediaserver.core.db import Database
+    from mediaserver.core.wakeups import Wakeups
+
+TOPIC = "changes"
+POLL_SECONDS = 1.0  # a lost wake-up costs no more than this (DESIGN.md)
+BATCH = 500
+KEEP_ROWS = 100_000
+OVERLAP_SECONDS = 10.0  # Postgres commits sequence numbers out of order: the last ten seconds are read again
+
+
+class ChangeLog:
+    """Implements `mediaserver.contracts.Changes`."""
+
+    def __init__(self, db: Database, wakeups: Wakeups) -> None:
+        self._db = db
+        self._wakeups = wakeups
+
+    async def record(self, event: Event, tx: Any = None) -> int:
+        if tx is None:
+            async with self._db.transaction() as own:
+                return await self.record(event, own)
+        rows = await self._db.fetch(
+            "INSERT INTO core_change (kind, payload, at) VALUES (?, ?, {now}) RETURNING seq",
+            event.kind,
+            json.dumps(event.payload()),
+        )
+        self._db.after_commit(self._announce)
+        return int(rows[0]["seq"])
+
+    def _announce(self) -> None:
+        self._wakeups.notify(TOPIC)
+
+    async def last(self) -> int:
+        rows = await self._db.fetch("SELECT coalesce(max(seq), 0) AS seq FROM core_change", reading=True)
+        return int(rows[0]["seq"])
+
+    async def prune(self) -> None:
+        """Forget what no reader is behind any more."""
+        await self._db.fetch("DELETE FROM core_change WHERE seq < (SELECT max(seq) FROM core_change) - ?", KEEP_ROWS)
+
+    async def stream(self, after: int) -> AsyncIterator[tuple[int, Event]]:
+        """Every change that follows `after`, for ever, each once, as soon as it is committed."""
+        reader = Reader(self._db, after)
+        subscription = self._wakeups.subscribe(TOPIC)
+        try:
+            while True:
+                for change in await reader.read():
+                    yield change
+                await subscription.wait(POLL_SECONDS)
+        finally:
+            subscription.close()
+
+
+class Reader:
+    """Reads on from a sequence number, each change once, those included that were committed late."""
+
+    def __init__(self, db: Database, after: int) -> None:
+        self._db = db
+        self.seq = after
+        self._recent: dict[int, float] = {}
+
+    async def read(self) -> list[tuple[int, Event]]:
+        fresh: list[tuple[int, Event]] = []
+        while rows := await self._rows():
+            for change in rows:
+                self._recent[change.seq] = change.at
+                self.seq = max(self.seq, change.seq)
+                event = Event.load(change.kind, change.payload)
+                if event is not None:
+                    fresh.append((change.seq, event))
+            if len(rows) < BATCH:
+                break
+        self._forget()
+        return fresh
+
+    async def _rows(self) -> list[Change]:
+        if self._db.is_sqlite:
+            return await Change.filter(seq__gt=self.seq).order_by("seq").limit(BATCH)
+        newest = max(self._recent.values(), default=0.0)
+        late = Change.filter(at__gt=newest - OVERLAP_SECONDS, seq__lte=self.seq, seq__not_in=list(self._recent))
+        missed = await late.order_by("seq").limit(BATCH) if self._recent else []
+        return missed or await Change.filter(seq__gt=self.seq).order_by("seq").limit(BATCH)
+
+    def _forget(self) -> None:
+        newest = max(self._recent.values(), default=0.0)
+        self._recent = {seq: at for seq, at in self._recent.items() if at > newest - 2 * OVERLAP_SECONDS}
