@@ -54,8 +54,8 @@ class Subscription:
 class Wakeups:
     """One datagram socket per process in `folder`.
 
-    Without a folder, or where there is no AF_UNIX, only this process hears. A datagram may be lost (a full queue, a socket
-    that is just being made): whoever waits also looks once a second.
+    Without a folder, or where there is no AF_UNIX, only this process hears. A datagram may be lost (a full queue,
+    a socket that is just being made): whoever waits also looks once a second.
     """
 
     def __init__(self, folder: Path | None = None) -> None:
