@@ -1,0 +1,288 @@
+"""A SAQ broker in one SQLite file, for one machine. What it holds are ids; the truth about a job is its JobRecord."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sqlite3
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from saq.job import Job, Status
+from saq.queue.base import Queue
+from saq.utils import now
+
+from mediaserver.core.sweeping import end_stuck, is_orphan
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Iterable
+    from pathlib import Path
+
+    from saq.types import CountKind, QueueInfo, WorkerInfo
+
+    from mediaserver.core.wakeups import Subscription, Wakeups
+
+T = TypeVar("T")
+
+SCHEMA = """
+create table if not exists jobs (
+  key text primary key, queue text not null, job text not null, status text not null,
+  priority integer not null default 0, scheduled real not null, expire_at real
+) without rowid;
+create index if not exists jobs_in_turn on jobs (queue, status, priority, scheduled);
+create table if not exists workers (
+  id text, queue text, info text not null, expire_at real not null, primary key (id, queue)
+);
+create table if not exists locks (name text primary key, until real not null);
+"""
+DUE = (
+    "select key from jobs where queue = ? and status = 'queued' and scheduled <= ? order by priority, scheduled limit 1"
+)
+TAKE = f"""
+update jobs set status = 'active', job = json_set(job, '$.status', 'active', '$.started', ?, '$.touched', ?)
+where key = ({DUE}) returning job
+"""  # noqa: S608
+ENQUEUE = """
+insert into jobs (key, queue, job, status, priority, scheduled) values (?, ?, ?, 'queued', ?, ?)
+on conflict (key) do update set queue = excluded.queue, job = excluded.job, status = excluded.status,
+  priority = excluded.priority, scheduled = excluded.scheduled, expire_at = null
+  where jobs.status in ('aborted', 'complete', 'failed')
+returning 1
+"""
+LOCK = """
+insert into locks values (?, ?) on conflict (name) do update set until = excluded.until where until < ? returning 1
+"""
+COUNTS = {
+    "queued": "status = 'queued' and scheduled <= ?",
+    "active": "status = 'active' and 0 < ?",
+    "incomplete": "status in ('new', 'queued', 'active') and 0 < ?",
+}
+BATCH = 500
+OPENING_SECONDS = 10
+
+
+class SqliteQueue(Queue):
+    """Every call is one short statement on one connection, in one thread.
+
+    Whoever enqueues wakes whoever dequeues, by way of the topic `queue:<name>`; `look_seconds` is the net under it.
+    """
+
+    def __init__(self, path: Path, name: str, wakeups: Wakeups, *, look_seconds: float = 1.0) -> None:
+        super().__init__(name=name, dump=None, load=None)
+        self._path = path
+        self._wakeups = wakeups
+        self._look_seconds = look_seconds
+        self._topic = f"queue:{name}"
+        self._waiting: set[Subscription] = set()
+        self._thread: ThreadPoolExecutor | None = None
+        self._connection: sqlite3.Connection | None = None
+
+    async def connect(self) -> None:
+        if self._thread is not None:
+            return
+        self._thread = ThreadPoolExecutor(1, f"queue-{self.name}")
+        await self._in_thread(self._open)
+        await super().connect()
+
+    async def disconnect(self) -> None:
+        thread, self._thread = self._thread, None
+        if thread is None:
+            return
+        for subscription in tuple(self._waiting):
+            subscription.announce()
+        await asyncio.get_running_loop().run_in_executor(thread, self._close)
+        thread.shutdown()
+
+    async def job(self, job_key: str) -> Job | None:
+        return (await self.jobs([job_key]))[0]
+
+    async def jobs(self, job_keys: Iterable[str]) -> list[Job | None]:
+        keys = list(job_keys)
+        found: dict[str, Job | None] = {}
+        for first in range(0, len(keys), BATCH):
+            some = keys[first : first + BATCH]
+            sql = f"select key, job, status from jobs where queue = ? and key in ({_marks(some)})"  # noqa: S608
+            for key, job, status in await self._rows(sql, self.name, *some):
+                found[key] = self.deserialize(job, status)
+        return [found.get(key) for key in keys]
+
+    async def iter_jobs(self, statuses: list[Status] | None = None, batch_size: int = 100) -> AsyncIterator[Job]:
+        wanted = [status.value for status in statuses or Status]
+        sql = f"""select key, job, status from jobs where queue = ? and key > ? and status in ({_marks(wanted)})
+                  order by key limit ?"""  # noqa: S608
+        last = ""
+        while rows := await self._rows(sql, self.name, last, *wanted, batch_size):
+            for key, payload, status in rows:
+                last = key
+                if job := self.deserialize(payload, status):
+                    yield job
+
+    async def count(self, kind: CountKind) -> int:
+        if kind not in COUNTS:
+            raise ValueError(f"Jobs are counted as {', '.join(COUNTS)}, not as {kind}.")
+        sql = f"select count(*) from jobs where queue = ? and {COUNTS[kind]}"  # noqa: S608
+        return int((await self._rows(sql, self.name, time.time()))[0][0])
+
+    async def info(self, jobs: bool = False, offset: int = 0, limit: int = 10) -> QueueInfo:
+        rows = await self._rows(
+            "select id, info from workers where queue = ? and expire_at >= ?", self.name, time.time()
+        )
+        queued, active = await self.count("queued"), await self.count("active")
+        return {
+            "workers": {worker: json.loads(info) for worker, info in rows},
+            "name": self.name,
+            "queued": queued,
+            "active": active,
+            "scheduled": await self.count("incomplete") - queued - active,
+            "jobs": await self._first_jobs(offset, limit) if jobs else [],
+        }
+
+    async def dequeue(self, timeout: float = 0.0, poll_interval: float = 0.0) -> Job | None:  # noqa: ASYNC109
+        """The next job that is due; None after `timeout` seconds (0: waits for ever) and after `disconnect`."""
+        end = time.monotonic() + timeout if timeout else float("inf")
+        with self._wakeups.subscribe(self._topic) as news:
+            self._waiting.add(news)
+            try:
+                while self._thread is not None:
+                    job = await self._take_unless_cancelled()
+                    left = end - time.monotonic()
+                    if job is not None or left <= 0:
+                        return job
+                    await news.wait(min(poll_interval or self._look_seconds, left))
+                return None
+            finally:
+                self._waiting.discard(news)
+
+    async def abort(self, job: Job, error: str, ttl: float = 5) -> None:  # noqa: ARG002  (the mark is in the row)
+        """A job that waits is ended here, one that runs is marked for its worker; what has ended stays as it is."""
+        job.error = error
+        mark = "update jobs set status = 'aborting', job = ? where key = ? and status = 'active' returning 1"
+        if await self._rows(mark, self.serialize(job), job.key):
+            job.status = Status.ABORTING
+            return
+        claim = "update jobs set status = 'aborting' where key = ? and status in ('new', 'queued') returning 1"
+        if await self._rows(claim, job.key):
+            await self.finish(job, Status.ABORTED, error=error)
+
+    async def sweep(self, lock: int = 60, abort: float = 5.0) -> list[str]:
+        """Delete what has expired, end what is stuck, forget what a worker that is gone left behind."""
+        current = time.time()
+        if not await self._rows(LOCK, f"sweep:{self.name}", current + lock * 0.9, current):
+            return []
+        await self._rows("delete from jobs where queue = ? and expire_at <= ?", self.name, current)
+        await self._rows("delete from workers where expire_at < ?", current)
+        workers = {worker for (worker,) in await self._rows("select id from workers where queue = ?", self.name)}
+        swept = []
+        async for job in self.iter_jobs([Status.ACTIVE, Status.ABORTING]):
+            if job.stuck:
+                await end_stuck(self, job, abort)
+            elif is_orphan(job, workers):
+                await self._rows("delete from jobs where key = ?", job.key)
+            else:
+                continue
+            swept.append(job.key)
+        return swept
+
+    async def write_worker_info(self, worker_id: str, info: WorkerInfo, ttl: int) -> None:
+        sql = "insert or replace into workers values (?, ?, ?, ?)"
+        await self._rows(sql, worker_id, self.name, json.dumps(info), time.time() + ttl)
+
+    async def _enqueue(self, job: Job) -> Job | None:
+        due = job.scheduled or time.time()
+        if not await self._rows(ENQUEUE, job.key, self.name, self.serialize(job), job.priority, due):
+            return None
+        self._wakeups.notify(self._topic)
+        return job
+
+    async def _update(self, job: Job, status: Status | None = None, **kwargs: Any) -> None:  # noqa: ARG002
+        """Without a status only the payload changes; a mark to abort outlives the worker's word that it runs."""
+        if status is None:
+            await self._rows("update jobs set job = ? where key = ?", self.serialize(job), job.key)
+            return
+        job.status = status
+        sql = """update jobs set job = ?1, status = iif(status = 'aborting' and ?2 = 'active', status, ?2)
+                 where key = ?3"""
+        await self._rows(sql, self.serialize(job), status.value, job.key)
+
+    async def _retry(self, job: Job, error: str | None) -> None:  # noqa: ARG002  (the error stands in the job)
+        sql = "update jobs set job = ?, status = 'queued', scheduled = ?, expire_at = null where key = ?"
+        await self._rows(sql, self.serialize(job), time.time() + job.next_retry_delay(), job.key)
+        self._wakeups.notify(self._topic)
+
+    async def _finish(self, job: Job, status: Status, **_: Any) -> None:
+        if job.ttl < 0:
+            await self._rows("delete from jobs where key = ?", job.key)
+            return
+        expire_at = time.time() + job.ttl if job.ttl else None
+        sql = "update jobs set job = ?, status = ?, expire_at = ? where key = ?"
+        await self._rows(sql, self.serialize(job), status.value, expire_at, job.key)
+
+    async def _first_jobs(self, offset: int, limit: int) -> list[dict[str, Any]]:
+        sql = """select job, status from jobs where queue = ? and status in ('queued', 'active')
+                 order by status, priority, scheduled limit ? offset ?"""
+        jobs = [self.deserialize(*row) for row in await self._rows(sql, self.name, limit, offset)]
+        return [job.to_dict() for job in jobs if job]
+
+    async def _take_unless_cancelled(self) -> Job | None:
+        """A worker that is stopped in the middle of taking gives the job back: nobody else would run it."""
+        taking = asyncio.ensure_future(self._in_thread(self._take))
+        try:
+            return await asyncio.shield(taking)
+        except asyncio.CancelledError:
+            if job := await taking:
+                await self._rows("update jobs set status = 'queued' where key = ?", job.key)
+                self._wakeups.notify(self._topic)
+            raise
+
+    def _take(self) -> Job | None:
+        current = time.time()
+        if not self._execute(DUE, self.name, current):  # most looks find nothing; they must not lock the file
+            return None
+        started = now()
+        rows = self._execute(TAKE, started, started, self.name, current)
+        return self.deserialize(rows[0][0]) if rows else None
+
+    def _open(self) -> None:
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        connection = sqlite3.connect(self._path, timeout=OPENING_SECONDS, isolation_level=None, check_same_thread=False)
+        self._connection = connection
+        _patiently(lambda: connection.execute("pragma journal_mode = wal").fetchall())
+        connection.execute("pragma synchronous = normal")  # a power cut may lose ids; the reconciler brings them back
+        _patiently(lambda: connection.executescript(SCHEMA))
+
+    def _close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def _execute(self, sql: str, *values: Any) -> list[Any]:
+        if self._connection is None:
+            raise ConnectionError(f"The queue {self.name} is not connected.")
+        return self._connection.execute(sql, values).fetchall()
+
+    async def _rows(self, sql: str, *values: Any) -> list[Any]:
+        return await self._in_thread(lambda: self._execute(sql, *values))
+
+    async def _in_thread(self, work: Callable[[], T]) -> T:
+        if self._thread is None:
+            raise ConnectionError(f"The queue {self.name} is not connected.")
+        return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+
+
+def _marks(values: list[str]) -> str:
+    return ", ".join("?" * len(values))
+
+
+def _patiently(work: Callable[[], object]) -> None:
+    """Several processes create the file at once: SQLite refuses the change to WAL without waiting."""
+    end = time.monotonic() + OPENING_SECONDS
+    while True:
+        try:
+            work()
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() > end:
+                raise
+            time.sleep(0.01)
+        else:
+            return

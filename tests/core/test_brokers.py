@@ -1,0 +1,425 @@
+"""One contract for both brokers: whatever holds for SQLite holds for Redis."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from contextlib import ExitStack, asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from saq.job import Job, Status
+from saq.worker import Worker
+
+from mediaserver.core.broker import make_queue
+from mediaserver.core.broker_sqlite import SqliteQueue
+from mediaserver.core.wakeups import Wakeups
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+    from pathlib import Path
+
+    from saq.queue.base import Queue
+
+PROGRAM = """
+import asyncio, sys
+from pathlib import Path
+from saq.worker import Worker
+from mediaserver.core.broker import make_queue
+from mediaserver.core.wakeups import Wakeups
+
+async def run(ctx, *, record_id):
+    print(record_id, flush=True)
+    await asyncio.sleep(3600 if record_id < 0 else 0)
+
+async def main(folder, redis):
+    wakeups = Wakeups(folder / "run")
+    await wakeups.open()
+    queue = make_queue("background", redis=redis or None, path=folder / "jobs.sqlite3", wakeups=wakeups)
+    await queue.connect()
+    try:
+        await Worker(queue, [("run", run)], dequeue_timeout=1, concurrency=1).start()
+    finally:
+        await queue.disconnect()
+        await wakeups.close()
+
+asyncio.run(main(Path(sys.argv[1]), sys.argv[2]))
+"""
+
+
+@dataclass
+class Broker:
+    folder: Path
+    redis: str | None
+    wakeups: Wakeups
+
+    def queue(self, name: str = "background") -> Queue:
+        return make_queue(name, redis=self.redis, path=self.folder / "jobs.sqlite3", wakeups=self.wakeups)
+
+
+@pytest.fixture(scope="module")
+def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    program = shutil.which("redis-server")
+    if program is None:
+        pytest.skip("redis-server is not installed")
+    folder = tmp_path_factory.mktemp("redis")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    options = ["--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(folder)]
+    server = subprocess.Popen([program, *options], stdout=subprocess.PIPE, text=True)
+    assert server.stdout is not None
+    assert any("eady to accept connections" in line for line in server.stdout)
+    yield f"redis://127.0.0.1:{port}/0"
+    server.kill()
+    server.communicate()
+
+
+@pytest.fixture(params=["sqlite", "redis"])
+async def broker(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Broker]:
+    redis = request.getfixturevalue("redis_url") if request.param == "redis" else None
+    wakeups = Wakeups(tmp_path / "run")
+    await wakeups.open()
+    broker = Broker(tmp_path, redis, wakeups)
+    yield broker
+    if redis:
+        queue: Any = broker.queue()
+        await queue.redis.flushdb()
+        await queue.disconnect()
+    await wakeups.close()
+
+
+@pytest.fixture
+async def queue(broker: Broker) -> AsyncIterator[Queue]:
+    queue = broker.queue()
+    await queue.connect()
+    yield queue
+    await queue.disconnect()
+
+
+@dataclass
+class Runs:
+    """A job function that remembers what it ran; a negative id runs until it is cancelled."""
+
+    seen: asyncio.Queue[int]
+    ended: asyncio.Queue[int]
+
+    async def run(self, _context: Any, *, record_id: int) -> int:
+        self.seen.put_nowait(record_id)
+        try:
+            if record_id < 0:
+                await asyncio.Event().wait()
+        finally:
+            self.ended.put_nowait(record_id)
+        return record_id * 2
+
+
+@asynccontextmanager
+async def working(broker: Broker, **options: Any) -> AsyncIterator[Runs]:
+    runs = Runs(asyncio.Queue(), asyncio.Queue())
+    queue = broker.queue()
+    await queue.connect()
+    settings = {"dequeue_timeout": 1, "concurrency": 4, "timers": {"abort": 0.05, "schedule": 1}, **options}
+    worker = Worker(queue, [("run", runs.run)], **settings)
+    task = asyncio.create_task(worker.start())
+    try:
+        yield runs
+    finally:
+        await worker.stop()
+        await task
+        await queue.disconnect()
+
+
+@contextmanager
+def started(folder: Path, redis: str | None = None) -> Iterator[subprocess.Popen[str]]:
+    """A worker process that prints every id it runs."""
+    arguments = [sys.executable, "-c", PROGRAM, str(folder), redis or ""]
+    with subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+async def line(process: subprocess.Popen[str]) -> str:
+    assert process.stdout is not None
+    return await asyncio.to_thread(process.stdout.readline)
+
+
+async def enqueue(queue: Queue, record_id: int, fence: int = 0, **options: Any) -> Job | None:
+    limits = {"retries": 1, "timeout": 0, "heartbeat": 0, **options}
+    return await queue.enqueue("run", key=f"{record_id}:{fence}", record_id=record_id, **limits)
+
+
+async def until(check: Callable[[], Awaitable[bool]]) -> None:
+    async with asyncio.timeout(30):
+        while not await check():  # noqa: ASYNC110  (another process decides)
+            await asyncio.sleep(0.01)
+
+
+async def until_status(queue: Queue, key: str, status: Status) -> Job:
+    async def reached() -> bool:
+        job = await queue.job(key)
+        return job is not None and job.status == status
+
+    await until(reached)
+    job = await queue.job(key)
+    assert job is not None
+    return job
+
+
+async def test_a_job_runs_and_its_result_is_kept(broker: Broker, queue: Queue) -> None:
+    async with working(broker):
+        await enqueue(queue, 21)
+        job = await until_status(queue, "21:0", Status.COMPLETE)
+        assert job.result == 42
+
+
+async def test_a_key_is_taken_once_while_it_waits_or_runs(broker: Broker, queue: Queue) -> None:
+    assert await enqueue(queue, -1)
+    assert await enqueue(queue, -1) is None
+    async with working(broker) as runs:
+        assert await runs.seen.get() == -1
+        assert await enqueue(queue, -1) is None
+        assert await enqueue(queue, -1, fence=1)
+        assert await runs.seen.get() == -1
+
+
+async def test_a_key_is_free_again_when_its_job_has_ended(broker: Broker, queue: Queue) -> None:
+    async with working(broker) as runs:
+        for _ in range(2):
+            assert await enqueue(queue, 5)
+            await runs.seen.get()
+            await until_status(queue, "5:0", Status.COMPLETE)
+
+
+async def test_a_scheduled_job_waits_for_its_time(broker: Broker, queue: Queue) -> None:
+    due = int(time.time()) + 2
+    await enqueue(queue, 1, scheduled=due)
+    assert await queue.count("incomplete") == 1
+    async with working(broker) as runs:
+        await enqueue(queue, 2)
+        assert await runs.seen.get() == 2
+        assert await runs.seen.get() == 1
+        assert time.time() >= due
+
+
+async def test_a_waiting_job_that_is_aborted_never_runs(broker: Broker, queue: Queue) -> None:
+    job = await enqueue(queue, 1)
+    assert job is not None
+    await job.abort("changed my mind")
+    await enqueue(queue, 2)
+    async with working(broker) as runs:
+        assert await runs.seen.get() == 2
+        assert runs.seen.empty()
+    job = await until_status(queue, "1:0", Status.ABORTED)
+    assert job.error == "changed my mind"
+
+
+async def test_a_running_job_that_is_aborted_is_cancelled(broker: Broker, queue: Queue) -> None:
+    async with working(broker) as runs:
+        await enqueue(queue, -1)
+        await runs.seen.get()
+        job = await until_status(queue, "-1:0", Status.ACTIVE)
+        await job.abort("the film is gone")
+        assert await runs.ended.get() == -1
+        await until_status(queue, "-1:0", Status.ABORTED)
+
+
+async def test_sweeping_ends_a_job_whose_heart_stands_still(queue: Queue) -> None:
+    await enqueue(queue, 1, heartbeat=1)
+    job = await queue.dequeue(timeout=1)
+    assert job is not None
+    await job.update(status=Status.ACTIVE, attempts=1)
+    await asyncio.sleep(2.1)  # heartbeats are counted in whole seconds
+    assert len(await queue.sweep(lock=1, abort=0.01)) == 1
+    await until_status(queue, "1:0", Status.ABORTED)
+    assert await queue.count("active") == 0
+
+
+async def test_sweeping_leaves_a_job_without_limits_alone(queue: Queue) -> None:
+    await enqueue(queue, 1)
+    job = await queue.dequeue(timeout=1)
+    assert job is not None
+    await job.update(status=Status.ACTIVE)
+    assert await queue.sweep(lock=1, abort=0.01) == []
+    assert await queue.count("active") == 1
+
+
+async def test_dequeue_gives_up_after_its_timeout(queue: Queue) -> None:
+    assert await queue.dequeue(timeout=0.05) is None
+
+
+async def test_an_idle_worker_stops_by_itself_within_its_dequeue_timeout(broker: Broker) -> None:
+    queue = broker.queue()
+    await queue.connect()
+    worker = Worker(queue, [("run", Runs(asyncio.Queue(), asyncio.Queue()).run)], dequeue_timeout=1)
+    task = asyncio.create_task(worker.start())
+    await asyncio.sleep(0.1)
+    worker.event.set()
+    async with asyncio.timeout(20):
+        await task
+        await queue.disconnect()
+
+
+async def test_many_ids_all_run_once(broker: Broker, queue: Queue) -> None:
+    async with working(broker) as runs:
+        for number in range(1, 301):
+            await enqueue(queue, number)
+        seen = [await runs.seen.get() for _ in range(300)]
+    assert sorted(seen) == list(range(1, 301))
+
+
+async def test_two_workers_share_and_run_every_id_once(broker: Broker, queue: Queue) -> None:
+    async with working(broker) as first, working(broker) as second:
+        for number in range(1, 101):
+            await enqueue(queue, number)
+
+        async def all_done() -> bool:
+            return await queue.count("incomplete") == 0
+
+        await until(all_done)
+        seen = [runs.seen.get_nowait() for runs in (first, second) for _ in range(runs.seen.qsize())]
+    assert sorted(seen) == list(range(1, 101))
+
+
+async def test_queues_of_one_broker_do_not_mix(broker: Broker, queue: Queue) -> None:
+    mail = broker.queue("mail")
+    await mail.connect()
+    await enqueue(mail, 1)
+    assert await queue.dequeue(timeout=0.05) is None
+    assert (await queue.info())["queued"] == 0
+    assert (await mail.info())["queued"] == 1
+    assert await mail.dequeue(timeout=1)
+    await mail.disconnect()
+
+
+async def test_info_lists_the_workers(broker: Broker, queue: Queue) -> None:
+    async with working(broker):
+
+        async def one_worker() -> bool:
+            return len((await queue.info())["workers"]) == 1
+
+        await until(one_worker)
+
+
+async def test_jobs_are_listed_by_status(queue: Queue) -> None:
+    await enqueue(queue, 1)
+    await enqueue(queue, 2)
+    keys = {job.key async for job in queue.iter_jobs([Status.QUEUED])}
+    assert keys == {"1:0", "2:0"}
+    assert [job async for job in queue.iter_jobs([Status.FAILED])] == []
+    assert [job and job.key for job in await queue.jobs(["2:0", "9:9"])] == ["2:0", None]
+
+
+@pytest.mark.slow
+async def test_after_kill_9_the_record_runs_at_once_under_its_next_fence(broker: Broker, queue: Queue) -> None:
+    with started(broker.folder, broker.redis) as first:
+        await enqueue(queue, -7)
+        assert await line(first) == "-7\n"
+        first.kill()
+    with started(broker.folder, broker.redis) as second:
+        await enqueue(queue, -7, fence=1)
+        assert await line(second) == "-7\n"
+        second.terminate()
+        assert await asyncio.to_thread(second.wait, 20) == 0
+
+
+async def test_on_sqlite_a_job_starts_by_the_wake_up_and_not_by_looking(tmp_path: Path) -> None:
+    here, there = Wakeups(tmp_path / "run"), Wakeups(tmp_path / "run")
+    await here.open()
+    await there.open()
+    sender = SqliteQueue(tmp_path / "jobs.sqlite3", "interactive", here)
+    receiver = SqliteQueue(tmp_path / "jobs.sqlite3", "interactive", there, look_seconds=3600)
+    await sender.connect()
+    await receiver.connect()
+    taking = asyncio.create_task(receiver.dequeue())
+    await asyncio.sleep(0.1)
+    await enqueue(sender, 3)
+    async with asyncio.timeout(20):
+        job = await taking
+    assert job is not None
+    assert job.key == "3:0"
+    for part in (sender, receiver):
+        await part.disconnect()
+    for wakeups in (here, there):
+        await wakeups.close()
+
+
+async def test_on_sqlite_disconnecting_ends_whoever_waits(tmp_path: Path) -> None:
+    queue = SqliteQueue(tmp_path / "jobs.sqlite3", "mail", Wakeups(), look_seconds=3600)
+    await queue.connect()
+    taking = asyncio.create_task(queue.dequeue())
+    await asyncio.sleep(0.05)
+    await queue.disconnect()
+    async with asyncio.timeout(20):
+        assert await taking is None
+
+
+async def test_on_sqlite_a_cancelled_dequeue_loses_no_job(tmp_path: Path) -> None:
+    queue = SqliteQueue(tmp_path / "jobs.sqlite3", "mail", Wakeups())
+    await queue.connect()
+    for number in range(20):
+        await enqueue(queue, number)
+        taking = asyncio.create_task(queue.dequeue())
+        await asyncio.sleep(0)
+        taking.cancel()
+        await asyncio.gather(taking, return_exceptions=True)
+    assert await queue.count("queued") == 20
+    await queue.disconnect()
+
+
+async def test_what_a_dead_worker_left_is_forgotten(queue: Queue, monkeypatch: pytest.MonkeyPatch) -> None:
+    await enqueue(queue, 1)
+    assert await queue.dequeue(timeout=1)
+    monkeypatch.setattr("mediaserver.core.sweeping.ORPHAN_SECONDS", -1)
+    assert await queue.sweep(lock=1) == ["1:0"]
+    assert await queue.count("incomplete") == 0
+    assert await queue.count("active") == 0
+    assert await enqueue(queue, 1)
+
+
+async def test_sweeping_leaves_a_job_alone_that_was_taken_a_moment_ago(queue: Queue) -> None:
+    await enqueue(queue, 1)
+    assert await queue.dequeue(timeout=1)
+    assert await queue.sweep(lock=1) == []
+    assert await queue.count("active") == 1
+
+
+async def test_on_sqlite_a_mark_to_abort_outlives_the_start_of_the_job(tmp_path: Path) -> None:
+    queue = SqliteQueue(tmp_path / "jobs.sqlite3", "mail", Wakeups())
+    await queue.connect()
+    await enqueue(queue, 1)
+    job = await queue.dequeue(timeout=1)
+    assert job is not None
+    await queue.abort(job, "no")
+    await job.update(status=Status.ACTIVE)
+    stored = await queue.job("1:0")
+    assert stored is not None
+    assert stored.status == Status.ABORTING
+    await queue.disconnect()
+
+
+@pytest.mark.slow
+async def test_on_sqlite_many_processes_may_make_the_file_at_once(tmp_path: Path) -> None:
+    wakeups = Wakeups(tmp_path / "run")
+    await wakeups.open()
+    queue = SqliteQueue(tmp_path / "jobs.sqlite3", "background", wakeups)
+    with ExitStack() as stack:
+        workers = [stack.enter_context(started(tmp_path)) for _ in range(5)]
+        await queue.connect()
+
+        async def all_there() -> bool:
+            return len((await queue.info())["workers"]) == 5
+
+        await until(all_there)
+        for worker in workers:
+            worker.terminate()
+        assert [await asyncio.to_thread(worker.wait, 20) for worker in workers] == [0] * 5
+    await queue.disconnect()
+    await wakeups.close()
