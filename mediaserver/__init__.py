@@ -1,6 +1,92 @@
-"""The plugin API; `mediaserver.contracts`, `.events`, `.errors`, `.models` and `.testing` complete it."""
+"""The plugin API; `mediaserver.contracts`, `.events`, `.errors`, `.models` and `.testing` complete it.
+
+Names are imported when they are first used: a worker never loads what only `serve` needs.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
 
 API_VERSION = "1"
 __version__ = "0.1.0"
 
-__all__ = ["API_VERSION"]
+if TYPE_CHECKING:
+    from sanic import HTTPResponse, Request
+    from sanic.response import html, json
+    from structlog import get_logger
+
+    from mediaserver.core.actors import Guard, admin, public, require, require_play, signed_in, title_limit
+    from mediaserver.core.discovery import Plugin
+    from mediaserver.core.files import send_file, send_text
+    from mediaserver.core.hookspecs import hookimpl
+    from mediaserver.core.http import body, query, timestamp
+    from mediaserver.core.registry import Registry
+    from mediaserver.core.routes import RouteRegistry
+    from mediaserver.core.server import Server
+    from mediaserver.core.settings import Settings
+    from mediaserver.core.worker import RunningJob
+
+    log: Any = get_logger()
+
+_HOMES = {
+    "Guard": "mediaserver.core.actors",
+    "HTTPResponse": "sanic",
+    "Plugin": "mediaserver.core.discovery",
+    "Registry": "mediaserver.core.registry",
+    "Request": "sanic",
+    "RouteRegistry": "mediaserver.core.routes",
+    "RunningJob": "mediaserver.core.worker",
+    "Server": "mediaserver.core.server",
+    "Settings": "mediaserver.core.settings",
+    "admin": "mediaserver.core.actors",
+    "body": "mediaserver.core.http",
+    "hookimpl": "mediaserver.core.hookspecs",
+    "html": "sanic.response",
+    "json": "sanic.response",
+    "log": "mediaserver.core.logs",
+    "public": "mediaserver.core.actors",
+    "query": "mediaserver.core.http",
+    "require": "mediaserver.core.actors",
+    "require_play": "mediaserver.core.actors",
+    "send_file": "mediaserver.core.files",
+    "send_text": "mediaserver.core.files",
+    "signed_in": "mediaserver.core.actors",
+    "timestamp": "mediaserver.core.http",
+    "title_limit": "mediaserver.core.actors",
+}
+
+__all__ = [
+    "API_VERSION",
+    "Guard",
+    "HTTPResponse",
+    "Plugin",
+    "Registry",
+    "Request",
+    "RouteRegistry",
+    "RunningJob",
+    "Server",
+    "Settings",
+    "admin",
+    "body",
+    "hookimpl",
+    "html",
+    "json",
+    "log",
+    "public",
+    "query",
+    "require",
+    "require_play",
+    "send_file",
+    "send_text",
+    "signed_in",
+    "timestamp",
+    "title_limit",
+]
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module mediaserver has no attribute {name}")
+    return getattr(importlib.import_module(home), name)

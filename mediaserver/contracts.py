@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
@@ -19,6 +19,7 @@ __all__ = [
     "Catalog",
     "Changes",
     "Clock",
+    "Database",
     "Encoding",
     "EncodingState",
     "Finished",
@@ -35,17 +36,20 @@ __all__ = [
     "MediaTools",
     "Metadata",
     "Page",
+    "Pictures",
     "Reason",
     "Refusal",
     "Rung",
     "RunningTool",
     "Storage",
     "Streaming",
+    "Subscription",
     "SubtitleTrack",
     "TitleLimit",
     "Transaction",
     "Transcoding",
     "VideoStream",
+    "Wakeups",
 ]
 
 T_co = TypeVar("T_co", covariant=True)
@@ -331,6 +335,20 @@ class Changes(Protocol):
     def stream(self, after: int) -> AsyncIterator[tuple[int, Event]]: ...
 
 
+class Database(Protocol):
+    """Core's database, for statements that must be one; tables of one's own are reached through Tortoise models."""
+
+    def transaction(self) -> AbstractAsyncContextManager[Transaction]:
+        """A transaction that begins with the right to write."""
+        ...
+
+    def after_commit(self, callback: Callable[[], None]) -> None: ...
+
+    async def fetch(self, sql: str, *args: Any, reading: bool = False) -> list[dict[str, Any]]:
+        """Rows of one statement; `?` stands for arguments, `{now}` for the database's clock (seconds since 1970)."""
+        ...
+
+
 class Jobs(Protocol):
     async def enqueue(
         self,
@@ -340,10 +358,16 @@ class Jobs(Protocol):
         *,
         priority: int = 0,
         delay: float = 0.0,
+        wanted_for: float | None = None,
         tx: Transaction | None = None,
     ) -> int:
-        """Make a job due, once per `key`: one that is due or running is left as it is. Answers its id."""
+        """Make a job due, once per `key`: one that is due may be raised, one that runs is left. Answers its id.
+
+        With `wanted_for` (seconds) it is dropped unless `renew_wish` or another `enqueue` asks for it again in time.
+        """
         ...
+
+    async def renew_wish(self, key: str, seconds: float) -> None: ...
 
     async def cancel(self, job_id: int) -> bool: ...
 
@@ -357,11 +381,19 @@ class Storage(Protocol):
 
     def segment(self, video_id: int, plan: int, rung: str, number: int) -> Path: ...
 
-    def playlist(self, video_id: int, plan: int, rung: str) -> Path: ...
+    def playlist(self, video_id: int, plan: int, rung: str) -> Path:
+        """The media playlist of a rung; with "" the multivariant one."""
+        ...
 
     def picture(self, video_id: int, name: str) -> Path: ...
 
     def workspace(self) -> AbstractAsyncContextManager[Path]: ...
+
+    def write_text(self, path: Path, text: str) -> None:
+        """Write a small file so that a reader sees the old text or the new one, never a part."""
+        ...
+
+    def free_bytes(self) -> int: ...
 
     def publish(self, tmp: Path, final: Path) -> bool:
         """Fsync and link `tmp` to `final`, at most once: False means somebody was first and `tmp` was dropped."""
@@ -382,8 +414,32 @@ class Library(Protocol):
         ...
 
 
+class Subscription(Protocol):
+    async def wait(self, timeout: float) -> bool:  # noqa: ASYNC109
+        """True when one of its topics was announced since the last wait, False after `timeout` seconds."""
+        ...
+
+    def close(self) -> None: ...
+
+
+class Wakeups(Protocol):
+    """Hints between the processes of one machine; one may be lost, so whoever waits also looks once a second."""
+
+    def notify(self, topic: str) -> None: ...
+
+    def subscribe(self, *topics: str) -> Subscription: ...
+
+
 class MediaGrants(Protocol):
     def issue(self, grant: MediaGrant) -> str: ...
+
+    def seal(self, purpose: str, number: int) -> str:
+        """A word that names `number` and that nobody can guess; it does not expire."""
+        ...
+
+    def unseal(self, purpose: str, word: str) -> int:
+        """Raises NotFound for a word that `seal` did not make."""
+        ...
 
     def verify(self, token: str) -> MediaGrant:
         """Raises Forbidden for a forged, foreign or expired token."""
@@ -487,6 +543,10 @@ class Catalog(Protocol):
 
 
 class Transcoding(Protocol):
+    async def plan(self, video_id: int) -> int:
+        """The plan new sessions get, made where there is none. Answers its id; raises NotFound."""
+        ...
+
     async def retry(self, video_id: int) -> bool: ...
 
     async def overwrite(self, video_id: int) -> int:
@@ -494,9 +554,19 @@ class Transcoding(Protocol):
         ...
 
 
-class Streaming(Protocol):
-    async def manifest(self, actor: Actor, title_id: int) -> Manifest: ...
+class Pictures(Protocol):
+    def address(self, video_id: int, name: str) -> str:
+        """Path of a picture from the root of this server; "" where it is not made yet."""
+        ...
 
-    async def file(self, grant: MediaGrant, name: str) -> MediaFile: ...
+
+class Streaming(Protocol):
+    async def manifest(self, actor: Actor, title_id: int) -> Manifest:
+        """Raises NotFound, Forbidden, or Unavailable with the reason where it cannot be played."""
+        ...
+
+    async def file(self, grant: MediaGrant, name: str) -> MediaFile:
+        """`name` is master.m3u8, 480p/index.m3u8 or 480p/000.ts; waits up to 8 s for a cell, then raises NotYet."""
+        ...
 
     async def progress(self, title_id: int) -> Encoding: ...

@@ -10,6 +10,8 @@ __all__ = [
     "Forbidden",
     "InsufficientStorage",
     "InvalidRequest",
+    "JobFailed",
+    "JobPostponed",
     "MediaServerError",
     "NotFound",
     "NotYet",
@@ -33,6 +35,18 @@ class ConfigError(MediaServerError):
 
 class StartError(MediaServerError):
     """The program cannot go on; the message says what to do."""
+
+
+class JobFailed(MediaServerError):
+    """A job cannot be done, now or later; the text is one sentence for people."""
+
+
+class JobPostponed(MediaServerError):
+    """A job cannot be done now, through no fault of its own; it is due again after `seconds`."""
+
+    def __init__(self, message: str, seconds: float) -> None:
+        super().__init__(message)
+        self.seconds = seconds
 
 
 class ServerError(MediaServerError):

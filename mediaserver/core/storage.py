@@ -35,10 +35,14 @@ class MediaStorage:
         return self.plan(video_id, plan) / rung / f"{number:03d}.ts"
 
     def playlist(self, video_id: int, plan: int, rung: str) -> Path:
-        return self.plan(video_id, plan) / rung / "index.m3u8"
+        """The media playlist of a rung; with "" the multivariant one."""
+        return self.plan(video_id, plan) / rung / "index.m3u8" if rung else self.plan(video_id, plan) / "master.m3u8"
 
     def picture(self, video_id: int, name: str) -> Path:
         return self.video(video_id) / "pictures" / name
+
+    def free_bytes(self) -> int:
+        return shutil.disk_usage(self.media).free
 
     @asynccontextmanager
     async def workspace(self) -> AsyncIterator[Path]:
@@ -75,7 +79,7 @@ class MediaStorage:
             _sync(final.parent)
         return won
 
-    def replace_text(self, path: Path, text: str) -> None:
+    def write_text(self, path: Path, text: str) -> None:
         """Write a small file so that a reader sees the old text or the new one, never a part."""
         path.parent.mkdir(parents=True, exist_ok=True)
         tmp = path.with_name(f".{path.name}.{secrets.token_hex(4)}")

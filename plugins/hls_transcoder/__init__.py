@@ -1,1 +1,61 @@
-"""Turns a film into a grid of segments and rungs that plays a second after it was found."""
+"""Turns every film into a grid of segments and resolutions: playable at once, encoded ahead and on demand."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from mediaserver import Plugin, Registry, RouteRegistry, Server, Settings, hookimpl
+from mediaserver.contracts import Catalog, Pictures, Streaming, Transcoding
+from mediaserver.events import Event, VideoProbed
+
+
+class Config(Settings):
+    resolutions: Annotated[list[Literal["480p", "720p", "1080p"]], Field(min_length=1)] = ["480p", "720p", "1080p"]
+    segment_seconds: Annotated[float, Field(ge=1, le=10)] = 4
+    chunk_segments: Annotated[int, Field(ge=1, le=64)] = 4  # segments that one ffmpeg makes at all resolutions
+    preset: Literal["ultrafast", "superfast", "veryfast", "faster", "fast", "medium"] = "veryfast"
+    crf: Annotated[int, Field(ge=16, le=40)] = 23
+    background: Literal["all", "first_chunks", "off"] = "all"  # how much is made ahead of the viewers
+    encoder: Literal["auto", "libx264"] = "auto"
+    encryption: Literal["none"] = "none"
+
+
+plugin = Plugin(
+    api="1",
+    config=Config,
+    models=".models",
+    optional=(Catalog,),
+    provides=(Streaming, Transcoding, Pictures),
+)
+
+
+@hookimpl
+def register(registry: Registry) -> None:
+    from . import service
+
+    service.register(registry)
+
+
+@hookimpl
+def register_routes(registry: RouteRegistry) -> None:
+    from . import routes
+
+    routes.register(registry)
+
+
+@hookimpl
+async def startup(server: Server) -> None:
+    if server.role == "worker":
+        from . import service
+
+        await service.recover(server)
+
+
+@hookimpl
+async def on_event(server: Server, event: Event) -> None:
+    if isinstance(event, VideoProbed):
+        from . import service
+
+        await service.plan_new(server, event.video_id)

@@ -1,0 +1,5 @@
+"""`python -m mediaserver`."""
+
+from mediaserver.cli import main
+
+main()

@@ -1,0 +1,253 @@
+"""The command line. What a command needs is imported when it runs: `run` itself stays small beside its three roles."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from mediaserver import __version__
+from mediaserver.errors import MediaServerError
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+
+    from mediaserver.core.config import Loaded
+    from mediaserver.core.server import Server
+
+CANNOT_GO_ON = 78  # EX_CONFIG of sysexits.h: the supervisor does not try such a role again
+ROLES = ("serve", "worker", "watch")
+
+
+class Commands(click.Group):
+    """Our commands and, for a name that is none of them, those of plugins."""
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        own = super().get_command(ctx, cmd_name)
+        if own is not None or not ctx.params:
+            return own
+        from mediaserver.core.commands import plugin_command
+
+        return plugin_command(settings(ctx), cmd_name)
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        own = super().list_commands(ctx)
+        if not ctx.params:
+            return own
+        from mediaserver.core.commands import plugin_commands
+
+        return sorted({*own, *plugin_commands(settings(ctx))})
+
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return super().main(*args, **kwargs)
+        except MediaServerError as error:
+            click.echo(f"mediaserver: {error}", err=True)
+            sys.exit(CANNOT_GO_ON)
+        except KeyboardInterrupt:
+            sys.exit(130)
+
+
+@click.group(cls=Commands)
+@click.version_option(__version__)
+@click.option("--config", type=click.Path(path_type=Path), envvar="MEDIASERVER_CONFIG", help="config.yaml to use.")
+@click.option("--data", type=click.Path(path_type=Path), help="Where database, media and secrets live.")
+@click.pass_context
+def main(ctx: click.Context, config: Path | None, data: Path | None) -> None:
+    """A media server: drop a video into library/, watch it seconds later."""
+    ctx.ensure_object(dict)
+    ctx.obj["config"] = config
+    ctx.obj["overrides"] = {("data",): str(data.absolute())} if data else {}
+
+
+def config_file(ctx: click.Context) -> Path | None:
+    chosen: Path | None = ctx.obj["config"] if ctx.obj else ctx.params.get("config")
+    if chosen is not None:
+        return chosen
+    return Path("config.yaml") if Path("config.yaml").is_file() else None
+
+
+def settings(ctx: click.Context, **overrides: Any) -> Loaded:
+    from mediaserver.core.config import load
+    from mediaserver.core.logs import configure
+
+    given = dict(ctx.obj["overrides"]) if ctx.obj else {}
+    given |= {tuple(key.split("__")): value for key, value in overrides.items() if value is not None}
+    loaded = load(config_file(ctx), os.environ, given)
+    configure(loaded.settings.log.level, loaded.settings.log.format, ctx.info_name or "")
+    return loaded
+
+
+def with_server(loaded: Loaded, role: str, work: Callable[[Server], Awaitable[Any]]) -> Any:
+    """Open the server for one command."""
+    from mediaserver.core.server import Server
+
+    async def go() -> Any:
+        async with Server(loaded, role) as server:
+            return await work(server)
+
+    return asyncio.run(go())
+
+
+# ---- roles -------------------------------------------------------------------------------------------------
+
+
+@main.command()
+@click.option("--host", help="Address to listen on.")
+@click.option("--port", type=int, help="Port to listen on.")
+@click.pass_context
+def run(ctx: click.Context, host: str | None, port: int | None) -> None:
+    """Everything on this machine: serve, worker and watch, restarted when they fall."""
+    from mediaserver.supervisor import Supervisor
+
+    if config_file(ctx) is None:
+        write_default_config(Path("config.yaml"))
+    where = _options(host, port)
+    prepared = subprocess.run([*_program(ctx), "prepare", *where], check=False, stdin=subprocess.DEVNULL)
+    if prepared.returncode:
+        sys.exit(prepared.returncode)
+    commands = {role: [*_program(ctx), role, *(where if role == "serve" else [])] for role in ROLES}
+    sys.exit(Supervisor(commands, say=lambda line: click.echo(line), grace=10.0).run())
+
+
+def _program(ctx: click.Context) -> list[str]:
+    program = [sys.executable, "-m", "mediaserver"]
+    if ctx.obj["config"]:
+        program += ["--config", str(ctx.obj["config"])]
+    for key, value in ctx.obj["overrides"].items():
+        program += [f"--{key[-1]}", value]
+    return program
+
+
+def _options(host: str | None, port: int | None) -> list[str]:
+    return [*(["--host", host] if host else []), *(["--port", str(port)] if port is not None else [])]
+
+
+def write_default_config(path: Path) -> None:
+    package = Path(__file__).parent
+    source = next(each for each in (package / "config.yaml", package.parent / "config.yaml") if each.is_file())
+    try:
+        path.write_text(source.read_text(encoding="utf-8"), encoding="utf-8")
+    except OSError as error:
+        raise MediaServerError(f"{path.absolute()} cannot be written ({error.strerror}).") from error
+    click.echo(f"Wrote {path.absolute()}: every setting, with its meaning.")
+
+
+@main.command(hidden=True)
+@click.option("--host")
+@click.option("--port", type=int)
+@click.pass_context
+def prepare(ctx: click.Context, host: str | None, port: int | None) -> None:
+    """Check everything once before the roles start, upgrade the database, say where to go."""
+    from mediaserver.core.commands import prepare_all
+
+    loaded = settings(ctx, server__host=host, server__port=port)
+    for line in asyncio.run(prepare_all(loaded)):
+        click.echo(line)
+
+
+@main.command()
+@click.option("--host", help="Address to listen on.")
+@click.option("--port", type=int, help="Port to listen on.")
+@click.pass_context
+def serve(ctx: click.Context, host: str | None, port: int | None) -> None:
+    """Answer requests."""
+    _role(ctx, "serve", server__host=host, server__port=port)
+
+
+@main.command()
+@click.pass_context
+def worker(ctx: click.Context) -> None:
+    """Run jobs: encode films."""
+    _role(ctx, "worker")
+
+
+@main.command()
+@click.pass_context
+def watch(ctx: click.Context) -> None:
+    """Watch the library for files."""
+    _role(ctx, "watch")
+
+
+def _role(ctx: click.Context, name: str, **overrides: Any) -> None:
+    from mediaserver.supervisor import watch_lifeline
+
+    watch_lifeline()
+    from mediaserver.core import roles
+
+    roles.run_role(getattr(roles, name)(settings(ctx, **overrides)))
+
+
+# ---- one-off commands --------------------------------------------------------------------------------------
+
+
+@main.command()
+@click.pass_context
+def migrate(ctx: click.Context) -> None:
+    """Bring the database up to date now, instead of at the next start."""
+
+    async def nothing(_server: Server) -> None:
+        return
+
+    with_server(settings(ctx), "cli", nothing)
+    click.echo("The database is up to date.")
+
+
+@main.command()
+@click.argument("path", required=False, type=click.Path(path_type=Path))
+@click.pass_context
+def scan(ctx: click.Context, path: Path | None) -> None:
+    """Ask the watcher to look at PATH, or at the whole library, now."""
+    from mediaserver.contracts import Library
+
+    loaded = settings(ctx)
+    with_server(loaded, "cli", lambda server: server.services.get(Library).scan(path.absolute() if path else None))
+    click.echo("The watcher was asked to look." if path is None else f"The watcher was asked to look at {path}.")
+
+
+@main.command()
+@click.argument("path", type=click.Path(path_type=Path))
+@click.pass_context
+def why(ctx: click.Context, path: Path) -> None:
+    """State of the file PATH and why, in one sentence."""
+    from mediaserver.contracts import Library
+
+    reason = with_server(settings(ctx), "cli", lambda server: server.services.get(Library).why(path.absolute()))
+    click.echo(f"{reason.state}: {reason.sentence}")
+
+
+@main.command()
+@click.pass_context
+def plugins(ctx: click.Context) -> None:
+    """Which plugins take part, and which are left out and why."""
+    from mediaserver.core.commands import plugin_report
+
+    for line in with_server(settings(ctx), "cli", plugin_report):
+        click.echo(line)
+
+
+@main.command(name="config")
+@click.pass_context
+def config_command(ctx: click.Context) -> None:
+    """Every setting that is not a default, and where it comes from."""
+    from mediaserver.core.commands import config_report
+
+    for line in config_report(settings(ctx)):
+        click.echo(line)
+
+
+@main.command()
+@click.pass_context
+def doctor(ctx: click.Context) -> None:
+    """What is wrong with this installation, and what to do about it."""
+    from mediaserver.core.commands import doctor_report
+
+    findings: Sequence[str] = with_server(settings(ctx), "cli", doctor_report)
+    for line in findings:
+        click.echo(line)
+    sys.exit(1 if any(line.startswith("✗") for line in findings) else 0)

@@ -1,0 +1,121 @@
+"""Who asks, and whether they may: identification, guards, the guest, the limits on titles."""
+
+from __future__ import annotations
+
+import ipaddress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from mediaserver.contracts import Actor, TitleLimit
+from mediaserver.errors import Forbidden, Unauthorized
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sanic import Request
+
+    from mediaserver.core.server import Server
+
+GUEST_ADMIN = Actor(user_id=None, roles=frozenset({"viewer", "admin"}))
+GUEST_VIEWER = Actor(user_id=None, roles=frozenset({"viewer"}))
+FORWARDED = ("x-forwarded-for", "forwarded", "x-real-ip")
+
+
+@dataclass(frozen=True)
+class Guard:
+    """Who may use a route. `check` raises Unauthorized or Forbidden."""
+
+    name: str
+    check: Callable[[Actor | None], None]
+
+
+def _anybody(_actor: Actor | None) -> None:
+    return
+
+
+def _somebody(actor: Actor | None) -> None:
+    if actor is None:
+        raise Unauthorized
+
+
+def _administrator(actor: Actor | None) -> None:
+    _somebody(actor)
+    if actor is None or not actor.is_admin:
+        raise Forbidden("Only an administrator may do this.")
+
+
+public = Guard("public", _anybody)
+signed_in = Guard("signed_in", _somebody)
+admin = Guard("admin", _administrator)
+
+
+class Guests:
+    """What somebody without credentials is, by `server.guest` (DESIGN.md, Settings)."""
+
+    def __init__(self, setting: str, *, accounts_named: bool, hosts: frozenset[str]) -> None:
+        self._setting = ("none" if accounts_named else "loopback") if setting == "auto" else setting
+        self._hosts = hosts | {"localhost", "127.0.0.1", "[::1]", "::1"}
+
+    @property
+    def setting(self) -> str:
+        return self._setting
+
+    def actor(self, request: Request) -> Actor | None:
+        if self._setting == "viewer":
+            return GUEST_VIEWER
+        if self._setting == "admin":
+            return GUEST_ADMIN
+        if self._setting == "loopback" and self._at_this_machine(request):
+            return GUEST_ADMIN
+        return None
+
+    def _at_this_machine(self, request: Request) -> bool:
+        """A loopback peer without a proxy in between, who calls this machine by a name of its own (no DNS rebinding)."""
+        if any(name in request.headers for name in FORWARDED):
+            return False
+        host = request.host.rpartition(":")[0] if request.host.count(":") == 1 else request.host
+        host = host.split("]")[0] + "]" if host.startswith("[") else host
+        return is_loopback(request.ip) and host.lower() in self._hosts
+
+
+def is_loopback(address: str) -> bool:
+    try:
+        return ipaddress.ip_address(address.partition("%")[0]).is_loopback
+    except ValueError:
+        return False
+
+
+async def identify(server: Server, request: Request) -> Actor | None:
+    """The actor of a request, its guest where no plugin knows better. Raises Unauthorized for a bad credential."""
+    actor: Actor | None = await server.hooks.first("identify", request=request)
+    return actor or server.guests.actor(request)
+
+
+async def title_limit(server: Server, actor: Actor) -> TitleLimit:
+    """All that plugins say somebody may see, intersected."""
+    answers: list[TitleLimit] = await server.hooks.gather("limit_titles", actor=actor)
+    limit = TitleLimit()
+    for answer in answers:
+        limit = TitleLimit(
+            max_maturity=_least(limit.max_maturity, answer.max_maturity),
+            kinds=answer.kinds if limit.kinds is None else limit.kinds & (answer.kinds or limit.kinds),
+            hidden_tags=limit.hidden_tags | answer.hidden_tags,
+        )
+    return limit
+
+
+def _least(one: int | None, other: int | None) -> int | None:
+    known = [value for value in (one, other) if value is not None]
+    return min(known) if known else None
+
+
+async def require(server: Server, actor: Actor, action: str, target: Any) -> None:
+    """Raises Forbidden with the words of the first plugin that refuses."""
+    if refusal := await server.hooks.refusal("may", actor=actor, action=action, target=target):
+        raise Forbidden(refusal.message, details=refusal.code if refusal.code != "FORBIDDEN" else None)
+
+
+async def require_play(server: Server, actor: Actor, title_id: int, device: str | None) -> None:
+    """Raises Forbidden with the words of the first plugin that refuses playback."""
+    if refusal := await server.hooks.refusal("may_play", actor=actor, title_id=title_id, device=device):
+        raise Forbidden(refusal.message, details=refusal.code if refusal.code != "FORBIDDEN" else None)

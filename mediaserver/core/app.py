@@ -1,0 +1,148 @@
+"""The web side of a server: routes of core and plugins on Sanic, each request through fixed phases."""
+
+from __future__ import annotations
+
+import inspect
+from typing import TYPE_CHECKING, Any
+
+import structlog
+from sanic import Sanic
+from sanic.exceptions import SanicException
+from sanic.response import HTTPResponse, empty
+
+from mediaserver.core import actors, http
+from mediaserver.core.corsheaders import cors_headers
+from mediaserver.core.discovery import PluginFault, deadline
+from mediaserver.core.pages import register_core_routes
+from mediaserver.core.routes import SAFE, Route, RouteRegistry
+from mediaserver.errors import Unauthorized
+
+if TYPE_CHECKING:
+    from sanic import Request
+
+    from mediaserver.core.server import Server
+
+log = structlog.get_logger()
+REGISTER_SECONDS = 10
+
+
+def create_app(server: Server) -> Sanic[Any, Any]:
+    """Raises StartError where a plugin that is needed cannot register its routes."""
+    app: Sanic[Any, Any] = Sanic("mediaserver", configure_logging=False)
+    app.config.update(
+        REQUEST_MAX_SIZE=http.MAX_BODY,
+        REQUEST_TIMEOUT=20,  # seconds for the headers and the body of a request
+        RESPONSE_TIMEOUT=60,
+        KEEP_ALIVE_TIMEOUT=75,
+        FALLBACK_ERROR_FORMAT="json",
+        ACCESS_LOG=False,
+        OAS=False,
+    )
+    app.ctx.server = server
+    web = Web(server, app)
+    web.add_routes()
+    app.exception(Exception)(web.render)
+    app.on_request(web.prepare)
+    app.on_response(web.finish)
+    return app
+
+
+class Web:
+    def __init__(self, server: Server, app: Sanic[Any, Any]) -> None:
+        self._server = server
+        self._app = app
+        self._base = server.settings.server.base_path
+        self._origins = frozenset(server.settings.server.cors_origins)
+        self._renderers: list[tuple[str, Any]] = []
+        self.routes: dict[tuple[str, str], Route] = {}
+
+    # ---- routes --------------------------------------------------------------------------------------------
+
+    def add_routes(self) -> None:
+        core = RouteRegistry(self._server, None)
+        register_core_routes(core)
+        self._add(core)
+        for plugin in list(self._server.hooks.loaded.values()):
+            registry = RouteRegistry(self._server, plugin)
+            try:
+                with deadline(REGISTER_SECONDS, "register_routes"):
+                    for each in self._server.hooks.each("register_routes", registry=registry):
+                        if each.plugin == plugin.name:
+                            each.run()
+                self._check(registry)
+            except Exception as error:  # noqa: BLE001 - whatever its code raises is its own fault, told by its name
+                self._server.quarantine(plugin.name, f"its routes: {error}")
+            else:
+                self._add(registry)
+        self._server.routes = list(self.routes.values())
+
+    def _check(self, registry: RouteRegistry) -> None:
+        for route in registry.routes:
+            taken = self.routes.get((route.method, route.path))
+            if taken is not None:
+                raise PluginFault(f"{route.method} {route.path} is a route of {taken.plugin}")
+
+    def _add(self, registry: RouteRegistry) -> None:
+        self._renderers += registry.error_renderers
+        for route in registry.routes:
+            self.routes[route.method, route.path] = route
+            methods = ["GET", "HEAD"] if route.method == "GET" else [route.method]
+            name = f"{route.plugin}_{route.method}_{len(self.routes)}"
+            self._app.add_route(self._guarded(route), self._base + route.path, methods=methods, name=name)
+
+    def _guarded(self, route: Route) -> Any:
+        server = self._server
+        has_before = server.hooks.has("before_request")
+
+        async def handle(request: Request, **parameters: Any) -> HTTPResponse | None:
+            request.ctx.route_declared = route
+            request.ctx.actor = await self._actor(request, route)
+            if route.method not in SAFE:
+                http.check_origin(request, self._origins)
+            route.guard.check(request.ctx.actor)
+            if has_before:
+                early = await server.hooks.first("before_request", request=request)
+                if early is not None:
+                    return early  # type: ignore[no-any-return]
+            answer = route.handler(request, **parameters)
+            return await answer if inspect.isawaitable(answer) else answer  # type: ignore[no-any-return]
+
+        return handle
+
+    async def _actor(self, request: Request, route: Route) -> Any:
+        try:
+            return await actors.identify(self._server, request)
+        except Unauthorized:
+            if route.guard is actors.public:  # a stale cookie never blocks login or refresh
+                return None
+            raise
+
+    # ---- around a request ------------------------------------------------------------------------------------
+
+    async def prepare(self, request: Request) -> HTTPResponse | None:
+        http.request_id(request)
+        if request.method == "OPTIONS":
+            return empty(204, headers=cors_headers(request, self._origins, preflight=True))
+        return None
+
+    async def finish(self, request: Request, response: HTTPResponse) -> None:
+        headers = response.headers
+        headers["X-Request-ID"] = http.request_id(request)
+        for name, value in http.SECURITY_HEADERS.items():
+            headers.setdefault(name, value)
+        if "cache-control" not in headers:
+            headers["Cache-Control"] = "private, no-store"
+        if self._origins:
+            headers.update(cors_headers(request, self._origins))
+        if self._server.hooks.has("after_response"):
+            await self._server.hooks.notify("after_response", request=request, response=response)
+
+    async def render(self, request: Request, error: Exception) -> HTTPResponse:
+        """The only place where an error becomes an answer."""
+        told = http.as_server_error(error)
+        if told.status >= 500 and not isinstance(error, SanicException | type(None)) and told is not error:  # noqa: PLR2004 (HTTP)
+            log.exception("a request failed", request=http.request_id(request), path=request.path, exc_info=error)
+        for prefix, renderer in self._renderers:
+            if request.path.startswith(self._base + prefix):
+                return renderer(request, told)  # type: ignore[no-any-return]
+        return http.envelope(request, told, self._server.clock)

@@ -1,0 +1,127 @@
+"""Requests and answers: ids, bodies, queries, headers, and the one place where errors become words."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import urlsplit
+
+import structlog
+from pydantic import BaseModel, ValidationError
+from sanic.exceptions import MethodNotAllowed, NotFound as NoRoute, PayloadTooLarge as TooLarge, SanicException
+from sanic.response import HTTPResponse, json
+
+from mediaserver.errors import Forbidden, InvalidRequest, NotFound, PayloadTooLarge, ServerError, Unavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from sanic import Request
+
+    from mediaserver.contracts import Clock
+
+log = structlog.get_logger()
+M = TypeVar("M", bound=BaseModel)
+REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+SECURITY_HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Content-Security-Policy": "default-src 'self'; img-src 'self' data: blob:; media-src 'self' blob:; "
+    "worker-src 'self' blob:; style-src 'self' 'unsafe-inline'; object-src 'none'; base-uri 'none'; "
+    "frame-ancestors 'none'",
+}
+MAX_BODY = 1024 * 1024  # bytes of an API body (SAFETY.md)
+
+
+def request_id(request: Request) -> str:
+    """The caller's id where it is a harmless word, else one of ours."""
+    known = getattr(request.ctx, "request_id", None)
+    if known is None:
+        given = request.headers.getone("x-request-id", "")
+        known = request.ctx.request_id = given if REQUEST_ID.fullmatch(given) else secrets.token_hex(12)
+    return str(known)
+
+
+def body(request: Request, model: type[M]) -> M:
+    """The JSON object (or form) of a request as `model`; nothing at all counts as {}. Raises InvalidRequest."""
+    raw: Any = {}
+    if request.body:
+        if request.headers.getone("content-type", "").startswith("application/x-www-form-urlencoded"):
+            raw = {key: values[0] for key, values in (request.form or {}).items()}
+        else:
+            raw = _json(request)
+    if not isinstance(raw, dict):
+        raise InvalidRequest("The body should be a JSON object.")
+    return validated(raw, model)
+
+
+def query(request: Request, model: type[M]) -> M:
+    """The query string as `model`; of a repeated name the first counts. Raises InvalidRequest."""
+    return validated({key: values[0] for key, values in request.args.items()}, model)
+
+
+def validated(raw: Mapping[str, Any], model: type[M]) -> M:
+    try:
+        return model.model_validate(raw)
+    except ValidationError as error:
+        fields = [
+            {"field": ".".join(str(part) for part in fault["loc"]) or "body", "problem": fault["msg"]}
+            for fault in error.errors(include_url=False, include_input=False, include_context=False)
+        ]
+        named = ", ".join(fault["field"] for fault in fields)
+        raise InvalidRequest(f"Please correct: {named}.", fields=fields) from error
+
+
+def _json(request: Request) -> Any:
+    try:
+        return request.json
+    except SanicException as error:
+        raise InvalidRequest("The body is not JSON.") from error
+
+
+def check_origin(request: Request, allowed: frozenset[str]) -> None:
+    """A write with an ambient credential must come from our own pages (API.md). Raises Forbidden."""
+    origin = request.headers.getone("origin", None)
+    if origin is not None:
+        parts = urlsplit(origin)
+        same = parts.scheme in ("http", "https") and parts.netloc == request.host
+        if not same and origin not in allowed:
+            raise Forbidden("This page may not write here; add its origin to server.cors_origins.")
+    elif request.headers.getone("sec-fetch-site", "") == "cross-site":
+        raise Forbidden("Another site may not write here.")
+
+
+def as_server_error(error: Exception) -> ServerError:
+    """What a client is told of an error; what it must not know is logged with the request's id instead."""
+    if isinstance(error, ServerError):
+        return error
+    if isinstance(error, MethodNotAllowed):
+        mapped = ServerError("This is not done here.", headers=dict(error.headers or {}))
+        mapped.status, mapped.code = 405, "METHOD_NOT_ALLOWED"
+        return mapped
+    if isinstance(error, NoRoute):
+        return NotFound("There is nothing here.")
+    if isinstance(error, TooLarge):
+        return PayloadTooLarge(f"The body may hold {MAX_BODY} bytes at most.")
+    if isinstance(error, SanicException) and error.status_code < 500:  # noqa: PLR2004 (HTTP)
+        return InvalidRequest(str(error) or "The request cannot be understood.")
+    if isinstance(error, SanicException) and error.status_code == 503:  # noqa: PLR2004 (HTTP)
+        return Unavailable("The server is busy; try again.")
+    return ServerError("Something went wrong here; the log tells more under this request id.")
+
+
+def envelope(request: Request, error: ServerError, clock: Clock) -> HTTPResponse:
+    """The `/v1` form of an error."""
+    content = {
+        "error": {"code": error.code, "message": error.message, "details": error.details, **error.extra},
+        "timestamp": timestamp(clock.now()),
+        "request_id": request_id(request),
+    }
+    return json(content, status=error.status, headers=error.headers)
+
+
+def timestamp(moment: datetime) -> str:
+    """ISO 8601 in UTC with Z."""
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

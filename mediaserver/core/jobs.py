@@ -1,0 +1,252 @@
+"""Job records: the truth about what is to be done. The broker only carries ids, and may lose them."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import TYPE_CHECKING, Any
+
+import structlog
+
+from mediaserver.contracts import JobView, Page
+from mediaserver.models import JobRecord, JobState
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from saq.queue.base import Queue
+
+    from mediaserver.core.db import Database
+    from mediaserver.core.registry import Contributions, JobKind
+
+log = structlog.get_logger()
+LEASE_SECONDS = 20.0  # renewed every 5 s by a timer of the worker (DESIGN.md, Jobs)
+QUEUES = ("interactive", "background", "mail")
+BACKOFF_SECONDS = (2.0, 15.0, 60.0, 300.0, 900.0)
+
+
+class JobRecords:
+    """Implements `mediaserver.contracts.Jobs`."""
+
+    def __init__(self, db: Database, queues: Mapping[str, Queue], contributions: Contributions) -> None:
+        self._db = db
+        self._queues = queues
+        self._contributions = contributions
+        self._sending: set[asyncio.Task[None]] = set()
+
+    async def enqueue(
+        self,
+        kind: str,
+        key: str,
+        args: Mapping[str, Any],
+        *,
+        priority: int = 0,
+        delay: float = 0.0,
+        wanted_for: float | None = None,
+        tx: Any = None,
+    ) -> int:
+        """Make a job due, once per `key`; one that is due keeps its place but may be raised, one that runs is left.
+
+        With `wanted_for` the job is dropped unless it is asked for again within so many seconds.
+        """
+        if tx is None:
+            async with self._db.transaction() as own:
+                return await self.enqueue(
+                    kind, key, args, priority=priority, delay=delay, wanted_for=wanted_for, tx=own
+                )
+        queue = self._contributions.jobs[kind].queue
+        rows = await self._db.fetch(
+            """
+            INSERT INTO core_job (kind, key, queue, args, state, priority, attempt, due_at, wanted_until, lease_until,
+                                  fence, worker, progress, error, created_at, updated_at)
+            VALUES (?, ?, ?, ?, 'due', ?, 0, {now} + ?, {now} + ?, 0, 0, '', 0, '', CURRENT_TIMESTAMP, CURRENT_TIMESTAMP)
+            ON CONFLICT (key) DO UPDATE SET
+              args = excluded.args, state = 'due', attempt = 0, due_at = excluded.due_at, priority = excluded.priority,
+              wanted_until = excluded.wanted_until, fence = core_job.fence + 1, progress = 0, error = ''
+            WHERE core_job.state IN ('done', 'failed', 'cancelled')
+            RETURNING id, fence
+            """,
+            kind, key, queue, json.dumps(dict(args)), priority, delay, wanted_for,
+        )  # fmt: skip
+        if not rows:
+            return await self._raise_place(key, priority, wanted_for)
+        job_id, fence = int(rows[0]["id"]), int(rows[0]["fence"])
+        if delay <= 0:
+            self._db.after_commit(lambda: self.send(queue, job_id, fence))
+        return job_id
+
+    async def _raise_place(self, key: str, priority: int, wanted_for: float | None) -> int:
+        rows = await self._db.fetch(
+            "UPDATE core_job SET priority = CASE WHEN priority > ? THEN priority ELSE ? END, "
+            "wanted_until = CASE WHEN ? IS NULL THEN wanted_until ELSE {now} + ? END WHERE key = ? RETURNING id",
+            priority, priority, wanted_for, wanted_for, key,
+        )  # fmt: skip
+        return int(rows[0]["id"])
+
+    async def renew_wish(self, key: str, seconds: float) -> None:
+        """Somebody still waits for it."""
+        await self._db.fetch(
+            "UPDATE core_job SET wanted_until = {now} + ? WHERE key = ? AND state = 'due'", seconds, key
+        )
+
+    def send(self, queue: str, job_id: int, fence: int, part: str = "") -> None:
+        """Wake a worker; what the broker loses, the reconciler sends again."""
+        task = asyncio.ensure_future(self._send(queue, job_id, fence, part))
+        self._sending.add(task)
+        task.add_done_callback(self._sending.discard)
+
+    async def _send(self, queue: str, job_id: int, fence: int, part: str) -> None:
+        key = f"{job_id}:{fence}:{part}" if part else f"{job_id}:{fence}"
+        try:
+            await self._queues[queue].enqueue(
+                "run", key=key, record_id=job_id, fence=fence, retries=1, timeout=0, heartbeat=0, ttl=-1
+            )
+        except Exception as error:  # noqa: BLE001 - a broker that is away must not undo what is committed
+            log.warning("the broker is away; the job is sent again later", job=job_id, error=str(error))
+
+    async def drain(self) -> None:
+        """Wait for what is being sent."""
+        while self._sending:
+            await asyncio.gather(*self._sending, return_exceptions=True)
+
+    async def claim(self, kind: JobKind, job_id: int, fence: int, worker: str) -> JobRecord | None:
+        """Take a job; None where the message is stale. A shared job is taken by as many as come."""
+        states = "('due', 'running')" if kind.shared else "('due')"
+        sql = (
+            "UPDATE core_job SET state = 'running', worker = ?, lease_until = {now} + ?, "
+            "attempt = CASE WHEN state = 'due' THEN attempt + 1 ELSE attempt END "
+            f"WHERE id = ? AND fence = ? AND state IN {states} RETURNING id"  # noqa: S608 (constants)
+        )
+        return await self._claimed(await self._db.fetch(sql, worker, LEASE_SECONDS, job_id, fence))
+
+    async def claim_newest(self, queue: str, worker: str) -> JobRecord | None:
+        """Take the most urgent job of a queue that somebody still wants, newest first (ENCODING.md 9)."""
+        skip = "" if self._db.is_sqlite else " FOR UPDATE SKIP LOCKED"
+        sql = (
+            "UPDATE core_job SET state = 'running', worker = ?, lease_until = {now} + ?, attempt = attempt + 1 "
+            "WHERE id = (SELECT id FROM core_job WHERE queue = ? AND state = 'due' AND due_at <= {now} "
+            "AND (wanted_until IS NULL OR wanted_until > {now}) "
+            f"ORDER BY priority DESC, due_at DESC, id DESC LIMIT 1{skip}) AND state = 'due' RETURNING id"  # noqa: S608
+        )
+        return await self._claimed(await self._db.fetch(sql, worker, LEASE_SECONDS, queue))
+
+    @staticmethod
+    async def _claimed(rows: list[dict[str, Any]]) -> JobRecord | None:
+        return await JobRecord.get(id=rows[0]["id"]) if rows else None
+
+    async def renew(self, held: Mapping[int, int], worker: str) -> set[int]:
+        """Renew the leases of `held` (id → fence); answers those that are lost."""
+        lost = set()
+        for job_id, fence in held.items():
+            rows = await self._db.fetch(
+                "UPDATE core_job SET lease_until = {now} + ? WHERE id = ? AND fence = ? AND state = 'running' "
+                "RETURNING id",
+                LEASE_SECONDS, job_id, fence,
+            )  # fmt: skip
+            if not rows:
+                lost.add(job_id)
+        return lost
+
+    async def progress(self, job: JobRecord, share: float) -> None:
+        await self._db.fetch(
+            "UPDATE core_job SET progress = ? WHERE id = ? AND fence = ?", round(share, 4), job.id, job.fence
+        )
+
+    async def finish(self, job: JobRecord, *, kept: bool) -> None:
+        if not kept:
+            await self._db.fetch("DELETE FROM core_job WHERE id = ? AND fence = ?", job.id, job.fence)
+            return
+        await self._db.fetch(
+            "UPDATE core_job SET state = 'done', progress = 1, error = '', updated_at = CURRENT_TIMESTAMP "
+            "WHERE id = ? AND fence = ?",
+            job.id, job.fence,
+        )  # fmt: skip
+
+    async def fail(self, job: JobRecord, kind: JobKind, error: str, *, final: bool) -> None:
+        """Note a failure; the job is due again after a while unless it is final or has used its attempts."""
+        again = not final and job.attempt < kind.attempts
+        wait = BACKOFF_SECONDS[min(job.attempt - 1, len(BACKOFF_SECONDS) - 1)]
+        await self._db.fetch(
+            "UPDATE core_job SET state = ?, error = ?, due_at = {now} + ?, fence = fence + 1, "
+            "updated_at = CURRENT_TIMESTAMP WHERE id = ? AND fence = ?",
+            (JobState.DUE if again else JobState.FAILED).value, error, wait if again else 0.0, job.id, job.fence,
+        )  # fmt: skip
+
+    async def postpone(self, job: JobRecord, reason: str, seconds: float) -> None:
+        """Due again later; this was no attempt."""
+        await self._db.fetch(
+            "UPDATE core_job SET state = 'due', error = ?, due_at = {now} + ?, fence = fence + 1, "
+            "attempt = CASE WHEN attempt > 0 THEN attempt - 1 ELSE 0 END WHERE id = ? AND fence = ?",
+            reason, seconds, job.id, job.fence,
+        )  # fmt: skip
+
+    async def release(self, job: JobRecord) -> None:
+        """Give a job back untried: its worker stops."""
+        await self._db.fetch(
+            "UPDATE core_job SET state = 'due', attempt = CASE WHEN attempt > 0 THEN attempt - 1 ELSE 0 END, "
+            "fence = fence + 1, due_at = {now}, lease_until = 0 WHERE id = ? AND fence = ? AND state = 'running'",
+            job.id, job.fence,
+        )  # fmt: skip
+
+    async def release_dead(self, alive: str, machine: str) -> None:
+        """Jobs of workers of this machine that are gone are due at once; `alive` is this worker."""
+        for row in await self._db.fetch(
+            "SELECT DISTINCT worker FROM core_job WHERE state = 'running' AND worker LIKE ?", f"{machine}:%"
+        ):
+            if row["worker"] != alive and not worker_lives(row["worker"]):
+                await self._db.fetch(
+                    "UPDATE core_job SET lease_until = 0 WHERE worker = ? AND state = 'running'", row["worker"]
+                )
+
+    async def reconcile(self) -> int:
+        """Make due what a dead worker held, drop what nobody wants, and send what is due. Answers how many."""
+        await self._db.fetch("DELETE FROM core_job WHERE state = 'due' AND wanted_until < {now} - 30")
+        await self._db.fetch(
+            "UPDATE core_job SET state = 'due', fence = fence + 1, due_at = {now} "
+            "WHERE state = 'running' AND lease_until < {now}"
+        )
+        rows = await self._db.fetch(
+            "SELECT id, queue, fence FROM core_job WHERE state = 'due' AND due_at <= {now} "
+            "ORDER BY priority DESC, id LIMIT 500"
+        )
+        for row in rows:
+            self.send(row["queue"], row["id"], row["fence"])
+        return len(rows)
+
+    async def cancel(self, job_id: int) -> bool:
+        return await self._end(job_id, JobState.CANCELLED, "('due', 'running')", "Cancelled.")
+
+    async def _end(self, job_id: int, state: JobState, before: str, why: str) -> bool:
+        rows = await self._db.fetch(
+            f"UPDATE core_job SET state = ?, error = ?, fence = fence + 1 WHERE id = ? AND state IN {before} "  # noqa: S608
+            "RETURNING id",
+            state.value, why, job_id,
+        )  # fmt: skip
+        return bool(rows)
+
+    async def retry(self, job_id: int) -> bool:
+        rows = await self._db.fetch(
+            "UPDATE core_job SET state = 'due', error = '', attempt = 0, due_at = {now}, fence = fence + 1 "
+            "WHERE id = ? AND state IN ('failed', 'cancelled') RETURNING queue, fence",
+            job_id,
+        )
+        if rows:
+            self.send(rows[0]["queue"], job_id, rows[0]["fence"])
+        return bool(rows)
+
+    async def list(self, *, state: str | None = None, page: int = 1, limit: int = 20) -> Page[JobView]:
+        chosen = JobRecord.filter(state=state) if state else JobRecord.all()
+        records = await chosen.order_by("-id").offset((page - 1) * limit).limit(limit)
+        views = tuple(
+            JobView(job.id, job.kind, job.key, job.state.value, job.progress, job.attempt, job.worker, job.error)
+            for job in records
+        )
+        return Page(views, page, limit, await chosen.count())
+
+
+def worker_lives(worker: str) -> bool:
+    """Whether a worker of this machine, "machine:pid:start", still runs."""
+    from mediaserver.core.worker import process_start
+
+    _, pid, start = worker.rsplit(":", 2)
+    return process_start(int(pid)) == start

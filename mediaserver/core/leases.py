@@ -1,0 +1,39 @@
+"""What only one process of an installation does at a time: who does it now, and how far a reader has come."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from mediaserver.core.db import Database
+
+
+class Leases:
+    """Rows of core_cursor; an owner is "machine:pid:start"."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+
+    async def take(self, name: str, owner: str, seconds: float) -> bool:
+        """Take or renew; False while another owner's lease lasts."""
+        rows = await self._db.fetch(
+            "INSERT INTO core_cursor (name, seq, owner, lease_until) VALUES (?, 0, ?, {now} + ?) "
+            "ON CONFLICT (name) DO UPDATE SET owner = excluded.owner, lease_until = excluded.lease_until "
+            "WHERE core_cursor.owner = excluded.owner OR core_cursor.lease_until < {now} RETURNING name",
+            name, owner, seconds,
+        )  # fmt: skip
+        return bool(rows)
+
+    async def owner(self, name: str) -> str:
+        rows = await self._db.fetch("SELECT owner FROM core_cursor WHERE name = ?", name, reading=True)
+        return str(rows[0]["owner"]) if rows else ""
+
+    async def drop(self, name: str, owner: str) -> None:
+        await self._db.fetch("UPDATE core_cursor SET lease_until = 0 WHERE name = ? AND owner = ?", name, owner)
+
+    async def position(self, name: str) -> int:
+        rows = await self._db.fetch("SELECT seq FROM core_cursor WHERE name = ?", name)
+        return int(rows[0]["seq"]) if rows else 0
+
+    async def move(self, name: str, seq: int) -> None:
+        await self._db.fetch("UPDATE core_cursor SET seq = ? WHERE name = ? AND seq < ?", seq, name, seq)

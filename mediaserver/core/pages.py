@@ -1,0 +1,102 @@
+"""Core's own routes: health, readiness, and the news as server-sent events."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import TYPE_CHECKING, Any
+
+from sanic.response import json as answer_json
+
+from mediaserver.core import http
+from mediaserver.core.actors import public, signed_in
+from mediaserver.core.changes import Reader
+from mediaserver.core.watchstatus import watch_status
+from mediaserver.errors import InvalidRequest
+
+if TYPE_CHECKING:
+    from sanic import HTTPResponse, Request
+
+    from mediaserver.core.routes import RouteRegistry
+    from mediaserver.core.server import Server
+    from mediaserver.events import Event
+
+TOPICS = {
+    "location_changed": "library",
+    "library_scanned": "library",
+    "title_added": "library",
+    "title_changed": "library",
+    "video_probed": "library",
+    "video_offline": "library",
+    "video_online": "library",
+    "encoding_progressed": "progress",
+    "video_playable": "progress",
+    "video_ready": "progress",
+    "video_failed": "progress",
+    "plugin_quarantined": "doctor",
+}
+PING_SECONDS = 15.0  # proxies and phones drop silent connections
+LAST_EVENT_ID = 20  # digits of a 64-bit number
+
+
+def register_core_routes(registry: RouteRegistry) -> None:
+    server = registry.server
+
+    async def health(_request: Request) -> HTTPResponse:
+        return answer_json({"status": "ok"})
+
+    async def ready(_request: Request) -> HTTPResponse:
+        state = await readiness(server)
+        return answer_json(state, status=200 if state["ready"] else 503)
+
+    for path in ("/health", "/livez", "/healthz"):
+        registry.get(path, guard=public, limit=None)(health)
+    for path in ("/ready", "/readyz"):
+        registry.get(path, guard=public, limit=None)(ready)
+
+    @registry.get("/v1/events", guard=signed_in, limit=None)
+    async def events(request: Request) -> None:
+        await send_events(server, request)
+
+
+async def readiness(server: Server) -> dict[str, Any]:
+    """What `/ready` tells: whether requests are served, and the watcher's last word."""
+    try:
+        reachable = await server.db.reachable()
+    except Exception:  # noqa: BLE001 - whatever the database says, it is not reachable
+        reachable = False
+    return {
+        "ready": server.ready and reachable,
+        "database": "ok" if reachable else "unreachable",
+        "plugins_left_out": sorted(server.hooks.faults),
+        "library": await asyncio.to_thread(watch_status, server.data),
+    }
+
+
+async def send_events(server: Server, request: Request) -> None:
+    """Server-sent events from `Last-Event-ID` (or now) on, until the client leaves."""
+    last = request.headers.getone("last-event-id", "")
+    if last and not (last.isdigit() and len(last) < LAST_EVENT_ID):
+        raise InvalidRequest("Last-Event-ID should be the id of an event.")
+    seq = int(last) if last else await server.changes.last()
+    headers = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no", **http.SECURITY_HEADERS}
+    response = await request.respond(content_type="text/event-stream", headers=headers)
+    if response is None:
+        return
+    await response.send("retry: 2000\n\n")
+    reader = Reader(server.db, seq)
+    with server.wakeups.subscribe("changes") as news:
+        while True:
+            changes = await reader.read()
+            for number, event in changes:
+                if text := _message(number, event):
+                    await response.send(text)
+            if not await news.wait(PING_SECONDS if not changes else 1.0) and not changes:
+                await response.send(": still here\n\n")
+
+
+def _message(seq: int, event: Event) -> str | None:
+    topic = TOPICS.get(event.kind)
+    if topic is None:
+        return None
+    return f"id: {seq}\nevent: {topic}\ndata: {json.dumps({'kind': event.kind, **event.payload()})}\n\n"

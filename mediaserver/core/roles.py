@@ -1,0 +1,156 @@
+"""The three roles of the program: serve answers requests, worker runs jobs, watch keeps the library."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import gc
+import os
+import signal
+import socket
+from typing import TYPE_CHECKING
+
+import structlog
+
+from mediaserver.core.server import Server
+from mediaserver.errors import StartError
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine
+    from typing import Any
+
+    from mediaserver.core.config import Loaded
+
+log = structlog.get_logger()
+DRAIN_SECONDS = 5.0
+PORT_OF_RANGE = 65535
+
+
+def run_role(work: Coroutine[Any, Any, None]) -> None:
+    """One event loop for one role; uvloop where it is installed."""
+    try:
+        import uvloop
+    except ImportError:
+        asyncio.run(work)
+        return
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(work)
+
+
+def stop_on_signals() -> asyncio.Event:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    return stop
+
+
+async def serve(loaded: Loaded) -> None:
+    from mediaserver.core.app import create_app
+
+    stop = stop_on_signals()
+    section = loaded.settings.server
+    listening = listen(section.host, section.port)
+    with listening:
+        async with Server(loaded, "serve") as server:
+            app = create_app(server)
+            await server.share_quarantine()
+            running = await app.create_server(sock=listening, return_asyncio_server=True, access_log=False)
+            if running is None:
+                raise StartError("The web server did not start.")
+            await running.startup()
+            await running
+            gc.freeze()
+            log.info(f"listening on {address(section.host, listening.getsockname()[1])}")
+            try:
+                await stop.wait()
+            finally:
+                await _drain(server, running)
+
+
+async def _drain(server: Server, running: Any) -> None:
+    """No new connections; what is being answered has a few seconds, then the connection is cut."""
+    server.ready = False
+    running.close()
+    end = asyncio.get_running_loop().time() + DRAIN_SECONDS
+    for connection in list(running.connections):
+        connection.close_if_idle()
+    while running.connections and asyncio.get_running_loop().time() < end:
+        await asyncio.sleep(0.05)
+    for connection in list(running.connections):
+        connection.abort()
+    await asyncio.sleep(0)
+
+
+async def worker(loaded: Loaded) -> None:
+    from mediaserver.core.worker import JobRunner
+
+    stop = stop_on_signals()
+    async with Server(loaded, "worker") as server:
+        await server.tools.check()
+        server.storage.sweep_workspaces()
+        gc.freeze()
+        await JobRunner(server, slots(loaded)).run(stop)
+
+
+async def watch(loaded: Loaded) -> None:
+    from mediaserver.core.library.probe import probe
+    from mediaserver.core.library.watcher import LibraryWatcher
+
+    stop = stop_on_signals()
+    async with Server(loaded, "watch") as server:
+        await server.tools.check()
+
+        async def describe(path: str, info: Any) -> list[Any]:
+            return await server.hooks.gather("describe", server=server, path=path, probe=info)
+
+        watcher = LibraryWatcher(
+            server.library_settings,
+            db=server.db,
+            changes=server.changes,
+            prober=lambda path: probe(server.tools, path),
+            describe=describe,
+            wakeups=server.wakeups,
+            clock=server.clock,
+            data=server.data,
+        )
+        gc.freeze()
+        await watcher.run(stop)
+
+
+def slots(loaded: Loaded) -> int:
+    """How many encodes run at once here: one ffmpeg per core (ENCODING.md)."""
+    count = loaded.settings.workers.count
+    return len(os.sched_getaffinity(0)) if count == "auto" else count
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A listening socket. Raises StartError where the address is taken or not ours."""
+    try:
+        family, _, _, _, where = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+        sock = socket.socket(family, socket.SOCK_STREAM)
+    except OSError as error:
+        raise StartError(f"server.host {host} is no address of this machine ({error}).") from error
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.bind(where)
+        sock.listen(512)
+    except OSError as error:
+        sock.close()
+        raise StartError(_cannot_listen(host, port, error)) from error
+    sock.setblocking(False)
+    return sock
+
+
+def _cannot_listen(host: str, port: int, error: OSError) -> str:
+    if error.errno == errno.EADDRINUSE:
+        other = port + 1 if port < PORT_OF_RANGE else 8000
+        return f"Port {port} is taken by another program. Stop it, or choose another port: make run PORT={other}"
+    if error.errno == errno.EACCES:
+        return f"Port {port} may not be used by this user. Choose one from 1024 up: make run PORT=8000"
+    return f"server.host {host}, port {port}: cannot listen there ({error.strerror})."
+
+
+def address(host: str, port: int) -> str:
+    shown = "localhost" if host in ("127.0.0.1", "0.0.0.0", "::", "::1") else host  # noqa: S104 (to be shown)
+    return f"http://{shown}:{port}"

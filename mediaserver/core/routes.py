@@ -1,0 +1,101 @@
+"""What a route declares about itself, in one place; a route without a guard is refused."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from mediaserver.core.actors import Guard
+from mediaserver.core.discovery import PluginFault
+from mediaserver.core.services import PluginServices
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from pydantic import BaseModel
+    from sanic import HTTPResponse, Request
+
+    from mediaserver.core.server import Server
+    from mediaserver.core.plugins import Loaded
+
+    Handler = Callable[..., Awaitable[HTTPResponse | None]]
+    ErrorRenderer = Callable[[Request, Exception], HTTPResponse]
+
+LIMITS = frozenset({"auth", "content", "streaming", "analytics"})
+SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+
+
+@dataclass(frozen=True)
+class Route:
+    """`limit` is the rate group, None for what is not counted; `body` and `answer` are pydantic models for OpenAPI."""
+
+    plugin: str
+    method: str
+    path: str
+    handler: Handler
+    guard: Guard
+    limit: str | None
+    scope: str | None
+    cookie_write: bool
+    body: type[BaseModel] | None
+    answer: type[BaseModel] | None
+    stream: bool
+
+
+class RouteRegistry:
+    """Handed to `register_routes`; `config` and `services` are the plugin's own."""
+
+    def __init__(self, server: Server, plugin: Loaded | None) -> None:
+        self.server = server
+        self.plugin = plugin.name if plugin else "core"
+        self.config: Any = plugin.config if plugin else None
+        requires = plugin.found.declared.requires if plugin else ()
+        optional = plugin.found.declared.optional if plugin else ()
+        provides = plugin.found.declared.provides if plugin else ()
+        self.services = PluginServices(server.services, self.plugin, (*requires, *provides), optional)
+        self.routes: list[Route] = []
+        self.error_renderers: list[tuple[str, ErrorRenderer]] = []
+
+    def get(self, path: str, **declared: Any) -> Callable[[Handler], Handler]:
+        return self._route("GET", path, **declared)
+
+    def post(self, path: str, **declared: Any) -> Callable[[Handler], Handler]:
+        return self._route("POST", path, **declared)
+
+    def put(self, path: str, **declared: Any) -> Callable[[Handler], Handler]:
+        return self._route("PUT", path, **declared)
+
+    def delete(self, path: str, **declared: Any) -> Callable[[Handler], Handler]:
+        return self._route("DELETE", path, **declared)
+
+    def errors(self, prefix: str, render: ErrorRenderer) -> None:
+        """Errors below `prefix` are told in a dialect's own words."""
+        self.error_renderers.append((prefix, render))
+
+    def _route(
+        self,
+        method: str,
+        path: str,
+        *,
+        guard: Guard | None = None,
+        limit: str | None = "content",
+        scope: str | None = None,
+        cookie_write: bool = False,
+        body: type[BaseModel] | None = None,
+        answer: type[BaseModel] | None = None,
+        stream: bool = False,
+    ) -> Callable[[Handler], Handler]:
+        if not isinstance(guard, Guard):
+            raise PluginFault(f"{method} {path} names no guard (public, signed_in or admin)")
+        if limit is not None and limit not in LIMITS:
+            raise PluginFault(f"{method} {path}: there is no rate group {limit}")
+        if "<" in path and ":path>" in path:
+            raise PluginFault(f"{method} {path}: a path is never a parameter")
+
+        def add(handler: Handler) -> Handler:
+            self.routes.append(
+                Route(self.plugin, method, path, handler, guard, limit, scope, cookie_write, body, answer, stream)
+            )
+            return handler
+
+        return add

@@ -1,0 +1,98 @@
+"""Keys made at the first start, readable by nobody else, and the tokens that are signed with them."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import json
+import os
+import secrets
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from mediaserver.contracts import MediaGrant
+from mediaserver.errors import Forbidden, NotFound, StartError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from mediaserver.contracts import Clock
+
+KEY_BYTES = 32
+LONGEST_TOKEN = 1024
+
+
+def load_key(data: Path) -> bytes:
+    """The installation's key, made where there is none; several processes may ask at once. Raises StartError."""
+    path = data / ".secrets" / "key"
+    try:
+        path.parent.mkdir(mode=0o700, exist_ok=True)
+        _make_once(path)
+        key = path.read_bytes()
+    except OSError as error:
+        raise StartError(f"{path} cannot be used ({error.strerror}); the data directory must be writable.") from error
+    if len(key) < KEY_BYTES:
+        raise StartError(f"{path} is too short to be safe; delete it and start again.")
+    return key
+
+
+def _make_once(path: Path) -> None:
+    if path.exists():
+        return
+    tmp = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    descriptor = os.open(tmp, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(secrets.token_bytes(KEY_BYTES))
+    with suppress(FileExistsError):
+        os.link(tmp, path)
+    tmp.unlink()
+
+
+class SignedGrants:
+    """Implements `mediaserver.contracts.MediaGrants`: HMAC-SHA-256 over the grant, nothing stored."""
+
+    def __init__(self, key: bytes, clock: Clock) -> None:
+        self._key = hmac.digest(key, b"media grants", hashlib.sha256)
+        self._clock = clock
+
+    def issue(self, grant: MediaGrant) -> str:
+        fields: list[Any] = [
+            grant.session_id,
+            grant.title_id,
+            grant.video_id,
+            grant.plan_id,
+            ",".join(grant.rungs),
+            grant.expires,
+        ]
+        payload = _encode(json.dumps(fields, separators=(",", ":")).encode())
+        return f"{payload}.{self._sign(payload)}"
+
+    def verify(self, token: str) -> MediaGrant:
+        payload, _, signature = token[:LONGEST_TOKEN].rpartition(".")
+        if not hmac.compare_digest(self._sign(payload).encode(), signature.encode()):
+            raise Forbidden("This media link is not valid; start playing again.")
+        session, title, video, plan, rungs, expires = json.loads(_decode(payload))
+        if self._clock.now().timestamp() >= expires:
+            raise Forbidden("This media link has expired; start playing again.")
+        return MediaGrant(session, title, video, plan, tuple(rungs.split(",")), expires)
+
+    def seal(self, purpose: str, number: int) -> str:
+        return f"{number}-{self._sign(f'{purpose}:{number}')}"
+
+    def unseal(self, purpose: str, word: str) -> int:
+        number, _, signature = word[:LONGEST_TOKEN].partition("-")
+        if not hmac.compare_digest(self._sign(f"{purpose}:{number}").encode(), signature.encode()):
+            raise NotFound("There is nothing here.")
+        return int(number)
+
+    def _sign(self, payload: str) -> str:
+        return _encode(hmac.digest(self._key, payload.encode(), hashlib.sha256)[:16])
+
+
+def _encode(raw: bytes) -> str:
+    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
+
+
+def _decode(text: str) -> bytes:
+    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))

@@ -1,0 +1,270 @@
+"""Put a server together from settings and plugins: what every role opens, and what plugins are handed."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING, Any, Self
+from urllib.parse import urlsplit
+
+import structlog
+
+from mediaserver import contracts
+from mediaserver.core import config, plugins
+from mediaserver.core.actors import Guests
+from mediaserver.core.broker import make_queue
+from mediaserver.core.changes import TOPIC, ChangeLog, Reader
+from mediaserver.core.clock import SystemClock
+from mediaserver.core.db import Database
+from mediaserver.core.discovery import Absent, Found, PluginFault, deadline, discover
+from mediaserver.core.jobs import QUEUES, JobRecords
+from mediaserver.core.leases import Leases
+from mediaserver.core.library.service import LibraryService
+from mediaserver.core.library.settings import LibrarySettings
+from mediaserver.core.migrator import Upgrade
+from mediaserver.core.plugins import PluginHost
+from mediaserver.core.registry import Contributions, Registry
+from mediaserver.core.secrets import SignedGrants, load_key
+from mediaserver.core.services import Services
+from mediaserver.core.settings import Settings
+from mediaserver.core.storage import MediaStorage
+from mediaserver.core.tools import MachineTools
+from mediaserver.core.wakeups import Wakeups
+from mediaserver.errors import ConfigError, StartError
+from mediaserver.models import Quarantine
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from mediaserver.contracts import Clock
+    from mediaserver.core.routes import Route
+
+log = structlog.get_logger()
+STARTUP_SECONDS = 10  # a plugin whose startup takes longer hangs
+
+
+class Server:
+    """One process of an installation. Open it as a context manager; everything hangs on it."""
+
+    def __init__(self, loaded: config.Loaded, role: str, clock: Clock | None = None) -> None:
+        self.loaded = loaded
+        self.settings = loaded.settings
+        self.role = role
+        self.clock = clock or SystemClock()
+        self.data = loaded.data
+        self.services = Services()
+        self.hooks = PluginHost()
+        self.contributions = Contributions()
+        self._found = self._discover()
+        models = {"core": "mediaserver.models"}
+        models |= {found.name: found.models for found in self._found if found.models}
+        self.db = Database(self.settings.database, self.data / "mediaserver.sqlite3", models)
+        self.wakeups = Wakeups(self.data / "run")
+        self.changes = ChangeLog(self.db, self.wakeups)
+        self.leases = Leases(self.db)
+        self.storage = MediaStorage(self.data)
+        self.tools = MachineTools(loaded.path(self.settings.ffmpeg) if self.settings.ffmpeg else None)
+        self.queues = {
+            name: make_queue(
+                name, redis=self.settings.redis, path=self.data / "broker.sqlite3", wakeups=self.wakeups
+            )
+            for name in QUEUES
+        }
+        self.jobs = JobRecords(self.db, self.queues, self.contributions)
+        self.library_settings = self._library_settings()
+        self.guests = self._guests()
+        self.routes: list[Route] = []
+        self.ready = False
+        self._stack = AsyncExitStack()
+
+    # ---- plugins -------------------------------------------------------------------------------------------
+
+    def _discover(self) -> list[Found]:
+        folders = [self.loaded.path(folder) for folder in self.settings.plugin_folders]
+        found = discover(self.settings.enabled_plugins, folders)
+        for absent in found:
+            if isinstance(absent, Absent):
+                self.hooks.refuse(absent)
+        return plugins.in_load_order((each for each in found if isinstance(each, Found)), CORE_CONTRACTS)
+
+    def _load(self) -> None:
+        for found in self._found:
+            options = self.settings.enabled_plugins[found.name]
+            checked: Settings = config.section(self.loaded, found.declared.config, options, ("plugins", found.name))
+            plugin = plugins.Loaded(found, checked)
+            try:
+                self.hooks.add(plugin)
+            except PluginFault as fault:
+                self.hooks.loaded.setdefault(found.name, plugin)
+                self.quarantine(found.name, str(fault))
+
+    def _register(self) -> None:
+        for each in self.hooks.each_with("register", lambda plugin: {"registry": Registry(self, plugin)}):
+            try:
+                with deadline(STARTUP_SECONDS, "register"):
+                    each.run()
+            except ConfigError:
+                raise
+            except Exception as error:  # noqa: BLE001 - whatever its code raises is its own fault, told by its name
+                self.quarantine(each.plugin, f"register failed: {error}")
+
+    def quarantine(self, name: str, reason: str, *, running: bool = False) -> None:
+        self.hooks.quarantine(name, reason, running=running)
+        self.services.withdraw(name)
+        self.contributions.withdraw(name)
+
+    async def share_quarantine(self) -> None:
+        """Every process leaves out what another one found at fault."""
+        for name, reason in self.hooks.faults.items():
+            await Quarantine.update_or_create(defaults={"reason": reason}, plugin=name)
+        for row in await Quarantine.all():
+            if row.plugin in self.hooks.loaded:
+                self.quarantine(row.plugin, row.reason)
+
+    def register_only(self) -> None:
+        """Learn what plugins contribute without opening anything: for the command line's list of commands."""
+        prepare_folders(self)
+        self._provide_core()
+        self._load()
+        self._register()
+
+    # ---- life ----------------------------------------------------------------------------------------------
+
+    async def __aenter__(self) -> Self:
+        try:
+            await self._open()
+        except BaseException:
+            await self._stack.aclose()
+            raise
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.ready = False
+        await self._stack.aclose()
+
+    async def _open(self) -> None:
+        prepare_folders(self)
+        self._provide_core()
+        self._load()
+        await self._upgrade()
+        self._stack.push_async_callback(self.db.close)
+        await self.db.open()
+        await self.wakeups.open()
+        self._stack.push_async_callback(self.wakeups.close)
+        for queue in self.queues.values():
+            await queue.connect()
+            self._stack.push_async_callback(queue.disconnect)
+        self._stack.push_async_callback(self.jobs.drain)
+        self._register()
+        await self.share_quarantine()
+        await self._startup()
+        self._stack.push_async_callback(self.hooks.notify, "shutdown", backwards=True, server=self)
+        self._listen()
+        self.ready = True
+
+    async def _upgrade(self) -> None:
+        upgrade = Upgrade(self.db.url, self.db.file, self.db.models, log.info)
+        await upgrade.run()
+        for name, reason in upgrade.faults.items():
+            self.quarantine(name, reason)
+            self.db.models.pop(name, None)
+
+    def _provide_core(self) -> None:
+        grants = SignedGrants(load_key(self.data), self.clock)
+        library = LibraryService(self.library_settings, self.db, self.wakeups, self.data)
+        for contract, provider in (
+            (contracts.Clock, self.clock),
+            (contracts.Changes, self.changes),
+            (contracts.Database, self.db),
+            (contracts.Jobs, self.jobs),
+            (contracts.Storage, self.storage),
+            (contracts.Library, library),
+            (contracts.MediaGrants, grants),
+            (contracts.MediaTools, self.tools),
+            (contracts.Wakeups, self.wakeups),
+        ):
+            self.services.provide(contract, provider, "core")
+
+    async def _startup(self) -> None:
+        for each in self.hooks.each("startup", server=self):
+            try:
+                with deadline(STARTUP_SECONDS + 1, "startup"):
+                    async with asyncio.timeout(STARTUP_SECONDS):
+                        await plugins.settle(each.run())
+            except ConfigError:
+                raise
+            except Exception as error:  # noqa: BLE001 - whatever its code raises is its own fault, told by its name
+                self.quarantine(each.plugin, f"startup failed: {type(error).__name__}: {error}")
+                await self.share_quarantine()
+
+    def _listen(self) -> None:
+        task = asyncio.create_task(self._tell_changes())
+
+        async def end() -> None:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+        self._stack.push_async_callback(end)
+
+    async def _tell_changes(self) -> None:
+        """Hand every change to the plugins of this process, as it is committed."""
+        reader = Reader(self.db, await self.changes.last())
+        with self.wakeups.subscribe(TOPIC) as news:
+            while True:
+                if self.hooks.has("on_change"):
+                    for _, event in await reader.read():
+                        await self.hooks.notify("on_change", seconds=STARTUP_SECONDS, server=self, event=event)
+                await news.wait(1.0)
+
+    # ---- settings that several parts read --------------------------------------------------------------------
+
+    def _library_settings(self) -> LibrarySettings:
+        section = self.settings.library
+        return LibrarySettings(
+            folders=tuple(self.loaded.path(folder) for folder in section.folders),
+            upload_folder=self.loaded.path(section.upload_folder),
+            settle_seconds=section.settle_seconds,
+            rescan_minutes=section.rescan_minutes,
+            watch=section.watch,
+            follow_symlinks=section.follow_symlinks,
+            missing_guard=section.missing_guard,
+        )
+
+    def _guests(self) -> Guests:
+        """Judged by the config, never by what happened to load: a named plugin that is broken counts as one that identifies."""
+        identifies = any(hasattr(found.module, "identify") for found in self._found) or bool(self.hooks.faults)
+        hosts = {host.lower() for host in self.settings.server.allowed_hosts}
+        if self.settings.server.public_url and (host := urlsplit(self.settings.server.public_url).hostname):
+            hosts.add(host)
+        return Guests(self.settings.server.guest, accounts_named=identifies, hosts=frozenset(hosts))
+
+
+CORE_CONTRACTS: tuple[Any, ...] = (
+    contracts.Clock,
+    contracts.Changes,
+    contracts.Database,
+    contracts.Jobs,
+    contracts.Storage,
+    contracts.Library,
+    contracts.MediaGrants,
+    contracts.MediaTools,
+    contracts.Wakeups,
+)
+
+
+def prepare_folders(server: Server) -> None:
+    """Make what is missing. Raises StartError where the disk or the rights do not allow it."""
+    library = server.library_settings
+    try:
+        (server.data / "run").mkdir(parents=True, exist_ok=True)
+        server.storage.prepare()
+        library.upload_folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StartError(
+            f"{error.filename} cannot be made ({error.strerror}); the data directory {server.data} must be writable."
+        ) from error
+    for folder in library.folders:
+        if folder == server.loaded.path(config.Configuration().library.folders[0]) and not folder.exists():
+            folder.mkdir(parents=True, exist_ok=True)

@@ -1,0 +1,220 @@
+"""The worker role: three SAQ workers that run job records, the timers of an installation, and the news for plugins."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+import socket
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import structlog
+from saq import Worker
+
+from mediaserver.core.changes import TOPIC, Reader
+from mediaserver.core.jobs import QUEUES, worker_lives
+from mediaserver.errors import JobFailed, JobPostponed
+from mediaserver.models import JobRecord
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from mediaserver.core.server import Server
+    from mediaserver.core.registry import JobKind
+
+log = structlog.get_logger()
+RENEW_SECONDS = 5.0
+RECONCILE_SECONDS = 5.0
+CURSOR_LEASE_SECONDS = 15.0
+STOP_SECONDS = 5
+LISTENER_SECONDS = 30.0  # a listener that hangs is left behind
+
+
+def process_start(pid: int) -> str:
+    """When a process of this machine was started, in clock ticks since boot; "" where it does not run."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
+    except (OSError, IndexError):
+        return ""
+
+
+def machine() -> str:
+    return socket.gethostname().replace(":", "-")[:40]
+
+
+class RunningJob:
+    """What a handler is given: the record's id and arguments, and ways to tell how far it is."""
+
+    def __init__(self, server: Server, record: JobRecord) -> None:
+        self._server = server
+        self._record = record
+        self.id = record.id
+        self.args: dict[str, Any] = record.args
+        self.attempt = record.attempt
+        self.worker = record.worker
+        self.finished = not server.contributions.jobs[record.kind].shared
+
+    async def progress(self, share: float) -> None:
+        """`share` of 0 to 1."""
+        await self._server.jobs.progress(self._record, share)
+
+    def invite(self) -> None:
+        """Ask another worker, or this one when it is through, to take part in a shared job."""
+        self._server.jobs.send(self._queue, self.id, self._record.fence, secrets.token_hex(4))
+
+    def finish(self) -> None:
+        """Nothing is left to do of a shared job."""
+        self.finished = True
+
+    @property
+    def _queue(self) -> str:
+        return self._record.queue
+
+
+class JobRunner:
+    """Runs what the brokers bring, until told to stop."""
+
+    def __init__(self, server: Server, slots: int) -> None:
+        self._server = server
+        self.name = f"{machine()}:{os.getpid()}:{process_start(os.getpid())}"
+        self._held: dict[int, int] = {}
+        self._tasks: dict[int, set[asyncio.Task[Any]]] = {}
+        self._slots = {"interactive": max(2, slots), "background": slots, "mail": 2}
+
+    async def run(self, stop: asyncio.Event) -> None:
+        await self._server.jobs.release_dead(self.name, machine())
+        workers = [self._worker(name) for name in QUEUES]
+        loops = [self._renewing(), self._reconciling(), NewsReader(self._server).run(), *self._timers()]
+        tasks = [asyncio.create_task(work) for work in (*(worker.start() for worker in workers), *loops)]
+        stopped = asyncio.create_task(stop.wait())
+        try:
+            done, _ = await asyncio.wait([*tasks, stopped], return_when=asyncio.FIRST_COMPLETED)
+            for task in done - {stopped}:
+                task.result()
+        finally:
+            for worker in workers:
+                await worker.stop()
+            for task in (*tasks, stopped):
+                task.cancel()
+            await asyncio.gather(*tasks, stopped, return_exceptions=True)
+
+    def _worker(self, queue: str) -> Worker[Any]:
+        async def run(context: Any, *, record_id: int, fence: int) -> None:
+            await self._take(queue, record_id, fence)
+
+        worker: Worker[Any] = Worker(
+            self._server.queues[queue],
+            [("run", run)],
+            concurrency=self._slots[queue],
+            dequeue_timeout=1,
+            shutdown_grace_period_s=0,
+            cancellation_hard_deadline_s=STOP_SECONDS,
+            timers={"schedule": 1, "worker_info": 10, "sweep": 60, "abort": 3600},
+        )
+        worker.SIGNALS = []  # the role has its own handlers
+        return worker
+
+    async def _take(self, queue: str, record_id: int, fence: int) -> None:
+        records = self._server.jobs
+        if queue == "interactive":
+            record = await records.claim_newest(queue, self.name)
+        else:
+            known = await JobRecord.get_or_none(id=record_id)
+            kind = self._server.contributions.jobs.get(known.kind) if known else None
+            record = await records.claim(kind, record_id, fence, self.name) if kind else None
+        if record is not None and (kind := self._server.contributions.jobs.get(record.kind)):
+            await self._run(record, kind)
+
+    async def _run(self, record: JobRecord, kind: JobKind) -> None:
+        job = RunningJob(self._server, record)
+        current = asyncio.current_task()
+        self._held[record.id] = record.fence
+        mine = self._tasks.setdefault(record.id, set())
+        if current:
+            mine.add(current)
+        try:
+            await kind.handler(job)
+        except asyncio.CancelledError:
+            if not kind.shared:
+                await self._server.jobs.release(record)
+            raise
+        except JobPostponed as error:
+            await self._server.jobs.postpone(record, str(error), error.seconds)
+        except JobFailed as error:
+            await self._server.jobs.fail(record, kind, str(error), final=True)
+        except Exception as error:
+            log.exception("a job failed", job=record.id, kind=record.kind, plugin=kind.plugin)
+            await self._server.jobs.fail(record, kind, f"{type(error).__name__}: {error}", final=False)
+        else:
+            if job.finished:
+                await self._server.jobs.finish(record, kept=kind.kept)
+        finally:
+            mine.discard(current) if current else None
+            if not mine:
+                self._held.pop(record.id, None)
+                self._tasks.pop(record.id, None)
+
+    async def _renewing(self) -> None:
+        while True:
+            await asyncio.sleep(RENEW_SECONDS)
+            for lost in await self._server.jobs.renew(dict(self._held), self.name):
+                for task in self._tasks.get(lost, ()):
+                    log.info("a job was taken away or ended elsewhere", job=lost)
+                    task.cancel()
+
+    async def _reconciling(self) -> None:
+        while True:
+            if await self._server.leases.take("reconciler", self.name, RECONCILE_SECONDS * 3):
+                await self._server.jobs.release_dead(self.name, machine())
+                await self._server.jobs.reconcile()
+                await self._server.changes.prune()
+            await asyncio.sleep(RECONCILE_SECONDS)
+
+    def _timers(self) -> list[Any]:
+        return [
+            self._timer(timer.name, timer.seconds, timer.run) for timer in self._server.contributions.timers.values()
+        ]
+
+    async def _timer(self, name: str, seconds: float, run: Callable[[], Awaitable[None]]) -> None:
+        while True:
+            await asyncio.sleep(seconds)
+            if await self._server.leases.take(f"timer {name}", self.name, seconds * 3):
+                try:
+                    await run()
+                except Exception:
+                    log.exception("a timer failed", timer=name)
+
+
+class NewsReader:
+    """Tells plugins every fact once per installation, at least once: the cursor moves after the listeners were told."""
+
+    NAME = "events"
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+        self._owner = f"{machine()}:{os.getpid()}:{process_start(os.getpid())}"
+
+    async def run(self) -> None:
+        with self._server.wakeups.subscribe(TOPIC) as news:
+            while True:
+                if await self._mine():
+                    await self._read()
+                await news.wait(1.0)
+
+    async def _mine(self) -> bool:
+        """Whether this process tells the news now; a holder of this machine that is dead is not waited for."""
+        holder = await self._server.leases.owner(self.NAME)
+        if holder.startswith(f"{machine()}:") and holder != self._owner and not worker_lives(holder):
+            await self._server.leases.drop(self.NAME, holder)
+        return await self._server.leases.take(self.NAME, self._owner, CURSOR_LEASE_SECONDS)
+
+    async def _read(self) -> None:
+        seq = await self._server.leases.position(self.NAME)
+        reader = Reader(self._server.db, seq)
+        for number, event in await reader.read():
+            await self._server.hooks.notify("on_event", seconds=LISTENER_SECONDS, server=self._server, event=event)
+            await self._server.leases.move(self.NAME, number)
+        await self._server.leases.move(self.NAME, reader.seq)
+
+

@@ -1,0 +1,110 @@
+"""`/v1/content`: lists and single titles."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import BaseModel, Field
+
+from mediaserver import HTTPResponse, Request, json, query, signed_in, timestamp
+from mediaserver.contracts import BrowseQuery, Catalog, Item, Streaming
+from mediaserver.errors import NotFound
+
+if TYPE_CHECKING:
+    from mediaserver import RouteRegistry
+
+
+class Browse(BaseModel):
+    type: Literal["movie", "series"] | None = None
+    sort: Literal["title", "-created", "release_year", "-release_year"] = "-created"
+    page: Annotated[int, Field(ge=1, le=1_000_000)] = 1
+    limit: Annotated[int, Field(ge=1, le=100)] = 20
+
+
+class ContentItem(BaseModel):
+    """API.md `item`."""
+
+    id: str
+    slug: str
+    title: str
+    type: str
+    genre: list[str]
+    rating: str
+    duration: float
+    release_year: int | None
+    thumbnail_url: str
+    description: str
+    cast: list[str]
+    director: str
+    language: str
+    seasons: int
+    episodes: int
+    created_at: str
+    playable: bool
+
+
+class Pagination(BaseModel):
+    page: int
+    limit: int
+    total: int
+    has_next: bool
+
+
+class ContentPage(BaseModel):
+    content: list[ContentItem]
+    pagination: Pagination
+
+
+def shown(item: Item) -> dict[str, Any]:
+    return {
+        "id": str(item.id),
+        "slug": item.slug,
+        "title": item.title,
+        "type": item.type,
+        "genre": list(item.genre),
+        "rating": item.rating,
+        "duration": item.duration,
+        "release_year": item.release_year,
+        "thumbnail_url": item.thumbnail_url,
+        "description": item.description,
+        "cast": list(item.cast),
+        "director": item.director,
+        "language": item.language,
+        "seasons": item.seasons,
+        "episodes": item.episodes,
+        "created_at": timestamp(item.created_at),
+        "playable": item.playable,
+    }
+
+
+def register(registry: RouteRegistry) -> None:
+    catalog: Any = registry.services.get(Catalog)
+
+    @registry.get("/v1/content/browse", guard=signed_in, answer=ContentPage)
+    async def browse(request: Request) -> HTTPResponse:
+        wanted = query(request, Browse)
+        page = await catalog.browse(BrowseQuery(wanted.type, wanted.sort, wanted.page, wanted.limit), request.ctx.actor)
+        pagination = {"page": page.page, "limit": page.limit, "total": page.total, "has_next": page.has_next}
+        return json({"content": [shown(item) for item in page.items], "pagination": pagination})
+
+    @registry.get("/v1/content/<ref:str>", guard=signed_in)
+    async def content(request: Request, ref: str) -> HTTPResponse:
+        actor = request.ctx.actor
+        item = await catalog.item(await catalog.resolve(ref), actor)
+        detail = shown(item) | {
+            "episodes_list": [shown(each) for each in await catalog.episodes(item.id, actor)],
+            "renditions": await _renditions(registry, item.id),
+        }
+        return json(detail)
+
+
+async def _renditions(registry: RouteRegistry, title_id: int) -> list[dict[str, Any]]:
+    """Per resolution, how many of its segments are made."""
+    streaming = registry.services.find(Streaming)
+    if streaming is None:
+        return []
+    try:
+        encoding = await streaming.progress(title_id)
+    except NotFound:
+        return []
+    return [{"name": name, "made": sum(made), "total": len(made)} for name, made in encoding.rungs.items()]

@@ -1,0 +1,67 @@
+"""Cells on disk: the files are the truth about what is made."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from mediaserver.contracts import Rung, Storage
+
+    from .recipes import Recipe
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Segments `first`..`first + count - 1` at these rungs."""
+
+    first: int
+    count: int
+    rungs: tuple[Rung, ...]
+
+
+class Cells:
+    """The cells of one plan."""
+
+    def __init__(self, storage: Storage, video_id: int, plan_id: int, recipe: Recipe) -> None:
+        self._storage = storage
+        self._video = video_id
+        self._plan = plan_id
+        self.recipe = recipe
+
+    def made(self, rung: str) -> set[int]:
+        folder = self._storage.segment(self._video, self._plan, rung, 0).parent
+        try:
+            names = [path.name for path in folder.iterdir()]
+        except FileNotFoundError:
+            return set()
+        return {int(name[:-3]) for name in names if name.endswith(".ts") and name[:-3].isdigit()}
+
+    def count(self) -> int:
+        return sum(len(self.made(rung.name)) for rung in self.recipe.rungs)
+
+    def map(self) -> dict[str, tuple[bool, ...]]:
+        """Per rung, which segments are made."""
+        numbers = range(self.recipe.grid.segments)
+        made = {rung.name: self.made(rung.name) for rung in self.recipe.rungs}
+        return {name: tuple(number in numbers_made for number in numbers) for name, numbers_made in made.items()}
+
+    def missing(self, first: int, count: int, rungs: tuple[Rung, ...] | None = None) -> Span | None:
+        """The narrowest run that holds every missing cell of a span, without rungs that are complete."""
+        wanted = set(range(first, min(first + count, self.recipe.grid.segments)))
+        gaps = {rung: wanted - self.made(rung.name) for rung in rungs or self.recipe.rungs}
+        open_rungs = tuple(rung for rung, numbers in gaps.items() if numbers)
+        if not open_rungs:
+            return None
+        numbers = set().union(*gaps.values())
+        return Span(min(numbers), max(numbers) - min(numbers) + 1, open_rungs)
+
+    def open_chunks(self) -> list[int]:
+        """First segments of the chunks that are not complete, in order."""
+        chunk = self.recipe.grid.segments if self.recipe.straight else self.recipe.chunk
+        complete: set[int] | None = None
+        for rung in self.recipe.rungs:
+            made = self.made(rung.name)
+            complete = made if complete is None else complete & made
+        missing = set(range(self.recipe.grid.segments)) - (complete or set())
+        return sorted({number // chunk * chunk for number in missing})

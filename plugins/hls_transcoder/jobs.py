@@ -1,0 +1,234 @@
+"""What workers do: chunks ahead of the viewer, cells a viewer waits for, posters."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from mediaserver import log
+from mediaserver.contracts import MediaInfo
+from mediaserver.errors import JobFailed, JobPostponed
+from mediaserver.events import EncodingProgressed, VideoFailed, VideoReady
+from mediaserver.models import Video
+
+from .cells import Cells, Span
+from .claims import Claims
+from .command import Run
+from .models import Claim, Plan, PlanState
+from .pictures import make_poster
+from .plans import ENCODE
+from .recipes import Recipe
+from .runner import Control, EncodeFailed, EncodeJob, GuardFailed, encode
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+    from mediaserver import RunningJob
+    from mediaserver.contracts import Changes, Jobs, Library, MediaTools, Storage, Wakeups
+
+    from .pausing import Pausing
+    from .plans import Plans
+
+CELLS_TOPIC = "cells"
+RENEW_SECONDS = 5.0
+OTHER_BUILD_SECONDS = 60.0
+NO_SPACE_SECONDS = 20.0
+OFFLINE_SECONDS = 60.0
+
+
+@dataclass
+class Workshop:
+    """What every job here needs."""
+
+    tools: MediaTools
+    storage: Storage
+    library: Library
+    changes: Changes
+    jobs: Jobs
+    wakeups: Wakeups
+    plans: Plans
+    claims: Claims
+    pausing: Pausing
+    min_free_space: int
+
+
+@dataclass(frozen=True)
+class Film:
+    """A plan, opened for work."""
+
+    plan: Plan
+    recipe: Recipe
+    info: MediaInfo
+    source: Path
+    cells: Cells
+
+
+class Encoding:
+    def __init__(self, shop: Workshop, *, first_chunk_only: bool) -> None:
+        self._shop = shop
+        self._first_chunk_only = first_chunk_only
+
+    # ---- ahead of the viewer ---------------------------------------------------------------------------------
+
+    async def encode(self, job: RunningJob) -> None:
+        """One chunk of a film; the message after it is for whoever is free next."""
+        film = await self._open(int(job.args["plan_id"]))
+        if film.recipe.build != self._shop.tools.build:
+            raise JobPostponed("Waits for a worker with the ffmpeg this film was begun with.", OTHER_BUILD_SECONDS)
+        self._need_space()
+        open_chunks = await asyncio.to_thread(film.cells.open_chunks)
+        if self._first_chunk_only and not film.recipe.straight:
+            open_chunks = [start for start in open_chunks if start == 0]
+        if not open_chunks:
+            await self._complete(job, film)
+            return
+        claim = await self._shop.claims.take(film.plan.id, open_chunks, job.worker)
+        if claim is None:
+            return
+        if len(open_chunks) > 1:
+            job.invite()
+        if film.plan.state == PlanState.PLANNED:
+            await self._shop.plans.set_state(film.plan, PlanState.ENCODING)
+        async with self._holding(claim):
+            await self._chunk(film, claim.start)
+        await self._told(job, film)
+
+    async def _chunk(self, film: Film, start: int) -> None:
+        count = film.recipe.grid.segments if film.recipe.straight else film.recipe.chunk
+        span = await asyncio.to_thread(film.cells.missing, start, count)
+        if span is not None:
+            try:
+                await self._make(film, span, background=True)
+            except GuardFailed as failure:
+                await self._go_straight(film, failure)
+            except EncodeFailed as failure:
+                self._need_space()
+                await self._give_up(film, str(failure))
+
+    async def _told(self, job: RunningJob, film: Film) -> None:
+        done = await asyncio.to_thread(film.cells.count)
+        total = film.recipe.cells
+        await job.progress(done / total)
+        await self._shop.changes.record(EncodingProgressed(film.plan.video_id, done, total), None)
+        if done >= total:
+            await self._complete(job, film)
+
+    async def _complete(self, job: RunningJob, film: Film) -> None:
+        job.finish()
+        if await asyncio.to_thread(film.cells.count) < film.recipe.cells:
+            return
+        if film.plan.state != PlanState.READY:
+            await self._shop.plans.set_state(film.plan, PlanState.READY)
+            await self._shop.changes.record(VideoReady(film.plan.video_id), None)
+
+    # ---- while a viewer waits ----------------------------------------------------------------------------------
+
+    async def cell(self, job: RunningJob) -> None:
+        """The cells a viewer is about to see, at one rung, ahead of everything else."""
+        film = await self._open(int(job.args["plan_id"]))
+        rung = film.recipe.rung(job.args["rung"])
+        if rung is None or film.recipe.straight:
+            return
+        count = int(job.args.get("count", 1))
+        span = await asyncio.to_thread(film.cells.missing, int(job.args["number"]), count, (rung,))
+        if span is None:
+            self._shop.wakeups.notify(CELLS_TOPIC)
+            return
+        with self._shop.pausing.viewer_waits():
+            try:
+                await self._make(film, span, background=False)
+            except GuardFailed as failure:
+                await self._go_straight(film, failure)
+            except EncodeFailed as failure:
+                raise JobFailed(str(failure)) from failure
+
+    # ---- pictures ----------------------------------------------------------------------------------------------
+
+    async def poster(self, job: RunningJob) -> None:
+        video = await Video.get_or_none(id=int(job.args["video_id"]))
+        final = self._shop.storage.picture(int(job.args["video_id"]), "poster.jpg")
+        if video is None or final.exists():
+            return
+        source = await self._source(video.id)
+        async with self._shop.storage.workspace() as workspace:
+            try:
+                made = await make_poster(self._shop.tools, MediaInfo.from_dict(video.probe), source, workspace)
+            except EncodeFailed as failure:
+                raise JobFailed(str(failure)) from failure
+            await asyncio.to_thread(self._shop.storage.publish, made, final)
+
+    # ---- the work ----------------------------------------------------------------------------------------------
+
+    async def _make(self, film: Film, span: Span, *, background: bool) -> None:
+        """Encode a span and publish each cell as soon as it is closed and verified."""
+        shop, recipe = self._shop, film.recipe
+        run = Run(film.info, recipe.grid, span.rungs, span.first, span.count, recipe.preset, recipe.crf)
+        control = Control()
+        async with shop.storage.workspace() as workspace:
+            work = EncodeJob(run, film.source, workspace, background, control)
+            with shop.pausing.background(control) if background else shop.pausing.viewer_waits():
+                async for cell in encode(shop.tools, work):
+                    final = shop.storage.segment(film.plan.video_id, film.plan.id, cell.rung.name, cell.number)
+                    await asyncio.to_thread(shop.storage.publish, cell.path, final)
+                    shop.wakeups.notify(CELLS_TOPIC)
+
+    async def _open(self, plan_id: int) -> Film:
+        plan = await Plan.get_or_none(id=plan_id)
+        video = await Video.get_or_none(id=plan.video_id) if plan else None
+        if plan is None or video is None:
+            raise JobFailed("The film is gone.")
+        recipe = Recipe.from_dict(plan.recipe)
+        cells = Cells(self._shop.storage, video.id, plan.id, recipe)
+        return Film(plan, recipe, MediaInfo.from_dict(video.probe), await self._source(video.id), cells)
+
+    async def _source(self, video_id: int) -> Path:
+        source = await self._shop.library.source(video_id)
+        if source is None:
+            raise JobPostponed("No file with this film can be reached; it goes on when one is back.", OFFLINE_SECONDS)
+        return source
+
+    def _need_space(self) -> None:
+        free = self._shop.storage.free_bytes()
+        if free < self._shop.min_free_space:
+            raise JobPostponed(
+                f"{free / 1e9:.1f} GB are free, {self._shop.min_free_space / 1e9:.1f} are needed "
+                "(workers.min_free_space); it goes on when there is room.",
+                NO_SPACE_SECONDS,
+            )
+
+    async def _go_straight(self, film: Film, failure: GuardFailed) -> None:
+        """The file cannot be cut by seeking: a new plan makes it in one run on the same grid."""
+        latest = await self._shop.plans.latest(film.plan.video_id)
+        await self._shop.plans.set_state(film.plan, PlanState.FAILED, str(failure))
+        if latest is not None and latest.id == film.plan.id:
+            log.info("a film goes straight", video=film.plan.video_id, why=str(failure))
+            renewed = await self._shop.plans.renew(film.plan.video_id, straight=True)
+            await self._shop.jobs.enqueue(ENCODE, f"encode:{renewed.id}", {"plan_id": renewed.id})
+        raise JobFailed(str(failure))
+
+    async def _give_up(self, film: Film, reason: str) -> None:
+        await self._shop.plans.set_state(film.plan, PlanState.FAILED, reason)
+        await self._shop.changes.record(VideoFailed(film.plan.video_id, reason), None)
+        raise JobFailed(reason)
+
+    @asynccontextmanager
+    async def _holding(self, claim: Claim) -> AsyncIterator[None]:
+        """Renew a claim while the chunk is worked on; what we lose is left to whoever took it."""
+        task = asyncio.current_task()
+
+        async def renew() -> None:
+            while await self._shop.claims.renew(claim):
+                await asyncio.sleep(RENEW_SECONDS)
+            if task is not None:
+                task.cancel()
+
+        renewing = asyncio.create_task(renew())
+        try:
+            yield
+        finally:
+            renewing.cancel()
+            await asyncio.gather(renewing, return_exceptions=True)
+            await self._shop.claims.release(claim)

@@ -1,0 +1,55 @@
+"""Plans of videos, and who encodes which chunk of one now."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Any
+
+from tortoise import fields
+from tortoise.models import Model
+
+from mediaserver.models import Video
+
+
+class PlanState(StrEnum):
+    PLANNED = "planned"
+    ENCODING = "encoding"
+    READY = "ready"
+    FAILED = "failed"
+
+
+class Plan(Model):
+    """How a video is cut and encoded; immutable but for its state. Cells live under media/<video>/<id of the plan>."""
+
+    id = fields.IntField(primary_key=True)
+    video: fields.ForeignKeyRelation[Video] = fields.ForeignKeyField(
+        "core.Video", related_name=False, on_delete=fields.CASCADE
+    )
+    video_id: int
+    number = fields.IntField()
+    recipe: fields.Field[dict[str, Any]] = fields.JSONField()  # recipes.Recipe as a dict
+    state = fields.CharField(max_length=10, default=PlanState.PLANNED.value)
+    reason = fields.TextField(default="")
+    created_at = fields.DatetimeField(auto_now_add=True)
+
+    class Meta:
+        table = "hls_plan"
+        unique_together = (("video", "number"),)
+
+
+class Claim(Model):
+    """A chunk that somebody encodes: segments from `start`; it exists only while it is encoded."""
+
+    id = fields.IntField(primary_key=True)
+    plan: fields.ForeignKeyRelation[Plan] = fields.ForeignKeyField(
+        "hls_transcoder.Plan", related_name="claims", on_delete=fields.CASCADE
+    )
+    plan_id: int
+    start = fields.IntField()
+    worker = fields.CharField(max_length=80)
+    lease_until = fields.FloatField()
+    fence = fields.IntField(default=0)
+
+    class Meta:
+        table = "hls_claim"
+        unique_together = (("plan", "start"),)

@@ -1,0 +1,101 @@
+"""Plans: made as soon as a video is known, kept while what they say still holds."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from mediaserver.contracts import MediaInfo
+from mediaserver.errors import NotFound
+from mediaserver.events import VideoPlayable
+from mediaserver.models import Video
+
+from .command import default_audio
+from .models import Plan, PlanState
+from .playlists import media_playlist, multivariant_playlist
+from .recipes import Recipe, recipe
+
+if TYPE_CHECKING:
+    from mediaserver.contracts import Changes, Database, Jobs, MediaTools, Storage
+
+    from . import Config
+
+ENCODE, CELL, POSTER = "hls.encode", "hls.cell", "hls.poster"
+
+
+class Plans:
+    def __init__(self, config: Config, db: Database, storage: Storage, tools: MediaTools, changes: Changes, jobs: Jobs) -> None:
+        self._config = config
+        self._db = db
+        self._storage = storage
+        self._tools = tools
+        self._changes = changes
+        self._jobs = jobs
+
+    async def get(self, plan_id: int) -> Plan:
+        """Raises NotFound."""
+        plan = await Plan.get_or_none(id=plan_id)
+        if plan is None:
+            raise NotFound("This plan is gone; start playing again.")
+        return plan
+
+    async def latest(self, video_id: int) -> Plan | None:
+        return await Plan.filter(video_id=video_id).order_by("-number").first()
+
+    async def ensure(self, video_id: int) -> Plan:
+        """The plan that new sessions get, made where there is none or the settings have changed. Raises NotFound."""
+        video = await Video.get_or_none(id=video_id)
+        if video is None:
+            raise NotFound("This video is gone.")
+        wanted = self._wanted(MediaInfo.from_dict(video.probe))
+        latest = await self.latest(video_id)
+        if latest is not None and Recipe.from_dict(latest.recipe).same_cells(wanted):
+            return latest
+        return await self.begin(video_id, wanted)
+
+    async def renew(self, video_id: int, *, straight: bool = False) -> Plan:
+        """A new plan, whatever there is."""
+        video = await Video.get_or_none(id=video_id)
+        if video is None:
+            raise NotFound("This video is gone.")
+        return await self.begin(video_id, self._wanted(MediaInfo.from_dict(video.probe), straight=straight))
+
+    async def begin(self, video_id: int, wanted: Recipe) -> Plan:
+        """Make a plan, its playlists and its jobs; of two who try at once both get the same plan."""
+        before = await self.latest(video_id)
+        number = before.number + 1 if before else 1
+        async with self._db.transaction() as tx:
+            plan, made = await Plan.get_or_create(
+                {"recipe": wanted.as_dict()}, using_db=tx, video_id=video_id, number=number
+            )
+            if made:
+                await self._write_playlists(plan, wanted)
+                await self._changes.record(VideoPlayable(video_id), tx)
+                await self._jobs.enqueue(POSTER, f"poster:{video_id}", {"video_id": video_id}, priority=5, tx=tx)
+                if self._config.background != "off":
+                    await self._jobs.enqueue(ENCODE, f"encode:{plan.id}", {"plan_id": plan.id}, tx=tx)
+        return plan
+
+    async def set_state(self, plan: Plan, state: PlanState, reason: str = "") -> None:
+        await Plan.filter(id=plan.id).update(state=state.value, reason=reason)
+
+    def _wanted(self, info: MediaInfo, *, straight: bool = False) -> Recipe:
+        config = self._config
+        made = recipe(
+            info,
+            resolutions=config.resolutions,
+            segment_seconds=config.segment_seconds,
+            chunk=config.chunk_segments,
+            preset=config.preset,
+            crf=config.crf,
+            build=self._tools.build,
+        )
+        return Recipe(made.grid, made.rungs, made.preset, made.crf, made.build, made.chunk, straight)
+
+    async def _write_playlists(self, plan: Plan, made: Recipe) -> None:
+        video = await Video.get(id=plan.video_id)
+        audio = default_audio(MediaInfo.from_dict(video.probe)) is not None
+        for rung in made.rungs:
+            path = self._storage.playlist(plan.video_id, plan.id, rung.name)
+            self._storage.write_text(path, media_playlist(made.grid))
+        multivariant = multivariant_playlist(made.grid, made.rungs, audio=audio)
+        self._storage.write_text(self._storage.playlist(plan.video_id, plan.id, ""), multivariant)

@@ -1,0 +1,65 @@
+"""What a plan is made of: the grid, the rungs and how they are encoded. Two equal recipes give interchangeable cells."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from mediaserver.contracts import MediaInfo, Rung
+
+from .ladder import ladder
+from .plan import Grid, plan
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """`build` names the ffmpeg build; `straight` means one run from start to end, without seeks."""
+
+    grid: Grid
+    rungs: tuple[Rung, ...]
+    preset: str
+    crf: int
+    build: str
+    chunk: int
+    straight: bool = False
+
+    def as_dict(self) -> dict[str, Any]:
+        return {
+            "grid": self.grid.to_dict(),
+            "rungs": [asdict(rung) for rung in self.rungs],
+            "preset": self.preset,
+            "crf": self.crf,
+            "build": self.build,
+            "chunk": self.chunk,
+            "straight": self.straight,
+        }
+
+    @staticmethod
+    def from_dict(raw: Mapping[str, Any]) -> Recipe:
+        rungs = tuple(Rung(**rung) for rung in raw["rungs"])
+        grid = Grid.from_dict(raw["grid"])
+        return Recipe(grid, rungs, raw["preset"], raw["crf"], raw["build"], raw["chunk"], raw["straight"])
+
+    def same_cells(self, other: Recipe) -> bool:
+        """Whether a plan made with `other` still is what the settings ask for; a straight run stays one."""
+        mine, theirs = self.as_dict(), other.as_dict()
+        for ignored in ("build", "straight", "chunk"):
+            mine.pop(ignored)
+            theirs.pop(ignored)
+        return bool(mine == theirs)
+
+    def rung(self, name: str) -> Rung | None:
+        return next((rung for rung in self.rungs if rung.name == name), None)
+
+    @property
+    def cells(self) -> int:
+        return self.grid.segments * len(self.rungs)
+
+
+def recipe(
+    info: MediaInfo, *, resolutions: Sequence[str], segment_seconds: float, chunk: int, preset: str, crf: int, build: str
+) -> Recipe:
+    return Recipe(plan(info, segment_seconds), ladder(info, resolutions), preset, crf, build, chunk)

@@ -1,0 +1,128 @@
+"""Puts the parts together: plans on news, jobs, commands, and the contracts this plugin provides."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from mediaserver import Registry, log
+from mediaserver import contracts as core
+from mediaserver.contracts import Pictures, Streaming, Transcoding
+from mediaserver.errors import MediaServerError, NotFound
+from mediaserver.models import JobRecord, Video
+
+from .claims import Claims
+from .jobs import Encoding, Workshop
+from .models import Plan, PlanState
+from .pausing import Pausing
+from .plans import CELL, ENCODE, POSTER, Plans
+from .streaming import HlsStreaming
+
+if TYPE_CHECKING:
+    from mediaserver import Server
+    from mediaserver.contracts import Jobs, MediaGrants, Storage
+
+
+class Transcoder:
+    """Implements `Transcoding` and `Pictures`."""
+
+    def __init__(self, plans: Plans, jobs: Jobs, storage: Storage, grants: MediaGrants) -> None:
+        self._plans = plans
+        self._jobs = jobs
+        self._storage = storage
+        self._grants = grants
+
+    async def plan(self, video_id: int) -> int:
+        return (await self._plans.ensure(video_id)).id
+
+    async def retry(self, video_id: int) -> bool:
+        """Try a failed film again, with what is made kept; False where nothing had failed."""
+        plan = await self._plans.latest(video_id)
+        if plan is None:
+            await self._plans.ensure(video_id)
+            return True
+        if plan.state == PlanState.FAILED:
+            await self._plans.set_state(plan, PlanState.PLANNED)
+        record = await JobRecord.get_or_none(key=f"encode:{plan.id}")
+        if record is None or not await self._jobs.retry(record.id):
+            await self._jobs.enqueue(ENCODE, f"encode:{plan.id}", {"plan_id": plan.id})
+        return plan.state == PlanState.FAILED
+
+    async def overwrite(self, video_id: int) -> int:
+        plan = await self._plans.renew(video_id)
+        await self._jobs.enqueue(ENCODE, f"encode:{plan.id}", {"plan_id": plan.id})
+        return plan.number
+
+    def address(self, video_id: int, name: str) -> str:
+        if not self._storage.picture(video_id, name).exists():
+            return ""
+        return f"/v1/pictures/{self._grants.seal('pictures', video_id)}/{name}"
+
+
+def register(registry: Registry) -> None:
+    config, services = registry.config, registry.services
+    database, jobs = services.get(core.Database), services.get(core.Jobs)
+    storage, tools = services.get(core.Storage), services.get(core.MediaTools)
+    changes, wakeups = services.get(core.Changes), services.get(core.Wakeups)
+    grants, clock = services.get(core.MediaGrants), services.get(core.Clock)
+    workers = registry.server.settings.workers
+
+    plans = Plans(config, database, storage, tools, changes, jobs)
+    claims = Claims(database)
+    transcoder = Transcoder(plans, jobs, storage, grants)
+    shop = Workshop(
+        tools, storage, services.get(core.Library), changes, jobs, wakeups, plans, claims,
+        Pausing(enabled=workers.pause_while_waiting), int(workers.min_free_space),
+    )  # fmt: skip
+    encoding = Encoding(shop, first_chunk_only=config.background == "first_chunks")
+    registry.provide(Transcoding, transcoder)
+    registry.provide(Pictures, transcoder)
+    registry.provide(Streaming, HlsStreaming(registry.server, plans, storage, jobs, grants, wakeups, clock))
+    registry.job(ENCODE, encoding.encode, shared=True)
+    registry.job(CELL, encoding.cell, queue="interactive", attempts=1, kept=False)
+    registry.job(POSTER, encoding.poster)
+    registry.command(transcode_command())
+
+
+def transcode_command() -> click.Command:
+    @click.command(name="transcode")
+    @click.option("--video-id", type=int, help="Only this video.")
+    @click.option("--overwrite", is_flag=True, help="Make everything again, as a new plan.")
+    async def transcode(server: Server, video_id: int | None, overwrite: bool) -> None:
+        """Encode what is not encoded yet, and try again what failed."""
+        transcoding = server.services.get(Transcoding)
+        ids = [video_id] if video_id is not None else await Video.all().order_by("id").values_list("id", flat=True)
+        for each in ids:
+            await _transcode(transcoding, int(str(each)), overwrite=overwrite)
+
+    return transcode
+
+
+async def _transcode(transcoding: Any, video_id: int, *, overwrite: bool) -> None:
+    try:
+        if overwrite:
+            number = await transcoding.overwrite(video_id)
+            click.echo(f"video {video_id}: made again as plan {number}; those who watch keep the old one.")
+        else:
+            failed = await transcoding.retry(video_id)
+            click.echo(f"video {video_id}: {'tried again' if failed else 'what is missing is made'}.")
+    except NotFound as error:
+        raise MediaServerError(f"There is no video {video_id} ({error.message})") from error
+
+
+async def recover(server: Server) -> None:
+    """Plan what was probed while nobody listened: this plugin switched off, say."""
+    planned = set(await Plan.all().values_list("video_id", flat=True))
+    for video_id in await Video.all().order_by("id").values_list("id", flat=True):
+        if video_id not in planned:
+            await plan_new(server, int(str(video_id)))
+
+
+async def plan_new(server: Server, video_id: int) -> None:
+    """A film was probed: its playlists exist now, its cells follow."""
+    try:
+        await server.services.get(Transcoding).plan(video_id)
+    except NotFound:
+        log.info("a video was gone before it was planned", video=video_id)
+

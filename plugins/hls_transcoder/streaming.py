@@ -1,0 +1,234 @@
+"""Serving the grid: playlists that exist from the start, cells that are made when they are asked for."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from mediaserver import require_play
+from mediaserver.contracts import Encoding, EncodingState, Manifest, MediaFile, MediaGrant
+from mediaserver.errors import Conflict, NotFound, NotYet, Unavailable
+from mediaserver.models import JobRecord, JobState, Title, TitleKind, TitleVideo, Video
+
+from .cells import Cells
+from .models import Plan, PlanState
+from .plans import CELL
+from .recipes import Recipe
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from mediaserver import Server
+    from mediaserver.contracts import Actor, Clock, Jobs, MediaGrants, Storage, Wakeups
+
+    from .plans import Plans
+
+PLAYLIST = "application/vnd.apple.mpegurl"
+SEGMENT = "video/mp2t"
+GRANT_SECONDS = 24 * 3600  # a media token lives a day at most (DESIGN.md)
+HOLD_SECONDS = 8.0  # hls.js gives up after 10 s without a byte
+WISH_SECONDS = 3.0
+PREFETCH_SECONDS = 10.0
+PREFETCH = 2  # cells after the one that was delivered
+LINEAR = 3  # so many cells in a row, and the reader gets a chunk at once
+WAITED_FOR, AHEAD = 10, 0  # priorities
+NAME = re.compile(r"(?:(480p|720p|1080p)/)?(?:(master|index)\.m3u8|(\d{3,6})\.ts)")
+
+
+@dataclass
+class Reading:
+    """Where a reader is: the last cell, and how many it took in a row."""
+
+    rung: str
+    number: int
+    row: int
+
+
+class HlsStreaming:
+    """Implements `mediaserver.contracts.Streaming`."""
+
+    def __init__(
+        self, server: Server, plans: Plans, storage: Storage, jobs: Jobs, grants: MediaGrants, wakeups: Wakeups, clock: Clock
+    ) -> None:
+        self._server = server
+        self._plans = plans
+        self._storage = storage
+        self._jobs = jobs
+        self._grants = grants
+        self._wakeups = wakeups
+        self._clock = clock
+        self._readings: dict[tuple[int, int], Reading] = {}
+        self._ahead: set[asyncio.Task[None]] = set()
+
+    # ---- manifest ------------------------------------------------------------------------------------------
+
+    async def manifest(self, actor: Actor, title_id: int) -> Manifest:
+        await require_play(self._server, actor, title_id, None)
+        video = await self._video_of(title_id)
+        plan = await self._plans.ensure(video.id)
+        if plan.state == PlanState.FAILED:
+            raise Unavailable(plan.reason or "This film cannot be played.")
+        rungs = tuple(rung.name for rung in Recipe.from_dict(plan.recipe).rungs)
+        expires = int(self._clock.now().timestamp()) + GRANT_SECONDS
+        token = self._grants.issue(MediaGrant(None, title_id, video.id, plan.id, rungs, expires))
+        return Manifest(title_id, f"/v1/media/{token}/master.m3u8")
+
+    async def _video_of(self, title_id: int) -> Video:
+        """The first version of a title that can be read. Raises NotFound, Conflict for a series, or Unavailable."""
+        title = await Title.get_or_none(id=title_id)
+        if title is None or not title.published:
+            raise NotFound("There is no such title.")
+        if title.kind is TitleKind.SERIES:
+            first = await Title.filter(parent_id=title_id).order_by("season", "episode").first()
+            raise Conflict("A series is played by its episodes.", details=str(first.id) if first else None)
+        links = await TitleVideo.filter(title_id=title_id, role__in=("version", "part")).order_by("position", "id")
+        videos = {video.id: video for video in await Video.filter(id__in=[link.video_id for link in links])}
+        ordered = [videos[link.video_id] for link in links]
+        online = next((video for video in ordered if video.online), None)
+        if online is None:
+            raise Unavailable("The file of this title cannot be reached right now; is its disk connected?")
+        return online
+
+    # ---- files ---------------------------------------------------------------------------------------------
+
+    async def file(self, grant: MediaGrant, name: str) -> MediaFile:
+        match = NAME.fullmatch(name)
+        if match is None:
+            raise NotFound("There is nothing here.")
+        rung, playlist, number = match.groups()
+        if rung is not None and rung not in grant.rungs:
+            raise NotFound(f"This film has no {rung}; it has {', '.join(grant.rungs)}.")
+        if playlist:
+            if (playlist == "index") != (rung is not None):
+                raise NotFound("There is nothing here.")
+            path = self._storage.playlist(grant.video_id, grant.plan_id, rung or "")
+            return MediaFile(PLAYLIST, path)
+        if rung is None:
+            raise NotFound("There is nothing here.")
+        return MediaFile(SEGMENT, await self._cell(grant, rung, int(number)), immutable=True)
+
+    async def _cell(self, grant: MediaGrant, rung: str, number: int) -> Path:
+        path = self._storage.segment(grant.video_id, grant.plan_id, rung, number)
+        if not path.exists():
+            plan = await self._plans.get(grant.plan_id)
+            if number >= Recipe.from_dict(plan.recipe).grid.segments:
+                raise NotFound("The film ends before this.")
+            path = await self._wait(plan, path, rung, number)
+        self._look_ahead(grant, rung, number)
+        return path
+
+    async def _wait(self, plan: Plan, path: Path, rung: str, number: int) -> Path:
+        """Ask for a cell and hold the request until it is there. Raises NotYet after 8 s, Unavailable where it fails."""
+        key = cell_key(plan.id, rung, number)
+        loop = asyncio.get_running_loop()
+        end = loop.time() + HOLD_SECONDS
+        subscription = self._wakeups.subscribe("cells")
+        try:
+            while loop.time() < end:
+                if path.exists():
+                    return path
+                await self._want(plan, key, rung, number)
+                await subscription.wait(1.0)
+            if path.exists():
+                return path
+        finally:
+            subscription.close()
+        raise NotYet("This part is being made; ask again in a second.")
+
+    async def _want(self, plan: Plan, key: str, rung: str, number: int) -> None:
+        if plan.state == PlanState.FAILED:
+            raise Unavailable(plan.reason or "This film cannot be played.")
+        if Recipe.from_dict(plan.recipe).straight:
+            return
+        failed = await JobRecord.get_or_none(key=key)
+        if failed is not None and failed.state is JobState.FAILED:
+            await JobRecord.filter(id=failed.id).delete()
+            raise Unavailable(failed.error)
+        if failed is not None and failed.state is JobState.DUE:
+            await self._jobs.renew_wish(key, WISH_SECONDS)
+        elif failed is None and not await self._is_being_made(plan.id, rung, number):
+            args = {"plan_id": plan.id, "rung": rung, "number": number}
+            await self._jobs.enqueue(CELL, key, args, priority=WAITED_FOR, wanted_for=WISH_SECONDS)
+
+    async def _is_being_made(self, plan_id: int, rung: str, number: int) -> bool:
+        prefix = cell_key(plan_id, rung, 0).rpartition(":")[0]
+        running = await JobRecord.filter(kind=CELL, state=JobState.RUNNING, key__startswith=f"{prefix}:")
+        return any(
+            int(job.args["number"]) <= number < int(job.args["number"]) + int(job.args.get("count", 1)) for job in running
+        )
+
+    # ---- ahead of the reader -------------------------------------------------------------------------------
+
+    def _look_ahead(self, grant: MediaGrant, rung: str, number: int) -> None:
+        place = (grant.plan_id, grant.title_id)
+        before = self._readings.get(place)
+        in_row = before is not None and before.rung == rung and before.number + 1 == number
+        self._readings[place] = Reading(rung, number, before.row + 1 if before and in_row else 1)
+        if len(self._readings) > 1000:  # noqa: PLR2004 (readers of one process; the oldest is forgotten)
+            self._readings.pop(next(iter(self._readings)))
+        task = asyncio.create_task(self._prefetch(grant, rung, number, self._readings[place].row))
+        self._ahead.add(task)
+        task.add_done_callback(self._ahead.discard)
+
+    async def _prefetch(self, grant: MediaGrant, rung: str, number: int, row: int) -> None:
+        wanted = [
+            after
+            for after in range(number + 1, number + 1 + PREFETCH)
+            if not self._storage.segment(grant.video_id, grant.plan_id, rung, after).exists()
+        ]
+        if not wanted:
+            return
+        plan = await Plan.get_or_none(id=grant.plan_id)
+        recipe = Recipe.from_dict(plan.recipe) if plan else None
+        if recipe is None or recipe.straight:
+            return
+        for after in wanted[:1] if row >= LINEAR else wanted:
+            if after >= recipe.grid.segments or await self._is_being_made(grant.plan_id, rung, after):
+                continue
+            count = min(recipe.chunk if row >= LINEAR else 1, recipe.grid.segments - after)
+            args = {"plan_id": grant.plan_id, "rung": rung, "number": after, "count": count}
+            key = cell_key(grant.plan_id, rung, after)
+            await self._jobs.enqueue(CELL, key, args, priority=AHEAD, wanted_for=PREFETCH_SECONDS)
+
+    # ---- progress ------------------------------------------------------------------------------------------
+
+    async def progress(self, title_id: int) -> Encoding:
+        """Raises NotFound for a title without a video."""
+        link = await TitleVideo.filter(title_id=title_id).order_by("position", "id").first()
+        video = await Video.get_or_none(id=link.video_id) if link else None
+        if video is None:
+            raise NotFound("There is no such title, or it has no video.")
+        plan = await self._plans.latest(video.id)
+        picture = self._storage.picture(video.id, "poster.jpg").exists()
+        if plan is None:
+            return Encoding(EncodingState.PENDING, 0, 0, "Its playlists are being planned.", picture=picture)
+        recipe = Recipe.from_dict(plan.recipe)
+        rungs = await asyncio.to_thread(Cells(self._storage, video.id, plan.id, recipe).map)
+        done = sum(sum(made) for made in rungs.values())
+        state, reason = _state(plan, video, done, recipe.cells)
+        return Encoding(state, done, recipe.cells, reason, self._eta(plan, done, recipe.cells), rungs, picture)
+
+    def _eta(self, plan: Plan, done: int, total: int) -> float | None:
+        """From the time the cells of this plan took so far."""
+        if not 0 < done < total:
+            return None
+        spent = (self._clock.now() - plan.created_at).total_seconds()
+        return spent / done * (total - done)
+
+
+def cell_key(plan_id: int, rung: str, number: int) -> str:
+    return f"cell:{plan_id}:{rung}:{number}"
+
+
+def _state(plan: Plan, video: Video, done: int, total: int) -> tuple[EncodingState, str]:
+    if plan.state == PlanState.FAILED:
+        return EncodingState.FAILED, plan.reason
+    if done >= total:
+        return EncodingState.READY, "Every part is made."
+    if not video.online:
+        return EncodingState.OFFLINE, "Its file cannot be reached right now; is its disk connected?"
+    if done:
+        return EncodingState.PROCESSING, f"{done} of {total} parts are made; it plays everywhere already."
+    return EncodingState.PENDING, "It plays already; its parts are made when they are watched or when a worker is free."
