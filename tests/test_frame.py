@@ -14,8 +14,10 @@ import yaml
 ROOT = Path(__file__).parents[1]
 LOCKS = sorted(ROOT.glob("requirements*.lock"))
 HOST = re.compile(r"\b(?:https?|file)://|--(?:index-url|extra-index-url|find-links|trusted-host)")
-REGISTRY_HOST = re.compile(r"//[\w.-]*(?:pypi|pythonhosted|npmjs|npmmirror|artifactory|nexus|jfrog|devpi)[\w.-]*", re.I)
-REQUIREMENT = re.compile(r"^([a-z0-9][a-z0-9._-]*)==(\S+)", re.M)
+REGISTRY_HOST = re.compile(
+    r"//[\w.-]*(?:pypi|pythonhosted|npmjs|npmmirror|artifactory|nexus|jfrog|devpi)", re.IGNORECASE
+)
+REQUIREMENT = re.compile(r"^([a-z0-9][a-z0-9._-]*)==(\S+)", re.MULTILINE)
 TARGETS = {"run", "test", "quick", "lint", "types", "docs", "bench", "soak", "clean"}
 
 
@@ -111,7 +113,7 @@ def test_one_container_brings_everything() -> None:
     assert "/health" in text
     assert "MEDIASERVER_SERVER__HOST=0.0.0.0" in text
     assert 'CMD ["mediaserver", "run"]' in lines
-    for source in re.findall(r"^COPY (?!--from)(.+) \S+$", text, re.M):
+    for source in re.findall(r"^COPY (?!--from)(.+) \S+$", text, re.MULTILINE):
         assert all((ROOT / name).exists() for name in source.split()), source
 
 
