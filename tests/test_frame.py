@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import tomllib
@@ -121,6 +122,14 @@ def test_the_entrypoint_is_a_sound_shell_script() -> None:
     script = ROOT / "docker" / "entrypoint"
     assert script.stat().st_mode & 0o111
     assert subprocess.run(["sh", "-n", str(script)], check=False).returncode == 0
+
+
+@pytest.mark.skipif(os.geteuid() != 0 or Path("/data").exists(), reason="needs root outside of the container")
+def test_the_container_runs_as_who_it_is_told_to() -> None:
+    told = {"PATH": os.environ["PATH"], "PUID": "12345", "PGID": "23456", "UMASK": "027"}
+    command = [str(ROOT / "docker" / "entrypoint"), "sh", "-c", "id -u; id -G; umask"]
+    said = subprocess.run(command, env=told, capture_output=True, text=True, check=True).stdout
+    assert said.splitlines() == ["12345", "23456", "0027"]
 
 
 def test_compose_serves_the_folders_beside_it() -> None:
