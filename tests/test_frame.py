@@ -80,6 +80,13 @@ def test_make_says_what_it_can_do() -> None:
     assert subprocess.run(["make"], cwd=ROOT, capture_output=True, text=True, check=True).stdout == said
 
 
+def test_the_readme_names_only_what_make_can_do() -> None:
+    readme = (ROOT / "README.md").read_text()
+    makefile = (ROOT / "Makefile").read_text()
+    targets = set(re.findall(r"^([a-z]+):", makefile, re.MULTILINE))
+    assert set(re.findall(r"(?:`|^|\$ )make ([a-z]+)", readme, re.MULTILINE)) <= targets
+
+
 def test_make_run_passes_port_and_config_on() -> None:
     command = ["make", "--dry-run", "--assume-old=.venv/.run", "run", "PORT=9000", "CONFIG=my config.yaml"]
     said = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
