@@ -48,7 +48,7 @@ def unread(stderr: str) -> str:
     if codec:
         return f"This file uses the codec {codec[1]}, which is not read here; convert it to H.264, HEVC, VP9 or AV1."
     if "moov atom not found" in stderr:
-        return "The index of this file is missing: the copy is incomplete, copy it again."
+        return "The index of this file is missing: it is damaged or its copy is incomplete; copy it again."
     return "There is no film in this file: it is damaged, or it is not a video."
 
 
