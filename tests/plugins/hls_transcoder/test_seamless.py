@@ -41,7 +41,7 @@ class Made:
     cells: dict[tuple[str, int, str], bytes]  # rung, number, name of the mix
 
     def film(self, rung: str, mixes: list[str], folder: Path) -> Path:
-        joined = folder / "joined.ts"
+        joined = folder / f"{rung}-{abs(hash(tuple(mixes)))}.ts"
         joined.write_bytes(b"".join(self.cells[rung, number, mix] for number, mix in enumerate(mixes)))
         return joined
 
@@ -93,17 +93,31 @@ def assert_sound_follows_itself(path: Path) -> None:
     assert abs(times[0] - OFFSET_SECONDS * 90_000) <= 2
 
 
-def assert_borders_sound_like_the_rest(path: Path, made: Made) -> None:
-    """The error at each border is that of plain AAC coding: not more than the worst of what is no border."""
-    got, source = samples(path), samples(made.source)
-    length = min(len(got), len(source)) - 4096
-    error = (got[:length] - source[:length])[: length // 1024 * 1024].reshape(-1, 1024)
-    loudness = np.sqrt(np.mean(np.square(error), axis=1))
-    borders = {round(float(made.grid.time(n * made.grid.gop)) * 48_000) // 1024 for n in range(1, made.grid.segments)}
-    near = {border + off for border in borders for off in range(-5, 4)}
-    others = [loudness[n] for n in range(4, len(loudness)) if n not in near]
-    assert np.median(loudness) < 0.02
-    assert max(loudness[n] for n in near if n < len(loudness)) <= 1.5 * max(others)
+def loudness_of_error(path: Path, source: Path) -> np.ndarray:
+    """Root mean square of decoded minus source, for each window of 1024 samples."""
+    got, wanted = samples(path), samples(source)
+    length = (min(len(got), len(wanted)) - 4096) // 1024 * 1024
+    return np.sqrt(np.mean(np.square((got[:length] - wanted[:length]).reshape(-1, 1024)), axis=1))
+
+
+def near_borders(grid: Grid) -> set[int]:
+    borders = [round(float(grid.time(number * grid.gop)) * 48_000) // 1024 for number in range(1, grid.segments)]
+    return {border + off for border in borders for off in range(-5, 4)}
+
+
+def assert_borders_sound_like_the_rest(path: Path, made: Made, folder: Path) -> None:
+    """A border errs no more than plain AAC does between borders where each cell had an encoder of its own.
+
+    A packet lost, doubled or moved gives 0.2 and more.
+    """
+    alone = made.film(RUNGS[0].name, ["a job for each"] * made.grid.segments, folder)
+    plain = loudness_of_error(alone, made.source)
+    near = near_borders(made.grid)
+    allowed = max(plain[n] for n in range(4, len(plain)) if n not in near)
+    assert allowed < 0.15
+    found = loudness_of_error(path, made.source)
+    assert np.median(found) < 0.02
+    assert max(found[n] for n in near) <= allowed
 
 
 @pytest.mark.parametrize("rate", ["25", "24000/1001", "30000/1001"])
@@ -119,4 +133,4 @@ async def test_cells_of_any_mix_of_jobs_play_as_one_film(source, rate, tmp_path)
             joined = made.film(rung.name, mix, tmp_path)
             assert_pictures_follow_each_other(joined, made.grid)
             assert_sound_follows_itself(joined)
-        assert_borders_sound_like_the_rest(joined, made)
+        assert_borders_sound_like_the_rest(joined, made, tmp_path)
