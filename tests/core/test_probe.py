@@ -32,7 +32,7 @@ async def test_rotation_aspect_and_interlacing_are_told(tools):
     wide = await probe(tools, media.film("wide.mp4", seconds=1, size="72x58", options=("-vf", "setsar=64/45")))
     assert wide.video.sample_aspect == "64/45"
     fields = ("-vf", "tinterlace=interleave_top", "-flags", "+ilme+ildct", "-x264-params", "tff=1")
-    interlaced = await probe(tools, media.film("fields.ts", seconds=1, rate="50", options=fields))
+    interlaced = await probe(tools, media.film("fields.ts", seconds=1, rate="50", size="160x96", options=fields))
     assert interlaced.video.field_order in {"tt", "tb"}
     assert interlaced.video.frame_rate == "25/1"
     assert not interlaced.video.variable_rate
