@@ -21,7 +21,9 @@ async def make_poster(tools: MediaTools, info: MediaInfo, source: Path, workspac
     """A jpg in `workspace`; raises EncodeFailed where the film gives no picture."""
     poster = workspace / "poster.jpg"
     for at in (info.duration / 10, 0.0):  # a transport stream with one key frame has nothing behind a seek
-        arguments = poster_arguments(info, source, at=at, width=WIDTH, flags=tools.input_flags, tonemap=tools.has_zscale)
+        arguments = poster_arguments(
+            info, source, at=at, width=WIDTH, flags=tools.input_flags, tonemap=tools.has_zscale
+        )
         tool = await tools.start("ffmpeg", arguments, reads=[source], workspace=workspace, limits=LIMITS)
         finished = await tool.wait()
         if finished.returncode == 0 and await to_thread(_is_jpeg, poster):

@@ -161,7 +161,9 @@ def folder_named_like_a_film(folder):
 
 
 def hls(folder):
-    return written("hls.mp4", f"#EXTM3U\n#EXT-X-TARGETDURATION:4\n#EXTINF:4,\nfile://{private()}\n#EXT-X-ENDLIST\n".encode())(folder)
+    return written(
+        "hls.mp4", f"#EXTM3U\n#EXT-X-TARGETDURATION:4\n#EXTINF:4,\nfile://{private()}\n#EXT-X-ENDLIST\n".encode()
+    )(folder)
 
 
 def concat(folder):

@@ -34,7 +34,9 @@ async def test_only_what_was_named_can_be_read(tmp_path):
     named, private = tmp_path / "named", tmp_path / "private"
     named.write_text("hello")
     private.write_text("secret")
-    done = await run(f"read a <{named}; echo $a; read b <{private}; echo $b; read c </etc/passwd; echo $c", reads=[named])
+    done = await run(
+        f"read a <{named}; echo $a; read b <{private}; echo $b; read c </etc/passwd; echo $c", reads=[named]
+    )
     assert done.stdout.decode().split() == ["hello"]
     assert "ermission denied" in done.stderr
 
