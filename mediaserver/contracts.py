@@ -451,7 +451,7 @@ class MediaGrants(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What one program may use. `wall` and `cpu` are seconds, sizes are bytes; paused time does not count for `wall`."""
+    """What one program may use: seconds and bytes. Paused time does not count for `wall`."""
 
     wall: float
     cpu: int

@@ -9,6 +9,7 @@ import platform
 import shutil
 import subprocess
 import tempfile
+from asyncio import to_thread
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -141,7 +142,7 @@ async def leaks(tools: FFmpegTools) -> bool:
     The sandbox is opened for that file on purpose: each of the two walls must hold alone.
     """
     with tempfile.TemporaryDirectory(prefix="mediaserver-self-test-") as name:
-        folder = Path(name).resolve()
+        folder = await to_thread(Path(name).resolve)
         private = folder / "private.ts"
         make = ["-v", "error", "-f", "lavfi", "-i", "testsrc2=s=64x64:d=0.2", "-c:v", "mpeg2video", private.name]
         made = await (await tools.start("ffmpeg", make, reads=[], workspace=folder, limits=SELF_TEST)).wait()

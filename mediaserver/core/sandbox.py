@@ -41,7 +41,7 @@ class _Pipe(asyncio.Protocol):
             del self.data[: -self._tail]
         self.news.set()
 
-    def connection_lost(self, exc: Exception | None) -> None:
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - the protocol's signature
         if not self.closed.done():
             self.closed.set_result(None)
         self.news.set()

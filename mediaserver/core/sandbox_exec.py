@@ -1,4 +1,4 @@
-"""Runs inside the child, as `python -I -S sandbox_exec.py <spec> <argv…>`: limits itself, then becomes the tool.
+"""Runs in the child as `python -I -S sandbox_exec.py <spec> <argv…>`: limits itself, then becomes the tool.
 
 Standard library only, nothing of ours: it starts within 10 ms and has no site-packages. Any fault ends it (fail closed).
 """

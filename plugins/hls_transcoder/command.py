@@ -26,7 +26,9 @@ AFTER = 3  # packets read beyond the last kept one: the encoder looks ahead
 # 8.1.2 and 9.0.2, ENCODING.md): the segment muxer cuts at the DTS, so the audio border has to use the same rule.
 ENCODER_DELAY = 2
 OFFSET_SECONDS = 10  # every timestamp stands this much later, so that no DTS is negative
-SEEK_MARGIN = Fraction(1, 2)  # seconds: a seek lands on the key frame before
+SEEK_MARGIN = Fraction(1, 2)  # seconds before the first frame wanted; the seek lands on the key frame before that
+STREAM_MARGIN = Fraction(3)  # where there is no index the seek may land on the key frame after: 2 s apart in broadcasts
+STREAMS = {"mpegts", "mpeg"}
 CLONED_TAIL = Fraction(1, 2)  # seconds the last frame may be held where the planned end is a frame or two late
 GLOBAL = ("-nostdin", "-v", "error", "-copyts", "-start_at_zero", "-filter_complex_threads", "1")
 SOURCE = "file:SOURCE"  # stands for the path while ffmpeg-python builds: it cannot hash names that are not UTF-8
@@ -97,7 +99,8 @@ def segments_arguments(run: Run, source: Path, *, flags: Mapping[str, str], tone
     `tonemap` says that the build has zscale; without it HDR keeps its pale look.
     """
     first_frame, _ = run.frames
-    seek = max(Fraction(0), run.grid.time(first_frame) - SEEK_MARGIN)
+    margin = STREAM_MARGIN if run.info.container in STREAMS else SEEK_MARGIN
+    seek = max(Fraction(0), run.grid.time(first_frame) - margin)
     # Not accurate: what is decoded before the seek point still reaches the fps filter, so a picture that stands still
     # for longer than the margin is repeated instead of missing.
     options: dict[str, Any] = {"ss": _decimal(seek), "noaccurate_seek": None} if seek else {}
@@ -117,19 +120,17 @@ def _compile(output: Any, source: Path) -> list[str]:
 
 
 def _pictures(film: Any, run: Run, *, tonemap: bool) -> list[Any]:
-    """One constant-rate picture cut exactly half a frame before its first frame, then one stream for each rung."""
+    """One picture at the grid's rate, whose time base then is one frame: the cut is exact. A stream for each rung."""
     fps, (first_frame, end_frame) = run.grid.fps, run.frames
-    half = Fraction(1, 2) / fps
     picture = film[str(run.info.video.index)]
     if run.info.video.field_order != "progressive":
         picture = picture.filter("bwdif", mode="send_frame", deint="interlaced")
     rate = f"{fps.numerator}/{fps.denominator}"
-    begin = {"start": _decimal(run.grid.time(first_frame) - half)} if first_frame else {}
     head = {} if first_frame else {"start_time": 0}  # Matroska begins 21 to 33 ms late
     picture = picture.filter("fps", rate, **head)
     if end_frame == run.grid.frames:
         picture = picture.filter("tpad", stop_mode="clone", stop_duration=_decimal(CLONED_TAIL))
-    picture = picture.filter("trim", end=_decimal(run.grid.time(end_frame) - half), **begin)
+    picture = picture.filter("trim", start_pts=first_frame, end_pts=end_frame)
     copies = _split(picture, "split", len(run.rungs))
     return [_scaled(copy, rung, run, tonemap=tonemap) for copy, rung in zip(copies, run.rungs, strict=True)]
 
@@ -234,12 +235,12 @@ def _muxer(run: Run) -> dict[str, Any]:
 
 
 def poster_arguments(
-    info: MediaInfo, source: Path, *, flags: Mapping[str, str], tonemap: bool, width: int
+    info: MediaInfo, source: Path, *, at: float, width: int, flags: Mapping[str, str], tonemap: bool
 ) -> list[str]:
-    """The most typical of 50 frames after the first tenth, as poster.jpg of at most `width` pixels."""
+    """The most typical of the 50 frames after `at` seconds, as poster.jpg of at most `width` pixels."""
     shown_width, shown_height = picture_size(info)
     scale = min(Fraction(1), width / shown_width)
-    seek = {"ss": _decimal(Fraction(info.duration) / 10)} if info.duration > 1 else {}
+    seek = {"ss": _decimal(Fraction(at))} if at else {}
     picture = ffmpeg.input(SOURCE, threads=1, **seek, **flags)[str(info.video.index)]
     picture = picture.filter("thumbnail", 50)
     picture = picture.filter("scale", *(max(2, round(side * scale / 2) * 2) for side in (shown_width, shown_height)))

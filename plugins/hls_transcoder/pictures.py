@@ -19,13 +19,16 @@ JPEG_START, JPEG_END = b"\xff\xd8", b"\xff\xd9"
 
 async def make_poster(tools: MediaTools, info: MediaInfo, source: Path, workspace: Path) -> Path:
     """A jpg in `workspace`; raises EncodeFailed where the film gives no picture."""
-    arguments = poster_arguments(info, source, flags=tools.input_flags, tonemap=tools.has_zscale, width=WIDTH)
-    tool = await tools.start("ffmpeg", arguments, reads=[source], workspace=workspace, limits=LIMITS)
-    finished = await tool.wait()
     poster = workspace / "poster.jpg"
-    if finished.returncode != 0 or not await to_thread(_is_jpeg, poster):
-        raise EncodeFailed("No poster could be taken from this film.")
-    return poster
+    for at in (info.duration / 10, 0.0):  # a transport stream with one key frame has nothing behind a seek
+        arguments = poster_arguments(
+            info, source, at=at, width=WIDTH, flags=tools.input_flags, tonemap=tools.has_zscale
+        )
+        tool = await tools.start("ffmpeg", arguments, reads=[source], workspace=workspace, limits=LIMITS)
+        finished = await tool.wait()
+        if finished.returncode == 0 and await to_thread(_is_jpeg, poster):
+            return poster
+    raise EncodeFailed("No poster could be taken from this film.")
 
 
 def _is_jpeg(path: Path) -> bool:

@@ -69,7 +69,7 @@ class EncodeJob:
 
     @property
     def limits(self) -> Limits:
-        """CPU: 20 times the run and a minute. Wall: room for a core shared by eight; the worker's stall limit is tighter."""
+        """CPU: 20 times the run and a minute. Wall: as if eight shared a core; the worker's stall limit is tighter."""
         first_frame, end_frame = self.run.frames
         seconds = float(self.run.grid.time(end_frame - first_frame))
         cpu = math.ceil(20 * seconds) + 60

@@ -7,13 +7,14 @@ from fractions import Fraction
 from pathlib import Path
 
 from mediaserver.contracts import Limits, MediaTools, VideoStream
-from mediaserver.core.library.refusals import ProbeFailed
+from mediaserver.core.library.refusals import ENCRYPTED, ProbeFailed
 
 __all__ = ["real_end"]
 
 TAIL_SECONDS = 3.0
 TAIL = Limits(wall=15, cpu=15)
 SCAN = Limits(wall=60, cpu=120, stdout=64 << 20)  # a whole file is read: 6 GB at 100 MB/s
+ENTRIES = "packet=pts_time,dts_time,duration_time:packet_side_data=side_data_type"
 ABSURD_BIT_RATE = 500.0  # bit/s: below this the header promises time that the bytes cannot fill
 
 
@@ -41,11 +42,13 @@ async def _last_end(
 ) -> float | None:
     """When the last packet's frame ends, in the file's own time; None where there is no packet."""
     flags = [part for key, value in tools.input_flags.items() for part in (f"-{key}", value)]
-    entries = ["-select_streams", str(video.index), "-show_entries", "packet=pts_time,dts_time,duration_time"]
+    entries = ["-select_streams", str(video.index), "-show_entries", ENTRIES]
     arguments = ["-v", "error", *flags, *interval, *entries, "-of", "csv=p=0", "-i", f"file:{path}"]
     asked = await (await tools.start("ffprobe", arguments, reads=[path], workspace=None, limits=limits)).wait()
     if asked.timed_out:
         raise ProbeFailed("Reading this file to its end took too long; it is damaged, or its disk is too slow.")
+    if b"Encryption info" in asked.stdout:
+        raise ProbeFailed(ENCRYPTED)
     ends = [end for line in asked.stdout.splitlines() if (end := _end(line.decode(errors="replace"), frame)) is not None]
     return max(ends, default=None)
 

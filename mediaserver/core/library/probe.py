@@ -22,7 +22,7 @@ LONGEST = 24 * 3600.0  # seconds; more is a broken header or an attack (SAFETY.m
 MAX_PIXELS = 40_000_000
 MAX_TAG = 500
 VARIABLE = 0.02  # where average and nominal rate are further apart than this, the rate is not constant
-ENCRYPTED = {"encv", "enca", "drmi", "drms"}
+PROTECTED_TAGS = {"encv", "enca", "drmi", "drms"}
 KEPT_TAGS = ("title", "artist", "date", "show", "season_number", "episode_sort", "description", "comment", "genre")
 
 
@@ -86,8 +86,8 @@ async def _ask(tools: MediaTools, path: Path) -> dict[str, Any]:
 
 def _film(streams: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """The stream that is the film: the default one, else the first; cover art is not a film."""
-    if any(stream.get("codec_tag_string") in ENCRYPTED for stream in streams):
-        raise ProbeFailed("This file is encrypted (DRM), so it cannot be played.")
+    if any(stream.get("codec_tag_string") in PROTECTED_TAGS for stream in streams):
+        raise ProbeFailed(refusals.ENCRYPTED)
     pictures = [stream for stream in streams if stream.get("codec_type") == "video"]
     films = [stream for stream in pictures if not stream.get("disposition", {}).get("attached_pic")]
     if not films:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from mediaserver.errors import MediaServerError
 
-__all__ = ["NO_FILM", "ProbeFailed", "unopened", "unread"]
+__all__ = ["ENCRYPTED", "NO_FILM", "ProbeFailed", "unopened", "unread"]
 
 
 class ProbeFailed(MediaServerError):
@@ -25,6 +25,7 @@ NO_FILM = {  # (has cover art, has sound)
     (True, False): "This file is a still picture, not a film.",
     (False, False): "There is no film in this file.",
 }
+ENCRYPTED = "This file is encrypted (DRM), so it cannot be played."
 PLAYLISTS = {"hls", "applehttp", "dash", "concat", "sdp", "rtsp", "imf", "concatf"}
 SOUND = {"mp3", "flac", "wav", "aac", "ac3", "eac3", "dts", "ape", "w64", "caf", "aiff", "amr", "tta", "wv", "au"}
 
@@ -47,8 +48,10 @@ def unread(stderr: str) -> str:
     codec = re.search(r"Codec \((\S+)\) not on whitelist", stderr)
     if codec:
         return f"This file uses the codec {codec[1]}, which is not read here; convert it to H.264, HEVC, VP9 or AV1."
+    if "exceeds specified max pixel count" in stderr:
+        return "The picture of this file has more than 40 million pixels; convert it to 4K or less."
     if "moov atom not found" in stderr:
-        return "The index of this file is missing: the copy is incomplete, copy it again."
+        return "The index of this file is missing: it is damaged or its copy is incomplete; copy it again."
     return "There is no film in this file: it is damaged, or it is not a video."
 
 

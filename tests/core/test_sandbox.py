@@ -1,0 +1,230 @@
+import asyncio
+import os
+import select
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from mediaserver.contracts import Limits
+from mediaserver.core.sandbox import Sandbox
+
+LIMITS = Limits(wall=20, cpu=20)
+SHELL = "/bin/sh"
+
+needs_landlock = pytest.mark.skipif(Sandbox.detect().landlock_abi == 0, reason="this kernel has no Landlock")
+
+
+async def run(script, *, reads=(), writes=(), limits=LIMITS, cwd=None):
+    tool = await Sandbox.detect().start([SHELL, "-c", script], reads=reads, writes=writes, limits=limits, cwd=cwd)
+    return await tool.wait()
+
+
+async def python(script, *, writes=(), limits=LIMITS, cwd=None):
+    """What the sandbox may execute is one program: where a test needs more than a shell can, that is Python."""
+    argv = [os.path.realpath(sys.executable), "-S", "-u", "-c", "import os, signal, sys, time\n" + script]
+    reads = [Path(sys.base_prefix)]
+    return await Sandbox.detect().start(argv, reads=reads, writes=writes, limits=limits, cwd=cwd)
+
+
+@needs_landlock
+async def test_only_what_was_named_can_be_read(tmp_path):
+    named, private = tmp_path / "named", tmp_path / "private"
+    named.write_text("hello")
+    private.write_text("secret")
+    done = await run(
+        f"read a <{named}; echo $a; read b <{private}; echo $b; read c </etc/passwd; echo $c", reads=[named]
+    )
+    assert done.stdout.decode().split() == ["hello"]
+    assert "ermission denied" in done.stderr
+
+
+@needs_landlock
+async def test_only_the_workspace_can_be_written(tmp_path):
+    workspace, source = tmp_path / "job", tmp_path / "film"
+    workspace.mkdir()
+    source.write_text("film")
+    script = f"echo ok >mine; echo bad >{source}; echo bad >../escaped; echo fine >/dev/null; read a <mine; echo $a"
+    done = await run(script, reads=[source], writes=[workspace], cwd=workspace)
+    assert done.stdout == b"ok\n"
+    assert source.read_text() == "film"
+    assert not (tmp_path / "escaped").exists()
+
+
+@needs_landlock
+async def test_a_link_swapped_in_for_the_source_is_not_followed(tmp_path):
+    private, source = tmp_path / "private", tmp_path / "film"
+    private.write_text("secret")
+    source.symlink_to(private)
+    done = await run(f"read a <{source}; echo $a", reads=[source])
+    assert b"secret" not in done.stdout
+
+
+@needs_landlock
+async def test_no_other_program_can_be_executed(tmp_path):
+    done = await run("/usr/bin/id; echo $?", reads=[Path("/usr/bin")])
+    assert done.stdout == b"126\n"
+
+
+@pytest.mark.skipif(Sandbox.detect().landlock_abi < 4, reason="this kernel's Landlock does not know TCP")
+async def test_tcp_is_denied(unused_tcp_server):
+    tool = await python(f"import socket; socket.create_connection(('127.0.0.1', {unused_tcp_server}), 2)")
+    done = await tool.wait()
+    assert done.returncode == 1
+    assert "PermissionError" in done.stderr
+
+
+@pytest.fixture
+async def unused_tcp_server():
+    server = await asyncio.start_server(lambda reader, writer: writer.close(), "127.0.0.1", 0)
+    async with server:
+        yield server.sockets[0].getsockname()[1]
+
+
+async def test_limits_hold_inside():
+    done = await run("ulimit -t; ulimit -v; ulimit -f; ulimit -n; ulimit -c", limits=Limits(wall=20, cpu=7))
+    assert done.stdout.decode().split() == ["7", str(3 << 20), str(2 << 21), "64", "0"]
+
+
+async def test_a_background_program_is_modest():
+    tool = await python("print(os.nice(0))", limits=Limits(wall=20, cpu=20, nice=11, idle_io=True))
+    assert (await tool.wait()).stdout == b"11\n"
+
+
+async def test_a_file_that_grows_too_large_ends_the_program(tmp_path):
+    script = "f = open('big', 'wb', buffering=0)\nwhile True: f.write(bytes(50_000))"
+    limits = Limits(wall=20, cpu=20, file_size=100_000)
+    done = await (await python(script, writes=[tmp_path], limits=limits, cwd=tmp_path)).wait()
+    assert done.returncode != 0
+    assert (tmp_path / "big").stat().st_size == 100_000
+
+
+async def test_a_program_that_burns_its_time_is_killed():
+    done = await run("while :; do :; done", limits=Limits(wall=20, cpu=1))
+    assert done.returncode in {-signal.SIGXCPU, -signal.SIGKILL}
+    assert 0.5 < done.cpu_seconds < 5
+
+
+STUBBORN = """
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+child = os.fork()
+if child: print(child)
+while True: time.sleep(60)
+"""
+
+
+async def test_a_program_that_takes_too_long_is_stopped_with_all_it_started():
+    done = await (await python(STUBBORN, limits=Limits(wall=1, cpu=20))).wait()
+    assert done.timed_out
+    assert done.returncode == -signal.SIGKILL
+    await gone(int(done.stdout))
+
+
+async def test_paused_time_counts_for_no_limit():
+    sandbox = Sandbox.detect()
+    argv = [SHELL, "-c", "echo ready; read x </dev/zero"]
+    tool = await sandbox.start(argv, reads=[Path("/dev/zero")], limits=Limits(wall=0.5, cpu=20))
+    lines = tool.lines()
+    assert await anext(lines) == b"ready"
+    tool.pause()
+    assert await state(tool.pid, "T")
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(asyncio.shield(waiting := asyncio.ensure_future(tool.wait())), 1.0)
+    tool.resume()
+    assert (await waiting).timed_out
+
+
+async def test_cancelling_the_waiter_stops_the_program():
+    tool = await python("print('ready')\ntime.sleep(60)")
+    assert await anext(tool.lines()) == b"ready"
+    waiting = asyncio.ensure_future(tool.wait())
+    await asyncio.sleep(0)
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    await gone(tool.pid)
+
+
+async def test_a_paused_program_can_be_stopped():
+    tool = await python("print('ready')\ntime.sleep(60)")
+    assert await anext(tool.lines()) == b"ready"
+    tool.pause()
+    await tool.stop()
+    assert (await tool.wait()).returncode == -signal.SIGTERM
+
+
+async def test_lines_come_while_the_program_runs_and_the_rest_is_bounded():
+    tool = await Sandbox.detect().start([SHELL, "-c", "echo one; echo two; echo oops >&2; exit 3"], limits=LIMITS)
+    assert [line async for line in tool.lines()] == [b"one", b"two"]
+    done = await tool.wait()
+    assert (done.returncode, done.stdout, done.stderr) == (3, b"one\ntwo\n", "oops")
+    assert done.max_rss > 0
+    script = "i=0; while [ $i -lt 5000 ]; do echo 0123456789; echo 0123456789 >&2; i=$((i+1)); done"
+    done = await run(script, limits=Limits(20, 20, stdout=1000))
+    assert len(done.stdout) == 1000
+    assert len(done.stderr) <= 4096
+
+
+async def test_a_program_that_cannot_be_started_says_so(tmp_path):
+    tool = await Sandbox.detect().start([str(tmp_path / "missing")], limits=LIMITS)
+    done = await tool.wait()
+    assert done.returncode != 0
+    assert "No such file" in done.stderr
+
+
+PARENT = """
+import asyncio, sys
+from mediaserver.contracts import Limits
+from mediaserver.core.sandbox import Sandbox
+from pathlib import Path
+async def main():
+    argv = ["/bin/sh", "-c", "trap '' TERM HUP; echo ready; while :; do read x </dev/zero; done"]
+    tool = await Sandbox.detect().start(argv, reads=[Path("/dev/zero")], limits=Limits(60, 60))
+    async for line in tool.lines():
+        print(tool.pid, flush=True)
+asyncio.run(main())
+"""
+
+
+@pytest.mark.slow
+async def test_the_program_dies_with_the_server():
+    parent = subprocess.Popen([sys.executable, "-c", PARENT], stdout=subprocess.PIPE)
+    child = int(parent.stdout.readline())
+    pidfd = os.pidfd_open(child)
+    try:
+        parent.kill()
+        parent.wait()
+        assert select.select([pidfd], [], [], 10)[0], "the tool outlived its parent"
+    finally:
+        os.close(pidfd)
+        parent.stdout.close()
+
+
+async def test_a_wrapper_whose_parent_is_gone_starts_nothing(tmp_path):
+    from mediaserver.core import sandbox_exec
+
+    spec = '{"parent": 1}'
+    argv = [sys.executable, "-I", "-S", sandbox_exec.__file__, spec, "/bin/sh", "-c", f"echo ran >{tmp_path / 'ran'}"]
+    done = subprocess.run(argv, check=False)
+    assert done.returncode == 125
+    assert not (tmp_path / "ran").exists()
+
+
+async def gone(pid):
+    while Path(f"/proc/{pid}").exists() and "Z" not in status(pid):
+        await asyncio.sleep(0.01)
+
+
+async def state(pid, letter):
+    while letter not in status(pid):
+        await asyncio.sleep(0.01)
+    return True
+
+
+def status(pid):
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except FileNotFoundError:
+        return "Z"
