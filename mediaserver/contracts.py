@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from enum import Enum
 from pathlib import Path
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, Literal, Protocol, TypeVar
 
 from mediaserver.events import Event
 
@@ -21,20 +21,24 @@ __all__ = [
     "Clock",
     "Encoding",
     "EncodingState",
+    "Finished",
     "Item",
     "JobView",
     "Jobs",
     "Library",
+    "Limits",
     "Manifest",
     "MediaFile",
     "MediaGrant",
     "MediaGrants",
     "MediaInfo",
+    "MediaTools",
     "Metadata",
     "Page",
     "Reason",
     "Refusal",
     "Rung",
+    "RunningTool",
     "Storage",
     "Streaming",
     "SubtitleTrack",
@@ -115,6 +119,8 @@ class AudioTrack:
     language: str  # ISO 639-2 as tagged, "" where unsaid
     title: str
     default: bool
+    start: float = 0.0  # seconds after MediaInfo.start_time, as the headers say
+    end: float | None = None  # the same, None where unsaid
 
 
 @dataclass(frozen=True, slots=True)
@@ -381,6 +387,89 @@ class MediaGrants(Protocol):
 
     def verify(self, token: str) -> MediaGrant:
         """Raises Forbidden for a forged, foreign or expired token."""
+        ...
+
+
+# ---- running ffmpeg ----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one program may use. `wall` and `cpu` are seconds, sizes are bytes; paused time does not count for `wall`."""
+
+    wall: float
+    cpu: int
+    address_space: int = 3 << 30
+    file_size: int = 2 << 30
+    open_files: int = 64
+    stdout: int = 16 << 20  # what is kept of the output; the rest is dropped
+    nice: int | None = None
+    idle_io: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """How a program ended. A negative `returncode` is a signal; `stderr` is the last of what it said."""
+
+    returncode: int
+    stdout: bytes
+    stderr: str
+    cpu_seconds: float
+    max_rss: int  # bytes
+    timed_out: bool = False
+
+
+class RunningTool(Protocol):
+    """A program in its sandbox, with a process group of its own. It dies with the process that started it."""
+
+    @property
+    def pid(self) -> int: ...
+
+    def lines(self) -> AsyncIterator[bytes]:
+        """Every line of its output as soon as it is written, without the line end."""
+        ...
+
+    async def wait(self) -> Finished:
+        """Cancelling this stops the whole group."""
+        ...
+
+    def pause(self) -> None: ...
+
+    def resume(self) -> None: ...
+
+    async def stop(self) -> None:
+        """SIGTERM, two seconds, SIGKILL; returns when it is gone."""
+        ...
+
+
+class MediaTools(Protocol):
+    """ffmpeg and ffprobe, started only in a sandbox."""
+
+    @property
+    def build(self) -> str:
+        """Identity of the build: cells of different builds are not mixed in one plan."""
+        ...
+
+    @property
+    def has_zscale(self) -> bool:
+        """The build can turn HDR into SDR."""
+        ...
+
+    @property
+    def input_flags(self) -> Mapping[str, str]:
+        """The options that must stand in front of every `-i` of a file somebody else made."""
+        ...
+
+    async def start(
+        self,
+        tool: Literal["ffmpeg", "ffprobe"],
+        arguments: Sequence[str],
+        *,
+        reads: Sequence[Path],
+        workspace: Path | None,
+        limits: Limits,
+    ) -> RunningTool:
+        """Run `tool` in `workspace`, the only folder it may write; input paths need the prefix `file:`."""
         ...
 
 

@@ -1,0 +1,68 @@
+"""Where a film really ends: headers lie (ENCODING.md 7 and 8), packets do not."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from fractions import Fraction
+from pathlib import Path
+
+from mediaserver.contracts import Limits, MediaTools, VideoStream
+from mediaserver.core.library.refusals import ProbeFailed
+
+__all__ = ["real_end"]
+
+TAIL_SECONDS = 3.0
+TAIL = Limits(wall=15, cpu=15)
+SCAN = Limits(wall=60, cpu=120, stdout=64 << 20)  # a whole file is read: 6 GB at 100 MB/s
+ABSURD_BIT_RATE = 500.0  # bit/s: below this the header promises time that the bytes cannot fill
+
+
+async def real_end(
+    tools: MediaTools, path: Path, video: VideoStream, *, start: float, told: float, size: int
+) -> tuple[float, bool]:
+    """Answers (seconds from `start` to the end of the last frame, whether the file stops before its header says)."""
+    frame = float(1 / Fraction(video.frame_rate))
+    absurd = told <= 0 or size * 8 / told < ABSURD_BIT_RATE
+    if not absurd:
+        begin = max(0.0, told - TAIL_SECONDS) + start
+        interval = ["-read_intervals", f"{begin:.3f}%+{TAIL_SECONDS + 1:.0f}"]
+        tail = await _last_end(tools, path, video, interval, TAIL, frame)
+        if tail is not None and abs(tail - start - told) <= max(1.0, 1.5 * frame):
+            return tail - start, False
+    end = await _last_end(tools, path, video, [], SCAN, frame)
+    if end is None:
+        raise ProbeFailed("There is no picture that can be read in this file: it is damaged.")
+    found = end - start
+    return found, not absurd and found < told - 1.0
+
+
+async def _last_end(
+    tools: MediaTools, path: Path, video: VideoStream, interval: Sequence[str], limits: Limits, frame: float
+) -> float | None:
+    """When the last packet's frame ends, in the file's own time; None where there is no packet."""
+    flags = [part for key, value in tools.input_flags.items() for part in (f"-{key}", value)]
+    entries = ["-select_streams", str(video.index), "-show_entries", "packet=pts_time,dts_time,duration_time"]
+    arguments = ["-v", "error", *flags, *interval, *entries, "-of", "csv=p=0", "-i", f"file:{path}"]
+    asked = await (await tools.start("ffprobe", arguments, reads=[path], workspace=None, limits=limits)).wait()
+    if asked.timed_out:
+        raise ProbeFailed("Reading this file to its end took too long; it is damaged, or its disk is too slow.")
+    ends = [end for line in asked.stdout.splitlines() if (end := _end(line.decode(errors="replace"), frame)) is not None]
+    return max(ends, default=None)
+
+
+def _end(line: str, frame: float) -> float | None:
+    presented, decoded, length = (*line.split(","), "", "", "")[:3]
+    at = _seconds(presented)
+    if at is None:
+        at = _seconds(decoded)
+    if at is None:
+        return None
+    lasts = _seconds(length) or frame
+    return at + (lasts if lasts <= max(1.0, 2 * frame) else frame)
+
+
+def _seconds(text: str) -> float | None:
+    try:
+        return float(text)
+    except ValueError:
+        return None

@@ -1,0 +1,227 @@
+"""What a file is: asked of ffprobe, checked against the packets at its end, refused in one sentence where it is no film."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+from asyncio import to_thread
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from mediaserver.contracts import AudioTrack, Limits, MediaInfo, MediaTools, SubtitleTrack, VideoStream
+from mediaserver.core.library import refusals
+from mediaserver.core.library.packets import real_end
+from mediaserver.core.library.refusals import ProbeFailed
+
+__all__ = ["ProbeFailed", "probe"]
+
+PROBE = Limits(wall=15, cpu=15)
+LONGEST = 24 * 3600.0  # seconds; more is a broken header or an attack (SAFETY.md: 16 KB with a gap of 27 h)
+MAX_PIXELS = 40_000_000
+MAX_TAG = 500
+VARIABLE = 0.02  # where average and nominal rate are further apart than this, the rate is not constant
+ENCRYPTED = {"encv", "enca", "drmi", "drms"}
+KEPT_TAGS = ("title", "artist", "date", "show", "season_number", "episode_sort", "description", "comment", "genre")
+
+
+async def probe(tools: MediaTools, path: Path) -> MediaInfo:
+    """Raises ProbeFailed with the reason, for whatever is not a film that can be played."""
+    size = await to_thread(_size_of_regular_file, path)
+    raw = await _ask(tools, path)
+    streams: list[dict[str, Any]] = raw.get("streams", [])
+    container: dict[str, Any] = raw.get("format", {})
+    picture = _film(streams)
+    start = _number(container.get("start_time"))
+    video = _video(picture)
+    told = _told_duration(picture, container, start)
+    duration, truncated = await real_end(tools, path, video, start=start, told=told, size=size)
+    if duration > LONGEST:
+        raise ProbeFailed(f"This film claims to last {duration / 3600:.0f} hours; more than 24 are refused.")
+    return MediaInfo(
+        container=str(container.get("format_name", "")),
+        duration=duration,
+        start_time=start,
+        size=size,
+        video=video,
+        audio=tuple(_audio(stream, start) for stream in streams if _is_sound(stream)),
+        subtitles=tuple(_subtitle(stream) for stream in streams if stream.get("codec_type") == "subtitle"),
+        truncated=truncated,
+        tags=_tags(container),
+    )
+
+
+def _size_of_regular_file(path: Path) -> int:
+    """A FIFO would hang the prober for ever, a link may point anywhere: neither is opened."""
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except OSError as error:
+        raise ProbeFailed(refusals.unopened(path, error)) from error
+    try:
+        found = os.fstat(fd)
+    finally:
+        os.close(fd)
+    if not stat.S_ISREG(found.st_mode):
+        raise ProbeFailed("This is not a regular file, so it is not opened.")
+    if found.st_size == 0:
+        raise ProbeFailed("This file is empty; copy it again.")
+    return found.st_size
+
+
+async def _ask(tools: MediaTools, path: Path) -> dict[str, Any]:
+    flags = [part for key, value in tools.input_flags.items() for part in (f"-{key}", value)]
+    arguments = ["-v", "error", *flags, "-of", "json", "-show_format", "-show_streams", "-i", f"file:{path}"]
+    asked = await (await tools.start("ffprobe", arguments, reads=[path], workspace=None, limits=PROBE)).wait()
+    if asked.timed_out:
+        raise ProbeFailed("This file could not be read within 15 seconds; it is damaged, or its disk is too slow.")
+    try:
+        answer = json.loads(asked.stdout)
+    except ValueError:
+        answer = {}
+    if asked.returncode != 0 or not answer.get("streams"):
+        raise ProbeFailed(refusals.unread(asked.stderr))
+    return dict(answer)
+
+
+def _film(streams: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """The stream that is the film: the default one, else the first; cover art is not a film."""
+    if any(stream.get("codec_tag_string") in ENCRYPTED for stream in streams):
+        raise ProbeFailed("This file is encrypted (DRM), so it cannot be played.")
+    pictures = [stream for stream in streams if stream.get("codec_type") == "video"]
+    films = [stream for stream in pictures if not stream.get("disposition", {}).get("attached_pic")]
+    if not films:
+        sound = any(_is_sound(stream) for stream in streams)
+        raise ProbeFailed(refusals.NO_FILM[(bool(pictures), sound)])
+    film = next((stream for stream in films if stream.get("disposition", {}).get("default")), films[0])
+    if film.get("codec_name", "unknown") in {"unknown", "none"}:
+        raise ProbeFailed("The picture of this file is in a format that nothing here can read.")
+    width, height = int(film.get("width") or 0), int(film.get("height") or 0)
+    if width * height > MAX_PIXELS:
+        raise ProbeFailed(f"The picture has {width} x {height} pixels; more than 40 million are refused.")
+    if not width or not height:
+        raise ProbeFailed("The picture of this file has no size: it is damaged or its start is missing.")
+    return film
+
+
+def _is_sound(stream: Mapping[str, Any]) -> bool:
+    return stream.get("codec_type") == "audio" and _number(stream.get("sample_rate")) > 0
+
+
+def _video(stream: Mapping[str, Any]) -> VideoStream:
+    rate, variable = _frame_rate(stream)
+    return VideoStream(
+        index=int(stream["index"]),
+        codec=str(stream["codec_name"]),
+        width=int(stream["width"]),
+        height=int(stream["height"]),
+        frame_rate=rate,
+        variable_rate=variable,
+        sample_aspect=_ratio(stream.get("sample_aspect_ratio"), "1/1"),
+        rotation=_rotation(stream),
+        pixel_format=str(stream.get("pix_fmt", "")),
+        field_order=_field_order(stream),
+        transfer=str(stream.get("color_transfer", "")).replace("unknown", ""),
+        profile=str(stream.get("profile", "")),
+        bit_rate=int(_number(stream.get("bit_rate"))) or None,
+    )
+
+
+def _ratio(raw: Any, otherwise: str) -> str:
+    number, _, over = str(raw or "").replace(":", "/").partition("/")
+    return f"{number}/{over}" if number.isdigit() and over.isdigit() and int(number) and int(over) else otherwise
+
+
+def _frame_rate(stream: Mapping[str, Any]) -> tuple[str, bool]:
+    """The nominal rate where frames come irregularly (25 where even that is absurd), else the average one."""
+    average, nominal = _ratio(stream.get("avg_frame_rate"), ""), _ratio(stream.get("r_frame_rate"), "")
+    if not average or not nominal:
+        return average or nominal or "25/1", False
+    a, n = _value(average), _value(nominal)
+    fields = abs(n / a - 2) < VARIABLE and stream.get("field_order") not in {None, "progressive"}  # fields are no frames
+    variable = abs(a - n) / n > VARIABLE and not fields
+    return (nominal if variable and n <= 61 else average), variable  # noqa: PLR2004 - 60 and what rounds to it
+
+
+def _value(ratio: str) -> float:
+    number, over = ratio.split("/")
+    return int(number) / int(over)
+
+
+def _rotation(stream: Mapping[str, Any]) -> int:
+    told = [data["rotation"] for data in stream.get("side_data_list", []) if "rotation" in data]
+    return round(_number(told[0]) / 90) * 90 % 360 if told else 0
+
+
+def _field_order(stream: Mapping[str, Any]) -> str:
+    told = str(stream.get("field_order", "unknown"))
+    if told == "unknown" and stream.get("codec_name") not in {"mpeg2video", "h264", "vc1", "dvvideo"}:
+        return "progressive"
+    return told
+
+
+def _told_duration(film: Mapping[str, Any], container: Mapping[str, Any], start: float) -> float:
+    """Seconds from the container's start to the end of the picture, as the headers say; 0 where they are silent."""
+    own = _number(film.get("duration")) or _clock(film.get("tags", {}).get("DURATION", ""))
+    if own:
+        return max(0.0, _number(film.get("start_time"), start) - start) + own
+    return _number(container.get("duration"))
+
+
+def _clock(text: str) -> float:
+    """Matroska writes how long a track is as a tag, "00:01:02.500000000"."""
+    parts = text.split(":")
+    if len(parts) != 3:  # noqa: PLR2004 - hours, minutes, seconds
+        return 0.0
+    return _number(parts[0]) * 3600 + _number(parts[1]) * 60 + _number(parts[2])
+
+
+def _audio(stream: Mapping[str, Any], start: float) -> AudioTrack:
+    begin = max(0.0, _number(stream.get("start_time"), start) - start)
+    length = _number(stream.get("duration")) or _clock(stream.get("tags", {}).get("DURATION", ""))
+    return AudioTrack(
+        index=int(stream["index"]),
+        codec=str(stream.get("codec_name", "unknown")),
+        channels=int(stream.get("channels") or 0),
+        sample_rate=int(_number(stream.get("sample_rate"))),
+        language=_language(stream),
+        title=_clean(stream.get("tags", {}).get("title", "")),
+        default=bool(stream.get("disposition", {}).get("default")),
+        start=begin,
+        end=begin + length if length else None,
+    )
+
+
+def _subtitle(stream: Mapping[str, Any]) -> SubtitleTrack:
+    disposition = stream.get("disposition", {})
+    return SubtitleTrack(
+        index=int(stream["index"]),
+        codec=str(stream.get("codec_name", "unknown")),
+        language=_language(stream),
+        title=_clean(stream.get("tags", {}).get("title", "")),
+        default=bool(disposition.get("default")),
+        forced=bool(disposition.get("forced")),
+    )
+
+
+def _language(stream: Mapping[str, Any]) -> str:
+    language = _clean(stream.get("tags", {}).get("language", ""))[:35]
+    return "" if language == "und" else language
+
+
+def _tags(container: Mapping[str, Any]) -> dict[str, str]:
+    tags = {str(key).lower(): _clean(value) for key, value in container.get("tags", {}).items()}
+    return {key: tags[key] for key in KEPT_TAGS if tags.get(key)}
+
+
+def _clean(text: Any) -> str:
+    """Tags are data of a stranger: no control characters, no invisible direction marks, no novels."""
+    return "".join(char for char in str(text) if char.isprintable()).strip()[:MAX_TAG]
+
+
+def _number(raw: Any, otherwise: float = 0.0) -> float:
+    try:
+        value = float(raw)
+    except (TypeError, ValueError):
+        return otherwise
+    return value if abs(value) < 1e12 else otherwise  # noqa: PLR2004 - neither nan nor inf passes

@@ -1,0 +1,201 @@
+"""The only place where programs are started on files somebody else made: limits, Landlock, death with the parent."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from mediaserver.contracts import Finished, Limits
+from mediaserver.core import sandbox_exec
+
+__all__ = ["Sandbox", "SandboxedTool"]
+
+LIBRARIES = ("/usr/lib", "/usr/lib64", "/usr/local/lib", "/lib", "/lib64", "/etc/ld.so.cache")
+STDERR_BYTES = 4096
+GRACE_SECONDS = 2.0  # between SIGTERM and SIGKILL: ffmpeg's own way out can take a minute
+
+
+class _Pipe(asyncio.Protocol):
+    """Keeps the first `head` bytes and the last `tail` bytes of what comes."""
+
+    def __init__(self, *, head: int = 0, tail: int = 0) -> None:
+        self.data = bytearray()
+        self.news = asyncio.Event()
+        self.closed = asyncio.get_running_loop().create_future()
+        self._head = head
+        self._tail = tail
+
+    def data_received(self, data: bytes) -> None:
+        if self._head:
+            self.data += data[: self._head - len(self.data)]
+        else:
+            self.data += data
+            del self.data[: -self._tail]
+        self.news.set()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if not self.closed.done():
+            self.closed.set_result(None)
+        self.news.set()
+
+
+class SandboxedTool:
+    """One running program; see `mediaserver.contracts.RunningTool`. Belongs to the loop that started it."""
+
+    def __init__(self, process: subprocess.Popen[bytes], limits: Limits) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._process = process
+        self._exited: asyncio.Future[tuple[int, float, int]] = self._loop.create_future()
+        self._remaining = limits.wall
+        self._since: float | None = None
+        self._alarm: asyncio.TimerHandle | None = None
+        self._kill: asyncio.TimerHandle | None = None
+        self._timed_out = False
+        self._stdout = _Pipe(head=limits.stdout)
+        self._stderr = _Pipe(tail=STDERR_BYTES)
+
+    async def watch(self) -> None:
+        """Begin to read what it says, to wait for its end and to count its time."""
+        await self._loop.connect_read_pipe(lambda: self._stdout, self._process.stdout)
+        await self._loop.connect_read_pipe(lambda: self._stderr, self._process.stderr)
+        fd = os.pidfd_open(self.pid)
+        self._loop.add_reader(fd, self._reap, fd)
+        self._run_clock()
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    async def lines(self) -> AsyncIterator[bytes]:
+        position = 0
+        while True:
+            self._stdout.news.clear()
+            while (end := self._stdout.data.find(b"\n", position)) >= 0:
+                yield bytes(self._stdout.data[position:end])
+                position = end + 1
+            if self._stdout.closed.done():
+                return
+            await self._stdout.news.wait()
+
+    async def wait(self) -> Finished:
+        try:
+            returncode, cpu_seconds, max_rss = await asyncio.shield(self._exited)
+            await asyncio.shield(self._stdout.closed)
+            await asyncio.shield(self._stderr.closed)
+        except asyncio.CancelledError:
+            await self.stop()
+            raise
+        stderr = self._stderr.data.decode(errors="replace").strip()
+        return Finished(returncode, bytes(self._stdout.data), stderr, cpu_seconds, max_rss, self._timed_out)
+
+    def pause(self) -> None:
+        if self._since is None or self._exited.done():
+            return
+        self._stop_clock()
+        self._signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        if self._since is not None or self._exited.done():
+            return
+        self._signal(signal.SIGCONT)
+        self._run_clock()
+
+    async def stop(self) -> None:
+        self._terminate()
+        try:
+            await asyncio.shield(self._exited)
+        except asyncio.CancelledError:
+            self._signal(signal.SIGKILL)
+            raise
+
+    def _run_clock(self) -> None:
+        self._since = self._loop.time()
+        self._alarm = self._loop.call_later(max(0.0, self._remaining), self._out_of_time)
+
+    def _stop_clock(self) -> None:
+        if self._since is not None:
+            self._remaining -= self._loop.time() - self._since
+        self._since = None
+        if self._alarm is not None:
+            self._alarm.cancel()
+
+    def _out_of_time(self) -> None:
+        self._timed_out = True
+        self._terminate()
+
+    def _terminate(self) -> None:
+        if self._exited.done() or self._kill is not None:
+            return
+        self._signal(signal.SIGTERM)
+        self._signal(signal.SIGCONT)
+        self._kill = self._loop.call_later(GRACE_SECONDS, self._signal, signal.SIGKILL)
+
+    def _signal(self, number: signal.Signals) -> None:
+        if not self._exited.done():
+            with suppress(ProcessLookupError):
+                os.killpg(self.pid, number)
+
+    def _reap(self, pidfd: int) -> None:
+        """The program has ended: end what it left in its group while the number is still ours, then collect it."""
+        self._loop.remove_reader(pidfd)
+        os.close(pidfd)
+        self._signal(signal.SIGKILL)
+        _, status, usage = os.wait4(self.pid, 0)
+        self._process.returncode = os.waitstatus_to_exitcode(status)
+        self._stop_clock()
+        if self._kill is not None:
+            self._kill.cancel()
+        cpu_seconds = usage.ru_utime + usage.ru_stime
+        self._exited.set_result((self._process.returncode, cpu_seconds, usage.ru_maxrss * 1024))
+
+
+@dataclass(frozen=True, slots=True)
+class Sandbox:
+    """`landlock_abi` is 0 where the kernel has no Landlock: limits hold, but reading is not confined."""
+
+    landlock_abi: int
+
+    @staticmethod
+    def detect() -> Sandbox:
+        return Sandbox(sandbox_exec.landlock_abi())
+
+    async def start(
+        self,
+        argv: Sequence[str],
+        *,
+        reads: Sequence[Path] = (),
+        writes: Sequence[Path] = (),
+        limits: Limits,
+        cwd: Path | None = None,
+    ) -> SandboxedTool:
+        """Run `argv` (first the absolute path of the program). Call it from a thread that lives as long as the server:
+        the kernel kills the program when the *thread* that started it ends.
+        """
+        spec = {
+            "parent": os.getpid(),
+            "landlock_abi": self.landlock_abi,
+            "limits": asdict(limits),
+            "libraries": LIBRARIES,
+            "reads": [str(path) for path in reads],
+            "writes": [str(path) for path in writes],
+        }
+        process = subprocess.Popen(  # noqa: ASYNC220 - a fork of 2 ms; asyncio's own would hide the resource usage
+            [sys.executable, "-I", "-S", sandbox_exec.__file__, json.dumps(spec), *argv],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            cwd=cwd or "/",
+            env={"LC_ALL": "C.UTF-8"},
+            start_new_session=True,
+        )
+        tool = SandboxedTool(process, limits)
+        await tool.watch()
+        return tool

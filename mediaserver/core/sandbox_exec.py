@@ -1,0 +1,136 @@
+"""Runs inside the child, as `python -I -S sandbox_exec.py <spec> <argv…>`: limits itself, then becomes the tool.
+
+Standard library only, nothing of ours: it starts within 10 ms and has no site-packages. Any fault ends it (fail closed).
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import resource
+import signal
+import struct
+import sys
+from typing import Any
+
+PR_SET_PDEATHSIG, PR_SET_NO_NEW_PRIVS = 1, 38
+LANDLOCK_CREATE_RULESET, LANDLOCK_ADD_RULE, LANDLOCK_RESTRICT_SELF = 444, 445, 446  # the same on every architecture
+IOPRIO_SET = {"x86_64": 251, "aarch64": 30, "armv7l": 314, "riscv64": 30}
+IOPRIO_IDLE = 3 << 13
+
+# linux/landlock.h: bit n of the handled accesses, and the ABI that brought it
+EXECUTE, WRITE_FILE, READ_FILE, READ_DIR = 1 << 0, 1 << 1, 1 << 2, 1 << 3
+FIRST_ABI = (1 << 13) - 1
+REFER, TRUNCATE, IOCTL_DEVICE = 1 << 13, 1 << 14, 1 << 15
+ON_FILES = EXECUTE | WRITE_FILE | READ_FILE | TRUNCATE
+ABI_REFER, ABI_TRUNCATE, ABI_TCP, ABI_IOCTL, ABI_SCOPE = 2, 3, 4, 5, 6
+
+
+def libc() -> ctypes.CDLL:
+    return ctypes.CDLL(None, use_errno=True)
+
+
+def syscall(number: int, *arguments: Any) -> int:
+    result = int(libc().syscall(number, *arguments))
+    if result < 0:
+        code = ctypes.get_errno()
+        raise OSError(code, os.strerror(code))
+    return result
+
+
+def landlock_abi() -> int:
+    """0 where the kernel, or the container around us, has no Landlock."""
+    try:
+        return syscall(LANDLOCK_CREATE_RULESET, None, ctypes.c_size_t(0), ctypes.c_uint(1))
+    except OSError:
+        return 0
+
+
+def handled_accesses(abi: int) -> int:
+    accesses = FIRST_ABI
+    for bit, since in ((REFER, ABI_REFER), (TRUNCATE, ABI_TRUNCATE), (IOCTL_DEVICE, ABI_IOCTL)):
+        if abi >= since:
+            accesses |= bit
+    return accesses
+
+
+def create_ruleset(abi: int) -> int:
+    """Everything is denied that a rule does not allow; from ABI 4 on TCP too, from 6 on signals to the outside."""
+    fields = [handled_accesses(abi)]
+    if abi >= ABI_TCP:
+        fields.append(0b11)
+    if abi >= ABI_SCOPE:
+        fields.append(0b11)
+    attributes = struct.pack(f"={len(fields)}Q", *fields)
+    buffer = ctypes.create_string_buffer(attributes, len(attributes))
+    return syscall(LANDLOCK_CREATE_RULESET, buffer, ctypes.c_size_t(len(attributes)), ctypes.c_uint(0))
+
+
+def allow(ruleset: int, path: str, accesses: int, *, follow: bool) -> None:
+    """A link as the last part of `path` is not followed unless told: it may have been swapped in after the check."""
+    fd = os.open(path, os.O_PATH | os.O_CLOEXEC | (0 if follow else os.O_NOFOLLOW))
+    try:
+        if not os.path.isdir(f"/proc/self/fd/{fd}" if os.path.exists("/proc/self/fd") else path):  # noqa: PTH110, PTH112
+            accesses &= ON_FILES
+        rule = ctypes.create_string_buffer(struct.pack("=Qi", accesses, fd), 12)
+        syscall(LANDLOCK_ADD_RULE, ctypes.c_int(ruleset), ctypes.c_int(1), rule, ctypes.c_uint(0))
+    finally:
+        os.close(fd)
+
+
+def restrict_files(abi: int, spec: dict[str, Any], tool: str) -> None:
+    ruleset = create_ruleset(abi)
+    handled = handled_accesses(abi)
+    for path in (*spec["libraries"], tool):
+        if os.path.exists(path):  # noqa: PTH110
+            allow(ruleset, path, READ_FILE | READ_DIR | EXECUTE, follow=True)
+    for path in spec["reads"]:
+        allow(ruleset, path, READ_FILE | READ_DIR, follow=False)
+    for path in spec["writes"]:
+        allow(ruleset, path, handled & ~EXECUTE, follow=False)
+    allow(ruleset, "/dev/null", READ_FILE | WRITE_FILE, follow=False)
+    syscall(LANDLOCK_RESTRICT_SELF, ctypes.c_int(ruleset), ctypes.c_uint(0))
+    os.close(ruleset)
+
+
+def lower(which: int, value: int) -> None:
+    hard = resource.getrlimit(which)[1]
+    value = value if hard == resource.RLIM_INFINITY else min(value, hard)
+    resource.setrlimit(which, (value, value))
+
+
+def limit_resources(limits: dict[str, Any]) -> None:
+    lower(resource.RLIMIT_CORE, 0)
+    lower(resource.RLIMIT_CPU, limits["cpu"])
+    lower(resource.RLIMIT_FSIZE, limits["file_size"])
+    lower(resource.RLIMIT_NOFILE, limits["open_files"])
+    lower(resource.RLIMIT_AS, limits["address_space"])
+
+
+def be_modest(limits: dict[str, Any]) -> None:
+    if limits["nice"] is not None:
+        os.setpriority(os.PRIO_PROCESS, 0, limits["nice"])
+    number = IOPRIO_SET.get(os.uname().machine)
+    if limits["idle_io"] and number is not None:
+        syscall(number, ctypes.c_int(1), ctypes.c_int(0), ctypes.c_int(IOPRIO_IDLE))
+
+
+def main() -> None:
+    spec = json.loads(sys.argv[1])
+    argv = sys.argv[2:]
+    libc().prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    if os.getppid() != spec["parent"]:  # it died before we could ask to die with it
+        os._exit(125)
+    libc().prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+    be_modest(spec["limits"])
+    os.closerange(3, 1024)
+    if spec["landlock_abi"]:
+        restrict_files(spec["landlock_abi"], spec, argv[0])
+    limit_resources(spec["limits"])
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    os.execv(argv[0], argv)  # noqa: S606
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,254 @@
+"""Argument lists for ffmpeg, built with ffmpeg-python: a run of segments at any rungs, and the poster."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import ffmpeg
+
+from mediaserver.contracts import AudioTrack, MediaInfo, Rung
+
+from .ladder import level, picture_size
+from .plan import Grid
+
+__all__ = ["AudioSpan", "Run", "audio_span", "default_audio", "poster_arguments", "segment_name", "segments_arguments"]
+
+SAMPLE_RATE = 48_000  # Hz
+PACKET = 1024  # samples of an AAC-LC packet
+PREROLL = 4  # packets encoded before the first kept one, until the encoder's window has settled
+AFTER = 3  # packets read beyond the last kept one: the encoder looks ahead
+# Frames by which libx264's first DTS stands before its PTS (B-frames with pyramid, preset veryfast; measured on 5.1.9,
+# 8.1.2 and 9.0.2, ENCODING.md): the segment muxer cuts at the DTS, so the audio border has to use the same rule.
+ENCODER_DELAY = 2
+OFFSET_SECONDS = 10  # every timestamp stands this much later, so that no DTS is negative
+SEEK_MARGIN = Fraction(1, 2)  # seconds: a seek lands on the key frame before
+CLONED_TAIL = Fraction(1, 2)  # seconds the last frame may be held where the planned end is a frame or two late
+GLOBAL = ("-nostdin", "-v", "error", "-copyts", "-start_at_zero", "-filter_complex_threads", "1")
+SOURCE = "file:SOURCE"  # stands for the path while ffmpeg-python builds: it cannot hash names that are not UTF-8
+HDR_TRANSFERS = {"smpte2084", "arib-std-b67"}
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Segments `first`..`first + count - 1` of a grid, at these rungs, in one ffmpeg with one decode."""
+
+    info: MediaInfo
+    grid: Grid
+    rungs: tuple[Rung, ...]
+    first: int
+    count: int
+    preset: str = "veryfast"
+    crf: int = 23
+
+    @property
+    def numbers(self) -> range:
+        return range(self.first, self.first + self.count)
+
+    @property
+    def frames(self) -> tuple[int, int]:
+        """First frame, and the first one after."""
+        return self.grid.bounds(self.first)[0], self.grid.bounds(self.first + self.count - 1)[1]
+
+    @property
+    def is_whole(self) -> bool:
+        return self.first == 0 and self.count == self.grid.segments
+
+
+@dataclass(frozen=True, slots=True)
+class AudioSpan:
+    """Packets `first`..`end - 1` of the film's one grid of AAC packets."""
+
+    first: int
+    end: int
+
+    @property
+    def packets(self) -> int:
+        return self.end - self.first
+
+
+def audio_span(grid: Grid, first_frame: int, end_frame: int) -> AudioSpan:
+    return AudioSpan(_border(grid, first_frame), _border(grid, end_frame))
+
+
+def _border(grid: Grid, frame: int) -> int:
+    """The first packet that belongs behind a cut before `frame`; the film begins and ends where its picture does."""
+    if frame == 0:
+        return 0
+    delay = 0 if frame == grid.frames else ENCODER_DELAY / grid.fps
+    return math.ceil((grid.time(frame) - delay) * SAMPLE_RATE / PACKET)
+
+
+def default_audio(info: MediaInfo) -> AudioTrack | None:
+    return next((track for track in info.audio if track.default), info.audio[0] if info.audio else None)
+
+
+def segment_name(rung: Rung, number: int) -> str:
+    return f"{rung.name}-{number:03d}.ts"
+
+
+def segments_arguments(run: Run, source: Path, *, flags: Mapping[str, str], tonemap: bool) -> list[str]:
+    """Cells appear in the working directory as `segment_name` says; each closed one is a csv line on stdout.
+
+    `tonemap` says that the build has zscale; without it HDR keeps its pale look.
+    """
+    first_frame, _ = run.frames
+    seek = max(Fraction(0), run.grid.time(first_frame) - SEEK_MARGIN)
+    # Not accurate: what is decoded before the seek point still reaches the fps filter, so a picture that stands still
+    # for longer than the margin is repeated instead of missing.
+    options: dict[str, Any] = {"ss": _decimal(seek), "noaccurate_seek": None} if seek else {}
+    film = ffmpeg.input(SOURCE, threads=1, **options, **flags)
+    pictures = _pictures(film, run, tonemap=tonemap)
+    sounds = _sounds(film, run)
+    outputs = [
+        ffmpeg.output(*streams, f"{rung.name}-%03d.ts", **_video(run, rung), **_audio(run), **_muxer(run))
+        for rung, *streams in zip(run.rungs, pictures, *([sounds] if sounds else []), strict=True)
+    ]
+    return _compile(ffmpeg.merge_outputs(*outputs), source)
+
+
+def _compile(output: Any, source: Path) -> list[str]:
+    built = ffmpeg.compile(output, cmd=list(GLOBAL), overwrite_output=True)
+    return [f"file:{source}" if part == SOURCE else part for part in built]
+
+
+def _pictures(film: Any, run: Run, *, tonemap: bool) -> list[Any]:
+    """One constant-rate picture cut exactly half a frame before its first frame, then one stream for each rung."""
+    fps, (first_frame, end_frame) = run.grid.fps, run.frames
+    half = Fraction(1, 2) / fps
+    picture = film[str(run.info.video.index)]
+    if run.info.video.field_order != "progressive":
+        picture = picture.filter("bwdif", mode="send_frame", deint="interlaced")
+    rate = f"{fps.numerator}/{fps.denominator}"
+    begin = {"start": _decimal(run.grid.time(first_frame) - half)} if first_frame else {}
+    head = {} if first_frame else {"start_time": 0}  # Matroska begins 21 to 33 ms late
+    picture = picture.filter("fps", rate, **head)
+    if end_frame == run.grid.frames:
+        picture = picture.filter("tpad", stop_mode="clone", stop_duration=_decimal(CLONED_TAIL))
+    picture = picture.filter("trim", end=_decimal(run.grid.time(end_frame) - half), **begin)
+    copies = _split(picture, "split", len(run.rungs))
+    return [_scaled(copy, rung, run, tonemap=tonemap) for copy, rung in zip(copies, run.rungs, strict=True)]
+
+
+def _split(stream: Any, name: str, count: int) -> list[Any]:
+    if count == 1:
+        return [stream]
+    split = stream.filter_multi_output(name, count)
+    return [split[number] for number in range(count)]
+
+
+def _scaled(picture: Any, rung: Rung, run: Run, *, tonemap: bool) -> Any:
+    picture = picture.filter("scale", rung.width, rung.height, flags="bicubic")
+    if tonemap and run.info.video.transfer in HDR_TRANSFERS:
+        picture = _standard_range(picture)
+    return picture.filter("format", "yuv420p").filter("setsar", 1)
+
+
+def _standard_range(picture: Any) -> Any:
+    linear = picture.filter("zscale", t="linear", npl=100).filter("format", "gbrpf32le").filter("zscale", p="bt709")
+    return linear.filter("tonemap", "hable", desat=0).filter("zscale", t="bt709", m="bt709", r="tv")
+
+
+def _sounds(film: Any, run: Run) -> list[Any]:
+    """The default track on the grid of packets, silence where it has none; empty where the film is silent."""
+    track = default_audio(run.info)
+    if track is None:
+        return []
+    first_frame, end_frame = run.frames
+    span = audio_span(run.grid, first_frame, end_frame)
+    begin = max(0, span.first - PREROLL) * PACKET
+    end = (span.end + AFTER) * PACKET
+    silence = ffmpeg.input(f"anullsrc=r={SAMPLE_RATE}:cl=stereo", f="lavfi").audio
+    silence = silence.filter("atrim", end_sample=end - begin).filter("asetpts", f"N+{begin}")
+    sound = _mixed(film, track, silence, begin, end) if _sounds_in(run, track) else silence
+    return _split(sound, "asplit", len(run.rungs))
+
+
+def _mixed(film: Any, track: AudioTrack, silence: Any, begin: int, end: int) -> Any:
+    """Under the track lies silence of the right length: a track that ends early leaves no cell without sound."""
+    heard = film[str(track.index)].filter("aresample", SAMPLE_RATE, **{"async": 1, "first_pts": begin})
+    heard = heard.filter("aformat", sample_fmts="fltp", channel_layouts="stereo").filter("atrim", end_pts=end)
+    base = silence.filter("aformat", sample_fmts="fltp", channel_layouts="stereo")
+    return ffmpeg.filter([base, heard], "amix", inputs=2, duration="first", normalize=0)
+
+
+def _sounds_in(run: Run, track: AudioTrack) -> bool:
+    """Whether the track has packets in this run: waiting for one that never comes, ffmpeg keeps every picture."""
+    first_frame, end_frame = run.frames
+    if track.end is not None and track.end <= run.grid.time(first_frame):
+        return False
+    return track.start < run.grid.time(end_frame)
+
+
+def _video(run: Run, rung: Rung) -> dict[str, Any]:
+    return {
+        "c:v": "libx264",
+        "preset": run.preset,
+        "crf": run.crf,
+        "maxrate": rung.max_rate,
+        "bufsize": rung.buffer_size,
+        "profile:v": "high",
+        "level:v": level(rung, run.grid.fps),
+        "g": run.grid.gop,
+        "keyint_min": run.grid.gop,
+        "sc_threshold": 0,
+        "flags": "+cgop",
+        "forced-idr": 1,
+        "threads:v": 1,
+        "map_metadata": -1,
+        "map_chapters": -1,
+    }
+
+
+def _audio(run: Run) -> dict[str, Any]:
+    """Packets are dropped by count: their pts changes its time base when the header is written (5.1.9)."""
+    if default_audio(run.info) is None:
+        return {}
+    span = audio_span(run.grid, *run.frames)
+    preroll = min(PREROLL, span.first)
+    drop = f"lte(n,{preroll})+gt(n,{preroll + span.packets})"  # packet 0 is the encoder's priming
+    return {"c:a": "aac", "b:a": "128k", "bsf:a": f"noise=drop='{drop}'"}
+
+
+def _muxer(run: Run) -> dict[str, Any]:
+    first_frame, _ = run.frames
+    cuts = [str(run.grid.bounds(number)[0] - first_frame) for number in run.numbers[1:]]
+    return {
+        "f": "segment",
+        "segment_format": "mpegts",
+        "segment_format_options": "mpegts_flags=+initial_discontinuity",
+        "segment_start_number": run.first,
+        "segment_frames": ",".join(cuts) or str(run.grid.frames + 1),
+        "avoid_negative_ts": "disabled",
+        "output_ts_offset": OFFSET_SECONDS,
+        "muxdelay": 0,
+        "muxpreload": 0,
+        "max_muxing_queue_size": 4096,
+        "segment_list": "pipe:1",
+        "segment_list_type": "csv",
+    }
+
+
+def poster_arguments(
+    info: MediaInfo, source: Path, *, flags: Mapping[str, str], tonemap: bool, width: int
+) -> list[str]:
+    """The most typical of 50 frames after the first tenth, as poster.jpg of at most `width` pixels."""
+    shown_width, shown_height = picture_size(info)
+    scale = min(Fraction(1), width / shown_width)
+    seek = {"ss": _decimal(Fraction(info.duration) / 10)} if info.duration > 1 else {}
+    picture = ffmpeg.input(SOURCE, threads=1, **seek, **flags)[str(info.video.index)]
+    picture = picture.filter("thumbnail", 50)
+    picture = picture.filter("scale", *(max(2, round(side * scale / 2) * 2) for side in (shown_width, shown_height)))
+    if tonemap and info.video.transfer in HDR_TRANSFERS:
+        picture = _standard_range(picture)
+    picture = picture.filter("format", "yuvj420p").filter("setsar", 1)
+    options = {"frames:v": 1, "c:v": "mjpeg", "q:v": 4, "f": "image2", "update": 1, "map_metadata": -1}
+    return _compile(ffmpeg.output(picture, "poster.jpg", **options), source)
+
+
+def _decimal(seconds: Fraction) -> str:
+    return f"{float(seconds):.6f}"

@@ -1,0 +1,35 @@
+"""The poster of a film that brought none."""
+
+from __future__ import annotations
+
+from asyncio import to_thread
+from pathlib import Path
+
+from mediaserver.contracts import Limits, MediaInfo, MediaTools
+
+from .command import poster_arguments
+from .runner import EncodeFailed
+
+__all__ = ["make_poster"]
+
+WIDTH = 600  # pixels
+LIMITS = Limits(wall=60, cpu=60)
+JPEG_START, JPEG_END = b"\xff\xd8", b"\xff\xd9"
+
+
+async def make_poster(tools: MediaTools, info: MediaInfo, source: Path, workspace: Path) -> Path:
+    """A jpg in `workspace`; raises EncodeFailed where the film gives no picture."""
+    arguments = poster_arguments(info, source, flags=tools.input_flags, tonemap=tools.has_zscale, width=WIDTH)
+    tool = await tools.start("ffmpeg", arguments, reads=[source], workspace=workspace, limits=LIMITS)
+    finished = await tool.wait()
+    poster = workspace / "poster.jpg"
+    if finished.returncode != 0 or not await to_thread(_is_jpeg, poster):
+        raise EncodeFailed("No poster could be taken from this film.")
+    return poster
+
+
+def _is_jpeg(path: Path) -> bool:
+    if not path.exists():
+        return False
+    data = path.read_bytes()
+    return data.startswith(JPEG_START) and data.endswith(JPEG_END)

@@ -1,0 +1,141 @@
+"""Whether a cell is what was planned: read from the transport stream itself, about 1 ms for each megabyte.
+
+ffprobe would take 60 ms and more for each cell, and a process in a sandbox.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+
+from mediaserver.errors import MediaServerError
+
+from .command import OFFSET_SECONDS, PACKET, SAMPLE_RATE, audio_span
+from .plan import Grid
+
+__all__ = ["CellDamaged", "CellFacts", "read_cell", "verify_cell"]
+
+PACKET_BYTES = 188
+SYNC = 0x47
+TICKS = 90_000  # of MPEG-TS, in a second
+TOLERANCE = 2  # ticks: frame times at x/1001 are rounded twice
+WRAP = 1 << 33
+VIDEO_IDS, AUDIO_IDS = range(0xE0, 0xF0), range(0xC0, 0xE0)
+ADTS_HEADER = 7
+
+
+class CellDamaged(MediaServerError):
+    """A segment is not what was planned; the message says in what."""
+
+
+@dataclass(frozen=True, slots=True)
+class CellFacts:
+    """`first` and `last` are the pictures' presentation times, `audio` the first sound's, in ticks of 90 kHz."""
+
+    frames: int
+    key: bool
+    first: int
+    last: int
+    audio_packets: int
+    audio: int | None
+
+
+def read_cell(data: bytes) -> CellFacts:
+    """Raises CellDamaged where this is no whole transport stream."""
+    count, rest = divmod(len(data), PACKET_BYTES)
+    if not data:
+        raise CellDamaged("the segment is empty")
+    if rest or data[::PACKET_BYTES].count(SYNC) != count:
+        raise CellDamaged("the segment is not made of whole transport packets")
+    starts = [n * PACKET_BYTES for n, flags in enumerate(data[1::PACKET_BYTES]) if flags & 0x40]
+    units = [(at, payload) for at in starts if (payload := _payload(data, at)) and payload[:3] == b"\x00\x00\x01"]
+    pictures = [(at, payload) for at, payload in units if payload[3] in VIDEO_IDS]
+    sounds = [(at, payload) for at, payload in units if payload[3] in AUDIO_IDS]
+    if not pictures:
+        raise CellDamaged("the segment holds no picture")
+    times = [_presented(payload) for _, payload in pictures]
+    return CellFacts(
+        frames=len(pictures),
+        key=_is_random_access(data, pictures[0][0]),
+        first=times[0],
+        last=max(times),
+        audio_packets=_audio_packets(data, _pid(data, sounds[0][0])) if sounds else 0,
+        audio=_presented(sounds[0][1]) if sounds else None,
+    )
+
+
+def verify_cell(data: bytes, grid: Grid, number: int, *, audio: bool) -> CellFacts:
+    """Raises CellDamaged unless frames, key frame, times and sound are exactly those of segment `number`."""
+    facts = read_cell(data)
+    first_frame, end_frame = grid.bounds(number)
+    if facts.frames != end_frame - first_frame:
+        raise CellDamaged(f"segment {number} has {facts.frames} frames instead of {end_frame - first_frame}")
+    if not facts.key:
+        raise CellDamaged(f"segment {number} does not begin with a key frame")
+    for found, frame in ((facts.first, first_frame), (facts.last, end_frame - 1)):
+        if _apart(found, grid.time(frame)) > TOLERANCE:
+            raise CellDamaged(f"segment {number} has frame {frame} at the wrong time")
+    if audio:
+        span = audio_span(grid, first_frame, end_frame)
+        if facts.audio is None or facts.audio_packets != span.packets:
+            raise CellDamaged(f"segment {number} has {facts.audio_packets} audio packets instead of {span.packets}")
+        if _apart(facts.audio, Fraction(span.first * PACKET, SAMPLE_RATE)) > TOLERANCE:
+            raise CellDamaged(f"segment {number} has its sound at the wrong time")
+    return facts
+
+
+def _apart(ticks: int, seconds: Fraction) -> int:
+    """Ticks between what was found and where it belongs; times wrap after 26.5 hours."""
+    off = (ticks - round((seconds + OFFSET_SECONDS) * TICKS)) % WRAP
+    return min(off, WRAP - off)
+
+
+def _pid(data: bytes, at: int) -> int:
+    return (data[at + 1] & 0x1F) << 8 | data[at + 2]
+
+
+def _payload(data: bytes, at: int) -> bytes:
+    """What the packet carries behind its header and adaptation field."""
+    control = data[at + 3] >> 4 & 3
+    if not control & 1:
+        return b""
+    begin = at + 4 + (1 + data[at + 4] if control & 2 else 0)
+    return data[begin : at + PACKET_BYTES]
+
+
+def _is_random_access(data: bytes, at: int) -> bool:
+    return bool(data[at + 3] & 0x20 and data[at + 4] and data[at + 5] & 0x40)
+
+
+def _presented(pes: bytes) -> int:
+    if len(pes) < 14 or not pes[7] & 0x80:  # noqa: PLR2004 - the header with a PTS is 14 bytes
+        raise CellDamaged("a frame of the segment has no time")
+    p = pes[9:14]
+    return (p[0] >> 1 & 7) << 30 | p[1] << 22 | (p[2] >> 1) << 15 | p[3] << 7 | p[4] >> 1
+
+
+def _audio_packets(data: bytes, pid: int) -> int:
+    """Count the ADTS frames: the muxer puts several into one PES packet."""
+    high, low = pid >> 8, pid & 0xFF
+    lows = data[2::PACKET_BYTES]
+    highs = data[1::PACKET_BYTES]
+    parts: list[bytes] = []
+    at = lows.find(low)
+    while at >= 0:
+        if highs[at] & 0x1F == high:
+            payload = _payload(data, at * PACKET_BYTES)
+            if highs[at] & 0x40 and payload[:3] == b"\x00\x00\x01":
+                payload = payload[9 + payload[8] :]
+            parts.append(payload)
+        at = lows.find(low, at + 1)
+    return _adts_frames(b"".join(parts))
+
+
+def _adts_frames(stream: bytes) -> int:
+    count = at = 0
+    while at + ADTS_HEADER <= len(stream):
+        if stream[at] != 0xFF or stream[at + 1] & 0xF0 != 0xF0:  # noqa: PLR2004 - the ADTS sync word
+            raise CellDamaged("the sound of the segment is damaged")
+        at += max(ADTS_HEADER, (stream[at + 3] & 3) << 11 | stream[at + 4] << 3 | stream[at + 5] >> 5)
+        count += 1
+    return count
