@@ -1,0 +1,156 @@
+"""One complete file becomes a video with a title, or a refusal in one sentence. May run twice; nothing is half done."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mediaserver.contracts import MediaInfo, Metadata
+from mediaserver.core.library import names, paths
+from mediaserver.core.library.identity import Identity, fingerprint
+from mediaserver.core.library.names import Named
+from mediaserver.core.library.refusals import ProbeFailed
+from mediaserver.core.library.titles import Titles, merged
+from mediaserver.events import LocationChanged, VideoProbed
+from mediaserver.models import Location, LocationState, Video
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from mediaserver.contracts import Changes, Clock
+    from mediaserver.core.db import Database
+    from mediaserver.core.library.records import Records
+
+__all__ = ["Describe", "Ingest", "NotComplete", "Prober"]
+
+Prober = Callable[[Path], Awaitable[MediaInfo]]  # raises ProbeFailed
+Describe = Callable[[Path, MediaInfo], Awaitable[Metadata | None]]
+STILL_COPIED = 10.0  # a file that ends before its header says may still grow for so many settle times
+
+
+class NotComplete(Exception):  # noqa: N818 - not an error: the file is still being made
+    """The file has changed while it was looked at, or is cut off and young: wait for it again."""
+
+
+class Ingest:
+    def __init__(
+        self,
+        db: Database,
+        changes: Changes,
+        records: Records,
+        clock: Clock,
+        prober: Prober,
+        describe: Describe,
+        settle_seconds: float,
+    ) -> None:
+        self._db = db
+        self._changes = changes
+        self._records = records
+        self._clock = clock
+        self._prober = prober
+        self._describe = describe
+        self._patience = settle_seconds * STILL_COPIED
+        self._identity = Identity()
+        self._titles = Titles(changes)
+        self._busy: dict[str, asyncio.Lock] = {}
+
+    async def ingest(self, key: str) -> None:
+        """Raises NotComplete where the file is not as it was recorded."""
+        location = await Location.get_or_none(key=key)
+        if location is None or location.state not in (LocationState.SETTLING, LocationState.PROBING):
+            return
+        path = paths.absolute(location.root, location.path)
+        try:
+            real = await asyncio.to_thread(_unchanged, path, location)
+            mark = await asyncio.to_thread(fingerprint, real)
+            async with self._one_at_a_time(mark):
+                await self._recognise(location, real, mark)
+        except ProbeFailed as error:
+            await self.refuse(location, error.reason)
+        except OSError as error:
+            if isinstance(error, FileNotFoundError):
+                raise NotComplete from error
+            await self.refuse(location, f"This file cannot be read ({error.strerror or error}).")
+
+    async def refuse(self, location: Location, sentence: str) -> None:
+        async with self._db.transaction() as tx:
+            await self._set(tx, location, LocationState.REFUSED, sentence, None)
+            await self._records.settle_online(tx, [location.video_id])
+
+    async def _recognise(self, location: Location, path: Path, mark: str) -> None:
+        video = await self._identity.video(path, mark)
+        if video is not None:
+            await asyncio.to_thread(_unchanged, path, location)
+            await self._known_video(location, video)
+            return
+        info = await self._prober(path)
+        found = await asyncio.to_thread(_unchanged_stat, path, location)
+        if info.truncated and self._clock.now().timestamp() - found.st_mtime < self._patience:
+            raise NotComplete
+        said = names.from_path(location.path)
+        told = await self._describe(path, info)
+        await self._new_video(location, mark, info, Named(merged(said.metadata, told), said.folder))
+
+    async def _known_video(self, location: Location, video: Video) -> None:
+        async with self._db.transaction() as tx:
+            first = await self._first_location(tx, video, location)
+            state = LocationState.DUPLICATE if first else LocationState.READY
+            reason = f"The same video as {paths.shown(first.path)}; only one of them is played." if first else ""
+            await self._set(tx, location, state, reason, video)
+            await self._records.settle_online(tx, [video.id, location.video_id])
+            if await self._titles.of(tx, video.id) is None:
+                title = await self._titles.attach(tx, video, location.root, names.from_path(location.path))
+                await self._changes.record(VideoProbed(video.id, title), tx)
+
+    async def _new_video(self, location: Location, mark: str, info: MediaInfo, named: Named) -> None:
+        """Video, title and location in one transaction: a kill at any moment leaves all or nothing."""
+        async with self._db.transaction() as tx:
+            video = await Video.create(
+                using_db=tx, fingerprint=mark, size=location.size, duration=info.duration, probe=info.as_dict()
+            )
+            before = location.video_id
+            await self._set(tx, location, LocationState.READY, "", video)
+            title = await self._titles.succeed(tx, before, video) if before is not None else None
+            if title is None:
+                title = await self._titles.attach(tx, video, location.root, named)
+            await self._changes.record(VideoProbed(video.id, title), tx)
+            await self._records.settle_online(tx, [before])
+
+    async def _first_location(self, tx: Any, video: Video, location: Location) -> Location | None:
+        others = Location.filter(video_id=video.id, state=LocationState.READY).exclude(id=location.id)
+        return await others.using_db(tx).order_by("id").first()
+
+    async def _set(self, tx: Any, location: Location, state: LocationState, reason: str, video: Video | None) -> None:
+        values: dict[str, Any] = {"state": state, "reason": reason, "seen_at": self._clock.now()}
+        if video is not None:
+            values["video_id"] = video.id
+        await Location.filter(id=location.id).using_db(tx).update(**values)
+        await self._changes.record(LocationChanged(location.id, state.value), tx)
+
+    @asynccontextmanager
+    async def _one_at_a_time(self, mark: str) -> AsyncIterator[None]:
+        """Two copies that arrive together become one video."""
+        lock = self._busy.setdefault(mark, asyncio.Lock())
+        try:
+            async with lock:
+                yield
+        finally:
+            if not lock.locked() and self._busy.get(mark) is lock:
+                del self._busy[mark]
+
+
+def _unchanged(path: Path, location: Location) -> Path:
+    """The file itself, links resolved. Raises NotComplete where it is not the one that was recorded."""
+    _unchanged_stat(path, location)
+    return Path(os.path.realpath(path))
+
+
+def _unchanged_stat(path: Path, location: Location) -> os.stat_result:
+    found = path.stat()
+    if (found.st_size, found.st_mtime_ns) != (location.size, location.mtime_ns):
+        raise NotComplete
+    return found

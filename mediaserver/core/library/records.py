@@ -1,0 +1,249 @@
+"""The database's side of a scan: locations read in pages, written in bulk, never for long at once."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from mediaserver.core.library import paths
+from mediaserver.events import LocationChanged, VideoOffline, VideoOnline
+from mediaserver.models import Location, LocationState, Video
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterable, Sequence
+
+    from mediaserver.contracts import Changes, Clock
+    from mediaserver.core.db import Database
+    from mediaserver.core.library.walk import Entry
+
+__all__ = ["HOLDING", "Known", "Records"]
+
+T = TypeVar("T")
+PAGE = 5000  # rows of one read
+MOST_ROWS = 500  # of one transaction (DESIGN.md, SQLite discipline)
+LONGEST = 0.05  # seconds of one transaction
+TOLD = 100  # rows of a transaction that also writes a change per row
+HOLDING = (LocationState.READY, LocationState.DUPLICATE)  # the states in which a location's video can be read
+WAITING = (LocationState.SETTLING, LocationState.PROBING)
+COLUMNS = "id, root, path, file_id, size, mtime_ns, state, reason, video_id"
+NEW = "Waiting until the copy is complete."
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A location as the database has it."""
+
+    id: int
+    root: str
+    path: str
+    file_id: str
+    size: int
+    mtime_ns: int
+    state: LocationState
+    reason: str
+    video_id: int | None
+
+    @staticmethod
+    def of(row: dict[str, Any]) -> Known:
+        return Known(**{**row, "state": LocationState(row["state"])})
+
+    @property
+    def waits(self) -> bool:
+        return self.state in WAITING
+
+
+class Records:
+    def __init__(self, db: Database, changes: Changes, clock: Clock) -> None:
+        self._db = db
+        self._changes = changes
+        self._clock = clock
+        self._rows = MOST_ROWS // 2
+
+    # ---- reading
+
+    async def known(self, root: str, folder: str = "", *, recursive: bool = True) -> dict[str, Known]:
+        """Path to location, of a whole root, of what is below a folder, or only of what lies in it."""
+        sql = f"SELECT {COLUMNS} FROM core_location WHERE root = ? AND id > ?"  # noqa: S608 - constants
+        likes = []
+        if folder:
+            sql, likes = f"{sql} AND path LIKE ? ESCAPE '\\'", [f"{_like(folder)}/%"]
+        if not recursive:
+            sql, likes = f"{sql} AND path NOT LIKE ? ESCAPE '\\'", [*likes, f"{_like(folder)}/%/%" if folder else "%/%"]
+        found: dict[str, Known] = {}
+        last = 0
+        while rows := await self._db.fetch(f"{sql} ORDER BY id LIMIT {PAGE}", root, last, *likes, reading=True):
+            last = rows[-1]["id"]
+            # LIKE knows no upper case on SQLite
+            fit = (row for row in rows if not folder or row["path"].startswith(f"{folder}/"))
+            found |= {row["path"]: Known.of(row) for row in fit}
+            if len(rows) < PAGE:
+                break
+        return found
+
+    async def at(self, root: str, path: str) -> Known | None:
+        return next(iter(await self._where("key", [paths.key(root, path)])), None)
+
+    async def same_files(self, file_ids: Iterable[str]) -> list[Known]:
+        return await self._where("file_id", [file_id for file_id in file_ids if file_id])
+
+    async def current(self, ids: Iterable[int]) -> dict[int, Known]:
+        return {row.id: row for row in await self._where("id", list(ids))}
+
+    async def count(self, root: str) -> tuple[int, int]:
+        """Locations of a root, and how many of them are not offline."""
+        rows = await self._db.fetch(
+            "SELECT count(*) AS n, coalesce(sum(CASE WHEN state <> 'offline' THEN 1 ELSE 0 END), 0) AS here "
+            "FROM core_location WHERE root = ?",
+            root,
+            reading=True,
+        )
+        return int(rows[0]["n"]), int(rows[0]["here"])
+
+    async def _where(self, column: str, values: Sequence[Any]) -> list[Known]:
+        found: list[Known] = []
+        for start in range(0, len(values), MOST_ROWS):
+            part = values[start : start + MOST_ROWS]
+            marks = ", ".join("?" * len(part))
+            sql = f"SELECT {COLUMNS} FROM core_location WHERE {column} IN ({marks})"  # noqa: S608 - constants
+            found += [Known.of(row) for row in await self._db.fetch(sql, *part, reading=True)]
+        return found
+
+    # ---- writing
+
+    async def add(self, root: str, entries: Sequence[Entry]) -> None:
+        """Record files that were never seen. One that is there already is left alone."""
+        for part in self._parts(entries):
+            async with self._turn() as tx:
+                rows = [self._new(root, entry) for entry in part]
+                await Location.bulk_create(rows, ignore_conflicts=True, using_db=tx)
+                if len(part) <= TOLD:
+                    for row in await Location.filter(key__in=[row.key for row in rows]).using_db(tx):
+                        await self._changes.record(LocationChanged(row.id, row.state.value), tx)
+
+    def _new(self, root: str, entry: Entry) -> Location:
+        return Location(
+            key=paths.key(root, entry.path),
+            root=root,
+            path=entry.path,
+            file_id=entry.file_id,
+            size=entry.size,
+            mtime_ns=entry.mtime_ns,
+            state=LocationState.REFUSED if entry.refused else LocationState.SETTLING,
+            reason=entry.refused or NEW,
+            seen_at=self._clock.now(),
+        )
+
+    async def changed(self, known: Known, entry: Entry) -> None:
+        """The file at this path has other content; which video it was is kept until the new one is known."""
+        async with self._turn() as tx:
+            state = LocationState.REFUSED if entry.refused else LocationState.SETTLING
+            await Location.filter(id=known.id).using_db(tx).update(
+                file_id=entry.file_id,
+                size=entry.size,
+                mtime_ns=entry.mtime_ns,
+                state=state,
+                reason=entry.refused or NEW,
+                seen_at=self._clock.now(),
+            )
+            await self._changes.record(LocationChanged(known.id, state.value), tx)
+            await self.settle_online(tx, [known.video_id])
+
+    async def waits(self, key: str, size: int, mtime_ns: int, reason: str) -> None:
+        """A copy that goes on: how far it is, and what it waits for."""
+        async with self._db.transaction() as tx:
+            row = await Location.filter(key=key, state__in=WAITING).using_db(tx).first()
+            if row is not None:
+                await Location.filter(id=row.id).using_db(tx).update(size=size, mtime_ns=mtime_ns, reason=reason)
+                if row.reason != reason:
+                    await self._changes.record(LocationChanged(row.id, row.state.value), tx)
+
+    async def renamed(self, known: Known, root: str, path: str) -> None:
+        """The same file under another name: only the name changes."""
+        state = known.state
+        if state == LocationState.OFFLINE:
+            state = LocationState.SETTLING if known.video_id is None else LocationState.DUPLICATE
+        async with self._turn() as tx:
+            await Location.filter(key=paths.key(root, path)).exclude(id=known.id).using_db(tx).delete()
+            await Location.filter(id=known.id).using_db(tx).update(
+                root=root, path=path, key=paths.key(root, path), state=state, seen_at=self._clock.now()
+            )
+            await self._changes.record(LocationChanged(known.id, state.value), tx)
+            await self.settle_online(tx, [known.video_id])
+
+    async def same_file_new_id(self, entries: Sequence[tuple[Known, Entry]]) -> None:
+        """A disk got another device number: nothing else is different."""
+        for part in self._parts(entries):
+            async with self._turn() as tx:
+                for known, entry in part:
+                    await Location.filter(id=known.id).using_db(tx).update(file_id=entry.file_id)
+
+    async def set_state(self, rows: Sequence[Known], state: LocationState, reason: str) -> None:
+        """Whole parts of the library change at once: offline, back again, waiting for the prober."""
+        for part in _chunks(rows, TOLD):
+            async with self._turn() as tx:
+                ids = [row.id for row in part]
+                await Location.filter(id__in=ids).using_db(tx).update(
+                    state=state, reason=reason, seen_at=self._clock.now()
+                )
+                for row in part:
+                    await self._changes.record(LocationChanged(row.id, state.value), tx)
+                await self.settle_online(tx, [row.video_id for row in part])
+
+    async def remove(self, rows: Sequence[Known]) -> None:
+        """Files that are gone. Their videos, titles and history stay."""
+        for part in _chunks(rows, TOLD):
+            async with self._turn() as tx:
+                await Location.filter(id__in=[row.id for row in part]).using_db(tx).delete()
+                await self.settle_online(tx, [row.video_id for row in part])
+
+    async def settle_online(self, tx: Any, video_ids: Iterable[int | None]) -> None:
+        """Bring `Video.online` in line with its locations, and make a duplicate the first where that one is gone."""
+        ids = {video_id for video_id in video_ids if video_id is not None}
+        if not ids:
+            return
+        held: dict[int, list[Location]] = {}
+        for location in await Location.filter(video_id__in=ids, state__in=HOLDING).using_db(tx).order_by("id"):
+            held.setdefault(int(location.video_id or 0), []).append(location)
+        for locations in held.values():
+            if all(location.state == LocationState.DUPLICATE for location in locations):
+                await Location.filter(id=locations[0].id).using_db(tx).update(state=LocationState.READY, reason="")
+                await self._changes.record(LocationChanged(locations[0].id, LocationState.READY.value), tx)
+        for video in await Video.filter(id__in=ids).using_db(tx).only("id", "online"):
+            online = video.id in held
+            if online != video.online:
+                await Video.filter(id=video.id).using_db(tx).update(online=online)
+                await self._changes.record(VideoOnline(video.id) if online else VideoOffline(video.id), tx)
+
+    # ---- pacing
+
+    def _parts(self, rows: Sequence[T]) -> Iterable[Sequence[T]]:
+        """Parts whose size follows how long the last one took."""
+        start = 0
+        while start < len(rows):
+            size = self._rows
+            yield rows[start : start + size]
+            start += size
+
+    @asynccontextmanager
+    async def _turn(self) -> AsyncIterator[Any]:
+        """A transaction, and a pause as long as it took, so that viewers' small writes get their turn."""
+        async with self._db.transaction() as tx:
+            began = time.monotonic()
+            yield tx
+        took = time.monotonic() - began
+        if took > LONGEST:
+            self._rows = max(20, self._rows // 2)
+        elif took < LONGEST / 2:
+            self._rows = min(MOST_ROWS, self._rows + 50)
+        await asyncio.sleep(took)
+
+
+def _chunks(rows: Sequence[Known], size: int) -> Iterable[Sequence[Known]]:
+    return (rows[start : start + size] for start in range(0, len(rows), size))
+
+
+def _like(text: str) -> str:
+    return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")

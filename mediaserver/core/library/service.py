@@ -1,0 +1,141 @@
+"""What other parts ask of the library, from any process: where a video is, and why a file is as it is."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import stat
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mediaserver.contracts import Page, Reason
+from mediaserver.core.library import paths
+from mediaserver.core.library.ignore import NO_RULES, Rules, unwanted_file, unwanted_folder
+from mediaserver.core.library.mailbox import TOPIC, ScanRequests
+from mediaserver.models import Location, LocationState, TitleVideo
+
+if TYPE_CHECKING:
+    from mediaserver.core.library.settings import LibrarySettings
+    from mediaserver.core.wakeups import Wakeups
+
+__all__ = ["LibraryService"]
+
+SENTENCES = {
+    LocationState.SETTLING: "Waiting until the copy is complete.",
+    LocationState.PROBING: "The copy is complete; it is looked at next.",
+    LocationState.READY: "It is in the library.",
+    LocationState.REFUSED: "It was refused.",
+    LocationState.OFFLINE: "Its disk is not connected.",
+    LocationState.DUPLICATE: "The same video is in the library already.",
+}
+IGNORED = "ignored"
+UNKNOWN = "unknown"
+OUTSIDE = "outside"
+
+
+class LibraryService:
+    """Implements `mediaserver.contracts.Library`."""
+
+    def __init__(self, settings: LibrarySettings, wakeups: Wakeups, run_folder: Path) -> None:
+        self._settings = settings
+        self._wakeups = wakeups
+        self._requests = ScanRequests(run_folder)
+
+    async def scan(self, path: Path | None = None) -> None:
+        asked = paths.to_text(os.path.abspath(path)) if path else ""  # noqa: PTH100 - no link is resolved
+        await asyncio.to_thread(self._requests.ask, asked)
+        self._wakeups.notify(TOPIC)
+
+    async def why(self, path: Path) -> Reason:
+        whole = Path(os.path.abspath(path))  # noqa: PTH100
+        root, inside = self._place(whole)
+        if root is None:
+            folders = ", ".join(paths.shown(folder) for folder in self._settings.roots)
+            return Reason(paths.shown(whole), OUTSIDE, f"This path is not in the library ({folders}).")
+        location = await Location.get_or_none(key=paths.key(paths.to_text(root), inside))
+        if location is not None:
+            return await self._reason(location)
+        state, sentence = await asyncio.to_thread(_unrecorded, root, inside, whole)
+        return Reason(paths.shown(whole), state, sentence)
+
+    async def locations(self, *, page: int = 1, limit: int = 20) -> Page[Reason]:
+        total = await Location.all().count()
+        rows = await Location.all().order_by("-id").offset((page - 1) * limit).limit(limit)
+        titles = await self._titles([row.video_id for row in rows if row.video_id is not None])
+        return Page(tuple(_told(row, titles.get(row.video_id or 0)) for row in rows), page, limit, total)
+
+    async def source(self, video_id: int) -> Path | None:
+        states = (LocationState.READY, LocationState.DUPLICATE)
+        rows = await Location.filter(video_id=video_id, state__in=states).order_by("id")
+        rows.sort(key=lambda row: row.state is not LocationState.READY)
+        for row in rows:
+            path = paths.absolute(row.root, row.path)
+            if await asyncio.to_thread(_readable, path, row.size, row.mtime_ns):
+                return path
+        return None
+
+    def _place(self, path: Path) -> tuple[Path | None, str]:
+        """The innermost library folder of a path, and the path inside it."""
+        for root in sorted(self._settings.roots, key=lambda root: -len(root.parts)):
+            inside = paths.inside(root, path)
+            if inside is not None:
+                return root, inside
+        return None, ""
+
+    async def _reason(self, location: Location) -> Reason:
+        titles = await self._titles([location.video_id] if location.video_id is not None else [])
+        return _told(location, titles.get(location.video_id or 0))
+
+    async def _titles(self, video_ids: list[int]) -> dict[int, int]:
+        links = await TitleVideo.filter(video_id__in=video_ids).order_by("-id") if video_ids else []
+        return {link.video_id: link.title_id for link in links}
+
+
+def _told(location: Location, title_id: int | None) -> Reason:
+    path = paths.shown(paths.absolute(location.root, location.path))
+    return Reason(path, location.state.value, location.reason or SENTENCES[location.state], title_id)
+
+
+def _unrecorded(root: Path, inside: str, path: Path) -> tuple[str, str]:
+    """Why the database knows nothing of a path in the library."""
+    if not inside:
+        return ("folder", "This is a library folder.") if path.is_dir() else ("offline", "This library folder is missing.")
+    ignored = _ignored(root, inside, path)
+    if ignored:
+        return IGNORED, ignored
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return UNKNOWN, "There is no such file in the library."
+    except OSError as error:
+        return UNKNOWN, f"It cannot be looked at ({error.strerror})."
+    if stat.S_ISDIR(found.st_mode):
+        return "folder", "This is a folder of the library; ask about a file in it."
+    return UNKNOWN, "It has not been found yet; it appears after the next scan (mediaserver scan)."
+
+
+def _ignored(root: Path, inside: str, path: Path) -> str | None:
+    rules: Rules = NO_RULES.enter(root, "")
+    *folders, name = inside.split("/")
+    current, below = os.fspath(root), ""
+    for folder in folders:
+        below = f"{below}/{folder}" if below else folder
+        sentence = unwanted_folder(folder) or rules.refusal(below, folder=True)
+        if sentence:
+            return sentence
+        current = os.path.join(current, paths.to_path(folder))  # noqa: PTH118
+        rules = rules.enter(current, below)
+    is_folder = path.is_dir()
+    return (unwanted_folder(name) if is_folder else unwanted_file(name)) or rules.refusal(inside, folder=is_folder)
+
+
+def _readable(path: Path, size: int, mtime_ns: int) -> bool:
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        found = os.fstat(descriptor)
+    finally:
+        os.close(descriptor)
+    return stat.S_ISREG(found.st_mode) and (found.st_size, found.st_mtime_ns) == (size, mtime_ns)
