@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -36,14 +35,15 @@ def create_app(server: Server) -> Sanic[Any, Any]:
         KEEP_ALIVE_TIMEOUT=75,
         FALLBACK_ERROR_FORMAT="json",
         ACCESS_LOG=False,
-        OAS=False,
+        AUTO_EXTEND=False,  # sanic-ext, where it is installed, would add its own CORS and docs
+        MOTD=False,
     )
     app.ctx.server = server
     web = Web(server, app)
     web.add_routes()
     app.exception(Exception)(web.render)
-    app.on_request(web.prepare)
-    app.on_response(web.finish)
+    app.register_middleware(web.prepare, "request")
+    app.register_middleware(web.finish, "response")  # type: ignore[arg-type]
     return app
 
 
@@ -105,7 +105,7 @@ class Web:
                 if early is not None:
                     return early  # type: ignore[no-any-return]
             answer = route.handler(request, **parameters)
-            return await answer if inspect.isawaitable(answer) else answer  # type: ignore[no-any-return]
+            return await answer
 
         return handle
 

@@ -8,17 +8,21 @@ import gc
 import os
 import signal
 import socket
+from dataclasses import fields
 from typing import TYPE_CHECKING
 
 import structlog
 
+from mediaserver.contracts import Metadata
 from mediaserver.core.server import Server
 from mediaserver.errors import StartError
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
+    from pathlib import Path
     from typing import Any
 
+    from mediaserver.contracts import MediaInfo
     from mediaserver.core.config import Loaded
 
 log = structlog.get_logger()
@@ -58,8 +62,8 @@ async def serve(loaded: Loaded) -> None:
             running = await app.create_server(sock=listening, return_asyncio_server=True, access_log=False)
             if running is None:
                 raise StartError("The web server did not start.")
-            await running.startup()
-            await running
+            await running.startup()  # type: ignore[no-untyped-call]
+            await running.start_serving()  # type: ignore[no-untyped-call]
             gc.freeze()
             log.info(f"listening on {address(section.host, listening.getsockname()[1])}")
             try:
@@ -101,21 +105,32 @@ async def watch(loaded: Loaded) -> None:
     async with Server(loaded, "watch") as server:
         await server.tools.check()
 
-        async def describe(path: str, info: Any) -> list[Any]:
-            return await server.hooks.gather("describe", server=server, path=path, probe=info)
-
         watcher = LibraryWatcher(
             server.library_settings,
             db=server.db,
             changes=server.changes,
             prober=lambda path: probe(server.tools, path),
-            describe=describe,
+            describe=lambda path, info: described(server, path, info),
             wakeups=server.wakeups,
             clock=server.clock,
-            data=server.data,
+            run_folder=server.data / "run",
         )
         gc.freeze()
         await watcher.run(stop)
+
+
+async def described(server: Server, path: Path, info: MediaInfo) -> Metadata | None:
+    """What plugins say of a file, field by field; the plugin that stands first in config.yaml wins."""
+    answers: list[Metadata] = await server.hooks.gather("describe", server=server, path=str(path), probe=info)
+    if not answers:
+        return None
+    merged: dict[str, Any] = {}
+    for answer in answers:
+        for field in fields(answer):
+            value = getattr(answer, field.name)
+            if value is not None:
+                merged.setdefault(field.name, value)
+    return Metadata(**merged)
 
 
 def slots(loaded: Loaded) -> int:

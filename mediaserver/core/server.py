@@ -26,7 +26,7 @@ from mediaserver.core.plugins import PluginHost
 from mediaserver.core.registry import Contributions, Registry
 from mediaserver.core.secrets import SignedGrants, load_key
 from mediaserver.core.services import Services
-from mediaserver.core.settings import Settings
+from mediaserver.core.settings import Configuration, Settings
 from mediaserver.core.storage import MediaStorage
 from mediaserver.core.tools import MachineTools
 from mediaserver.core.wakeups import Wakeups
@@ -173,7 +173,7 @@ class Server:
 
     def _provide_core(self) -> None:
         grants = SignedGrants(load_key(self.data), self.clock)
-        library = LibraryService(self.library_settings, self.db, self.wakeups, self.data)
+        library = LibraryService(self.library_settings, self.wakeups, self.data / "run")
         for contract, provider in (
             (contracts.Clock, self.clock),
             (contracts.Changes, self.changes),
@@ -266,5 +266,5 @@ def prepare_folders(server: Server) -> None:
             f"{error.filename} cannot be made ({error.strerror}); the data directory {server.data} must be writable."
         ) from error
     for folder in library.folders:
-        if folder == server.loaded.path(config.Configuration().library.folders[0]) and not folder.exists():
+        if folder == server.loaded.path(Configuration().library.folders[0]) and not folder.exists():
             folder.mkdir(parents=True, exist_ok=True)
