@@ -119,16 +119,19 @@ class JobRecords:
         )
         return await self._claimed(await self._db.fetch(sql, worker, LEASE_SECONDS, job_id, fence))
 
-    async def claim_newest(self, queue: str, worker: str) -> JobRecord | None:
-        """Take the most urgent job of a queue that somebody still wants, newest first (ENCODING.md 9)."""
+    async def claim_newest(self, queue: str, worker: str, least: int) -> JobRecord | None:
+        """Take the most urgent job of a queue that somebody still wants, newest first (ENCODING.md 9).
+
+        `least` is the lowest priority that may be taken now.
+        """
         skip = "" if self._db.is_sqlite else " FOR UPDATE SKIP LOCKED"
         sql = (
             "UPDATE core_job SET state = 'running', worker = ?, lease_until = {now} + ?, attempt = attempt + 1 "
             "WHERE id = (SELECT id FROM core_job WHERE queue = ? AND state = 'due' AND due_at <= {now} "
-            "AND (wanted_until IS NULL OR wanted_until > {now}) "
+            "AND priority >= ? AND (wanted_until IS NULL OR wanted_until > {now}) "
             f"ORDER BY priority DESC, due_at DESC, id DESC LIMIT 1{skip}) AND state = 'due' RETURNING id"  # noqa: S608
         )
-        return await self._claimed(await self._db.fetch(sql, worker, LEASE_SECONDS, queue))
+        return await self._claimed(await self._db.fetch(sql, worker, LEASE_SECONDS, queue, least))
 
     @staticmethod
     async def _claimed(rows: list[dict[str, Any]]) -> JobRecord | None:

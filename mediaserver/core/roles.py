@@ -8,6 +8,7 @@ import gc
 import os
 import signal
 import socket
+from contextlib import asynccontextmanager
 from dataclasses import fields
 from typing import TYPE_CHECKING
 
@@ -18,9 +19,11 @@ from mediaserver.core.server import Server
 from mediaserver.errors import StartError
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from collections.abc import AsyncIterator, Coroutine
     from pathlib import Path
     from typing import Any
+
+    from sanic import Sanic
 
     from mediaserver.contracts import MediaInfo
     from mediaserver.core.config import Loaded
@@ -54,27 +57,33 @@ async def serve(loaded: Loaded) -> None:
 
     stop = stop_on_signals()
     section = loaded.settings.server
-    listening = listen(section.host, section.port)
-    with listening:
+    with listen(section.host, section.port) as listening:
         async with Server(loaded, "serve") as server:
             app = create_app(server)
             await server.share_quarantine()
-            running = await app.create_server(sock=listening, return_asyncio_server=True, access_log=False)
-            if running is None:
-                raise StartError("The web server did not start.")
-            await running.startup()  # type: ignore[no-untyped-call]
-            await running.start_serving()  # type: ignore[no-untyped-call]
-            gc.freeze()
-            log.info(f"listening on {address(section.host, listening.getsockname()[1])}")
-            try:
+            async with serving(app, listening):
+                gc.freeze()
+                log.info(f"listening on {address(section.host, listening.getsockname()[1])}")
                 await stop.wait()
-            finally:
-                await _drain(server, running)
+                server.ready = False
 
 
-async def _drain(server: Server, running: Any) -> None:
+@asynccontextmanager
+async def serving(app: Sanic[Any, Any], listening: socket.socket) -> AsyncIterator[None]:
+    """Answer requests until the end of the block; then what is being answered has a few seconds."""
+    running = await app.create_server(sock=listening, return_asyncio_server=True, access_log=False)
+    if running is None:
+        raise StartError("The web server did not start.")
+    await running.startup()  # type: ignore[no-untyped-call]
+    await running.start_serving()  # type: ignore[no-untyped-call]
+    try:
+        yield
+    finally:
+        await _drain(running)
+
+
+async def _drain(running: Any) -> None:
     """No new connections; what is being answered has a few seconds, then the connection is cut."""
-    server.ready = False
     running.close()
     end = asyncio.get_running_loop().time() + DRAIN_SECONDS
     for connection in list(running.connections):

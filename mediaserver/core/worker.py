@@ -80,7 +80,8 @@ class JobRunner:
         self.name = f"{machine()}:{os.getpid()}:{process_start(os.getpid())}"
         self._held: dict[int, int] = {}
         self._tasks: dict[int, set[asyncio.Task[Any]]] = {}
-        self._slots = {"interactive": max(2, slots), "background": slots, "mail": 2}
+        self._interactive = 0
+        self._slots = {"interactive": max(2, slots) + 1, "background": slots, "mail": 2}
 
     async def run(self, stop: asyncio.Event) -> None:
         await self._server.jobs.release_dead(self.name, machine())
@@ -116,15 +117,28 @@ class JobRunner:
         return worker
 
     async def _take(self, queue: str, record_id: int, fence: int) -> None:
-        records = self._server.jobs
+        """A message of the interactive queue says only that there is something to do; the others name their job."""
         if queue == "interactive":
-            record = await records.claim_newest(queue, self.name)
-        else:
-            known = await JobRecord.get_or_none(id=record_id)
-            kind = self._server.contributions.jobs.get(known.kind) if known else None
-            record = await records.claim(kind, record_id, fence, self.name) if kind else None
-        if record is not None and (kind := self._server.contributions.jobs.get(record.kind)):
+            await self._take_newest(queue)
+            return
+        known = await JobRecord.get_or_none(id=record_id)
+        kind = self._server.contributions.jobs.get(known.kind) if known else None
+        record = await self._server.jobs.claim(kind, record_id, fence, self.name) if kind else None
+        if record is not None and kind is not None:
             await self._run(record, kind)
+
+    async def _take_newest(self, queue: str) -> None:
+        """One slot is kept for what somebody waits for (priority above 0): what is only fetched ahead leaves it free."""
+        self._interactive += 1
+        try:
+            while True:
+                least = 1 if self._interactive >= self._slots[queue] else 0
+                record = await self._server.jobs.claim_newest(queue, self.name, least)
+                if record is None or (kind := self._server.contributions.jobs.get(record.kind)) is None:
+                    return
+                await self._run(record, kind)
+        finally:
+            self._interactive -= 1
 
     async def _run(self, record: JobRecord, kind: JobKind) -> None:
         job = RunningJob(self._server, record)
