@@ -1,8 +1,8 @@
 """pytest plugin for plugin authors: a real server with your plugin, answering on loopback.
 
-    async def test_greets(app_with):
-        response = await app_with(hello={"greeting": "Moin"}).get("/v1/hello/Ada")
-        assert response.json() == {"greeting": "Moin Ada"}
+async def test_greets(app_with):
+    response = await app_with(hello={"greeting": "Moin"}).get("/v1/hello/Ada")
+    assert response.json() == {"greeting": "Moin Ada"}
 """
 
 from __future__ import annotations

@@ -140,8 +140,8 @@ class Web:
     async def render(self, request: Request, error: Exception) -> HTTPResponse:
         """The only place where an error becomes an answer."""
         told = http.as_server_error(error)
-        if told.status >= 500 and not isinstance(error, SanicException | type(None)) and told is not error:  # noqa: PLR2004 (HTTP)
-            log.exception("a request failed", request=http.request_id(request), path=request.path, exc_info=error)
+        if told is not error and not isinstance(error, SanicException):
+            log.error("a request failed", request=http.request_id(request), path=request.path, exc_info=error)
         for prefix, renderer in self._renderers:
             if request.path.startswith(self._base + prefix):
                 return renderer(request, told)  # type: ignore[no-any-return]

@@ -59,7 +59,8 @@ class JobRecords:
             """
             INSERT INTO core_job (kind, key, queue, args, state, priority, attempt, due_at, wanted_until, lease_until,
                                   fence, worker, progress, error, created_at, updated_at)
-            VALUES (?, ?, ?, ?, 'due', ?, 0, {now} + ?, {now} + ?, 0, 0, '', 0, '', CURRENT_TIMESTAMP, CURRENT_TIMESTAMP)
+            VALUES (?, ?, ?, ?, 'due', ?, 0, {now} + ?, {now} + ?, 0, 0, '', 0, '', CURRENT_TIMESTAMP,
+                    CURRENT_TIMESTAMP)
             ON CONFLICT (key) DO UPDATE SET
               args = excluded.args, state = 'due', attempt = 0, due_at = excluded.due_at, priority = excluded.priority,
               wanted_until = excluded.wanted_until, fence = core_job.fence + 1, progress = 0, error = ''
@@ -115,7 +116,7 @@ class JobRecords:
         sql = (
             "UPDATE core_job SET state = 'running', worker = ?, lease_until = {now} + ?, "
             "attempt = CASE WHEN state = 'due' THEN attempt + 1 ELSE attempt END "
-            f"WHERE id = ? AND fence = ? AND state IN {states} RETURNING id"  # noqa: S608 (constants)
+            f"WHERE id = ? AND fence = ? AND state IN {states} RETURNING id"
         )
         return await self._claimed(await self._db.fetch(sql, worker, LEASE_SECONDS, job_id, fence))
 
@@ -129,7 +130,7 @@ class JobRecords:
             "UPDATE core_job SET state = 'running', worker = ?, lease_until = {now} + ?, attempt = attempt + 1 "
             "WHERE id = (SELECT id FROM core_job WHERE queue = ? AND state = 'due' AND due_at <= {now} "
             "AND priority >= ? AND (wanted_until IS NULL OR wanted_until > {now}) "
-            f"ORDER BY priority DESC, due_at DESC, id DESC LIMIT 1{skip}) AND state = 'due' RETURNING id"  # noqa: S608
+            f"ORDER BY priority DESC, due_at DESC, id DESC LIMIT 1{skip}) AND state = 'due' RETURNING id"
         )
         return await self._claimed(await self._db.fetch(sql, worker, LEASE_SECONDS, queue, least))
 
@@ -137,7 +138,7 @@ class JobRecords:
     async def _claimed(rows: list[dict[str, Any]]) -> JobRecord | None:
         return await JobRecord.get(id=rows[0]["id"]) if rows else None
 
-    async def renew(self, held: Mapping[int, int], worker: str) -> set[int]:
+    async def renew(self, held: Mapping[int, int]) -> set[int]:
         """Renew the leases of `held` (id → fence); answers those that are lost."""
         lost = set()
         for job_id, fence in held.items():
@@ -221,7 +222,7 @@ class JobRecords:
 
     async def _end(self, job_id: int, state: JobState, before: str, why: str) -> bool:
         rows = await self._db.fetch(
-            f"UPDATE core_job SET state = ?, error = ?, fence = fence + 1 WHERE id = ? AND state IN {before} "  # noqa: S608
+            f"UPDATE core_job SET state = ?, error = ?, fence = fence + 1 WHERE id = ? AND state IN {before} "
             "RETURNING id",
             state.value, why, job_id,
         )  # fmt: skip

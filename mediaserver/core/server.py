@@ -65,9 +65,7 @@ class Server:
         self.storage = MediaStorage(self.data)
         self.tools = MachineTools(loaded.path(self.settings.ffmpeg) if self.settings.ffmpeg else None)
         self.queues = {
-            name: make_queue(
-                name, redis=self.settings.redis, path=self.data / "broker.sqlite3", wakeups=self.wakeups
-            )
+            name: make_queue(name, redis=self.settings.redis, path=self.data / "broker.sqlite3", wakeups=self.wakeups)
             for name in QUEUES
         }
         self.jobs = JobRecords(self.db, self.queues, self.contributions)
@@ -233,7 +231,7 @@ class Server:
         )
 
     def _guests(self) -> Guests:
-        """Judged by the config, never by what happened to load: a named plugin that is broken counts as one that identifies."""
+        """Judged by the config, not by what loaded: a named plugin that is broken counts as one that identifies."""
         identifies = any(hasattr(found.module, "identify") for found in self._found) or bool(self.hooks.faults)
         hosts = {host.lower() for host in self.settings.server.allowed_hosts}
         if self.settings.server.public_url and (host := urlsplit(self.settings.server.public_url).hostname):

@@ -20,8 +20,8 @@ from mediaserver.models import JobRecord
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from mediaserver.core.server import Server
     from mediaserver.core.registry import JobKind
+    from mediaserver.core.server import Server
 
 log = structlog.get_logger()
 RENEW_SECONDS = 5.0
@@ -101,7 +101,7 @@ class JobRunner:
             await asyncio.gather(*tasks, stopped, return_exceptions=True)
 
     def _worker(self, queue: str) -> Worker[Any]:
-        async def run(context: Any, *, record_id: int, fence: int) -> None:
+        async def run(_context: Any, *, record_id: int, fence: int) -> None:
             await self._take(queue, record_id, fence)
 
         worker: Worker[Any] = Worker(
@@ -128,7 +128,7 @@ class JobRunner:
             await self._run(record, kind)
 
     async def _take_newest(self, queue: str) -> None:
-        """One slot is kept for what somebody waits for (priority above 0): what is only fetched ahead leaves it free."""
+        """One slot is kept for what somebody waits for (priority above 0), not for what is fetched ahead."""
         self._interactive += 1
         try:
             while True:
@@ -172,7 +172,7 @@ class JobRunner:
     async def _renewing(self) -> None:
         while True:
             await asyncio.sleep(RENEW_SECONDS)
-            for lost in await self._server.jobs.renew(dict(self._held), self.name):
+            for lost in await self._server.jobs.renew(dict(self._held)):
                 for task in self._tasks.get(lost, ()):
                     log.info("a job was taken away or ended elsewhere", job=lost)
                     task.cancel()
@@ -230,5 +230,3 @@ class NewsReader:
             await self._server.hooks.notify("on_event", seconds=LISTENER_SECONDS, server=self._server, event=event)
             await self._server.leases.move(self.NAME, number)
         await self._server.leases.move(self.NAME, reader.seq)
-
-

@@ -125,4 +125,3 @@ async def plan_new(server: Server, video_id: int) -> None:
         await server.services.get(Transcoding).plan(video_id)
     except NotFound:
         log.info("a video was gone before it was planned", video=video_id)
-

@@ -50,7 +50,14 @@ class HlsStreaming:
     """Implements `mediaserver.contracts.Streaming`."""
 
     def __init__(
-        self, server: Server, plans: Plans, storage: Storage, jobs: Jobs, grants: MediaGrants, wakeups: Wakeups, clock: Clock
+        self,
+        server: Server,
+        plans: Plans,
+        storage: Storage,
+        jobs: Jobs,
+        grants: MediaGrants,
+        wakeups: Wakeups,
+        clock: Clock,
     ) -> None:
         self._server = server
         self._plans = plans
@@ -120,7 +127,7 @@ class HlsStreaming:
         return path
 
     async def _wait(self, plan: Plan, path: Path, rung: str, number: int) -> Path:
-        """Ask for a cell and hold the request until it is there. Raises NotYet after 8 s, Unavailable where it fails."""
+        """Ask for a cell and hold the request until it is there. Raises NotYet after 8 s, or Unavailable."""
         key = cell_key(plan.id, rung, number)
         loop = asyncio.get_running_loop()
         end = loop.time() + HOLD_SECONDS
@@ -156,7 +163,8 @@ class HlsStreaming:
         prefix = cell_key(plan_id, rung, 0).rpartition(":")[0]
         running = await JobRecord.filter(kind=CELL, state=JobState.RUNNING, key__startswith=f"{prefix}:")
         return any(
-            int(job.args["number"]) <= number < int(job.args["number"]) + int(job.args.get("count", 1)) for job in running
+            int(job.args["number"]) <= number < int(job.args["number"]) + int(job.args.get("count", 1))
+            for job in running
         )
 
     # ---- ahead of the reader -------------------------------------------------------------------------------
