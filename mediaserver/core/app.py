@@ -31,7 +31,7 @@ def create_app(server: Server) -> Sanic[Any, Any]:
     app.config.update(
         REQUEST_MAX_SIZE=http.MAX_BODY,
         REQUEST_TIMEOUT=20,  # seconds for the headers and the body of a request
-        RESPONSE_TIMEOUT=60,
+        RESPONSE_TIMEOUT=300,  # a player that is paused in the middle of a segment reads on later
         KEEP_ALIVE_TIMEOUT=75,
         FALLBACK_ERROR_FORMAT="json",
         ACCESS_LOG=False,

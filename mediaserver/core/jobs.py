@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from mediaserver.contracts import JobView, Page
+from mediaserver.core.processes import is_gone
 from mediaserver.models import JobRecord, JobState
 
 if TYPE_CHECKING:
@@ -192,12 +193,10 @@ class JobRecords:
             job.id, job.fence,
         )  # fmt: skip
 
-    async def release_dead(self, alive: str, machine: str) -> None:
-        """Jobs of workers of this machine that are gone are due at once; `alive` is this worker."""
-        for row in await self._db.fetch(
-            "SELECT DISTINCT worker FROM core_job WHERE state = 'running' AND worker LIKE ?", f"{machine}:%"
-        ):
-            if row["worker"] != alive and not worker_lives(row["worker"]):
+    async def release_dead(self) -> None:
+        """What workers of this machine held that are gone is due at once, without waiting for their leases."""
+        for row in await self._db.fetch("SELECT DISTINCT worker FROM core_job WHERE state = 'running'"):
+            if is_gone(row["worker"]):
                 await self._db.fetch(
                     "UPDATE core_job SET lease_until = 0 WHERE worker = ? AND state = 'running'", row["worker"]
                 )
@@ -216,6 +215,9 @@ class JobRecords:
         for row in rows:
             self.send(row["queue"], row["id"], row["fence"])
         return len(rows)
+
+    def is_gone(self, worker: str) -> bool:
+        return is_gone(worker)
 
     async def cancel(self, job_id: int) -> bool:
         return await self._end(job_id, JobState.CANCELLED, "('due', 'running')", "Cancelled.")
@@ -246,11 +248,3 @@ class JobRecords:
             for job in records
         )
         return Page(views, page, limit, await chosen.count())
-
-
-def worker_lives(worker: str) -> bool:
-    """Whether a worker of this machine, "machine:pid:start", still runs."""
-    from mediaserver.core.worker import process_start
-
-    _, pid, start = worker.rsplit(":", 2)
-    return process_start(int(pid)) == start

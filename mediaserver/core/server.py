@@ -31,6 +31,7 @@ from mediaserver.core.storage import MediaStorage
 from mediaserver.core.tools import MachineTools
 from mediaserver.core.wakeups import Wakeups
 from mediaserver.errors import ConfigError, StartError
+from mediaserver.events import PluginQuarantined
 from mediaserver.models import Quarantine
 
 if TYPE_CHECKING:
@@ -63,7 +64,8 @@ class Server:
         self.changes = ChangeLog(self.db, self.wakeups)
         self.leases = Leases(self.db)
         self.storage = MediaStorage(self.data)
-        self.tools = MachineTools(loaded.path(self.settings.ffmpeg) if self.settings.ffmpeg else None)
+        ffmpeg = loaded.path(self.settings.ffmpeg) if self.settings.ffmpeg else None
+        self.tools = MachineTools(ffmpeg, self.data / "run" / "ffmpeg.json")
         self.queues = {
             name: make_queue(name, redis=self.settings.redis, path=self.data / "broker.sqlite3", wakeups=self.wakeups)
             for name in QUEUES
@@ -114,7 +116,9 @@ class Server:
     async def share_quarantine(self) -> None:
         """Every process leaves out what another one found at fault."""
         for name, reason in self.hooks.faults.items():
-            await Quarantine.update_or_create(defaults={"reason": reason}, plugin=name)
+            _, new = await Quarantine.update_or_create(defaults={"reason": reason}, plugin=name)
+            if new:
+                await self.changes.record(PluginQuarantined(name, reason))
         for row in await Quarantine.all():
             if row.plugin in self.hooks.loaded:
                 self.quarantine(row.plugin, row.reason)
@@ -211,8 +215,10 @@ class Server:
         reader = Reader(self.db, await self.changes.last())
         with self.wakeups.subscribe(TOPIC) as news:
             while True:
-                if self.hooks.has("on_change"):
-                    for _, event in await reader.read():
+                for _, event in await reader.read():
+                    if isinstance(event, PluginQuarantined) and event.plugin in self.hooks.loaded:
+                        self.quarantine(event.plugin, event.reason, running=True)
+                    if self.hooks.has("on_change"):
                         await self.hooks.notify("on_change", seconds=STARTUP_SECONDS, server=self, event=event)
                 await news.wait(1.0)
 

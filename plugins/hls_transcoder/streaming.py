@@ -13,6 +13,7 @@ from mediaserver.errors import Conflict, NotFound, NotYet, Unavailable
 from mediaserver.models import JobRecord, JobState, Title, TitleKind, TitleVideo, Video
 
 from .cells import Cells
+from .collecting import Usage
 from .models import Plan, PlanState
 from .plans import CELL
 from .recipes import Recipe
@@ -66,6 +67,7 @@ class HlsStreaming:
         self._grants = grants
         self._wakeups = wakeups
         self._clock = clock
+        self._usage = Usage(storage)
         self._readings: dict[tuple[int, int], Reading] = {}
         self._ahead: set[asyncio.Task[None]] = set()
 
@@ -104,6 +106,7 @@ class HlsStreaming:
         match = NAME.fullmatch(name)
         if match is None:
             raise NotFound("There is nothing here.")
+        self._usage.note(grant.video_id, grant.plan_id)
         rung, playlist, number = match.groups()
         if rung is not None and rung not in grant.rungs:
             raise NotFound(f"This film has no {rung}; it has {', '.join(grant.rungs)}.")
