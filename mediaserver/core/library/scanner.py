@@ -77,16 +77,21 @@ class Scanner:
         self._between = between
         self._titles = Titles(changes)
         self.folders: dict[Path, set[str]] = {}  # which folders of each root have been listed
+        self.linked: dict[Path, int] = {}  # how many of them are reached by way of a link
 
     async def scan(self, root: Path) -> Scanned:
         """Everything in a root."""
         began = time.monotonic()
         self.folders[root] = set()
+        self.linked[root] = 0
         result = await self._scan(root, "", recursive=True, between=self._between)
         result.seconds = time.monotonic() - began
         async with self._db.transaction() as tx:
             await self._changes.record(LibraryScanned(paths.to_text(root), result.files, round(result.seconds, 3)), tx)
         return result
+
+    def own_folders(self, root: Path) -> int:
+        return len(self.folders.get(root, ())) - self.linked.get(root, 0)
 
     async def look(self, root: Path, folder: str, *, recursive: bool) -> Scanned:
         """One folder, the folders in it that are new, and with `recursive` all that is below it."""
@@ -108,6 +113,8 @@ class Scanner:
             if not recursive:
                 await self._know_more(scan, folder, listings)
             for listing in listings:
+                if listing.linked and listing.folder not in listed:
+                    self.linked[root] = self.linked.get(root, 0) + 1
                 if not listing.unread:
                     listed.add(listing.folder)
                 self._compare(scan, listing)

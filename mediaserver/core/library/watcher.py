@@ -172,7 +172,8 @@ class LibraryWatcher:
         await asyncio.to_thread(self._roots.attend, root)
         result = await self._scanner.scan(root.path)
         root.scanned(result, self._clock.now(), time.monotonic())
-        self._roots.check_watches(self._scanner.folders)
+        for unheard in await asyncio.to_thread(self._roots.unheard, self._scanner.own_folders):
+            self._ask_scan(unheard.path)
         self._log.info("library folder scanned", folder=paths.shown(root.path), files=result.files, new=result.new,
                        gone=result.gone, seconds=round(result.seconds, 2))  # fmt: skip
         self._tell_status()
@@ -246,6 +247,7 @@ class LibraryWatcher:
     async def _keep_time(self) -> None:
         while True:
             now = time.monotonic()
+            await asyncio.to_thread(self._roots.revive)
             for root in self._roots:
                 if root.path not in self._scans and await asyncio.to_thread(root.wants_scan, now):
                     self._ask_scan(root.path)
