@@ -53,6 +53,7 @@ class _Scan:
     new: list[Entry] = field(default_factory=list)
     moved: list[tuple[Known, Entry]] = field(default_factory=list)
     back: list[Known] = field(default_factory=list)
+    denied: list[tuple[Known, Entry]] = field(default_factory=list)
     unread: list[str] = field(default_factory=list)
 
 
@@ -143,6 +144,8 @@ class Scanner:
                 scan.back.append(known)
             elif known.waits:
                 self._wait(scan.text, entry)
+            elif known.denied:
+                scan.denied.append((known, entry))
 
     def _wait(self, root: str, entry: Entry) -> None:
         self._pending(
@@ -153,6 +156,11 @@ class Scanner:
         new, scan.new = scan.new, []
         moved, scan.moved = scan.moved, []
         back, scan.back = scan.back, []
+        denied, scan.denied = scan.denied, []
+        for known, entry in denied:
+            if await asyncio.to_thread(os.access, paths.absolute(known.root, known.path), os.R_OK):
+                await self._records.changed(known, entry)
+                self._wait(scan.text, entry)
         if new:
             new = await self._renamed(scan, new)
             await self._records.add(scan.text, new)
