@@ -59,6 +59,7 @@ class Ingest:
         self._patience = settle_seconds * STILL_COPIED
         self._identity = Identity()
         self._titles = Titles(changes)
+        self._commit = asyncio.Lock()  # Postgres would let two films of one title each make it
         self._busy: dict[str, asyncio.Lock] = {}
 
     async def ingest(self, key: str) -> None:
@@ -99,7 +100,7 @@ class Ingest:
         await self._new_video(location, mark, info, Named(merged(said.metadata, told), said.folder))
 
     async def _known_video(self, location: Location, video: Video) -> None:
-        async with self._db.transaction() as tx:
+        async with self._commit, self._db.transaction() as tx:
             first = await self._first_location(tx, video, location)
             state = LocationState.DUPLICATE if first else LocationState.READY
             reason = f"The same video as {paths.shown(first.path)}; only one of them is played." if first else ""
@@ -111,7 +112,7 @@ class Ingest:
 
     async def _new_video(self, location: Location, mark: str, info: MediaInfo, named: Named) -> None:
         """Video, title and location in one transaction: a kill at any moment leaves all or nothing."""
-        async with self._db.transaction() as tx:
+        async with self._commit, self._db.transaction() as tx:
             video = await Video.create(
                 using_db=tx, fingerprint=mark, size=location.size, duration=info.duration, probe=info.as_dict()
             )
