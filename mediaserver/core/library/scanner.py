@@ -6,7 +6,7 @@ import asyncio
 import os
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mediaserver.core.library import names, paths
 from mediaserver.core.library.identity import still_there
@@ -188,11 +188,12 @@ class Scanner:
                 continue
             by_id[entry.file_id].remove(old)
             scan.known.pop(old.path, None)
-            await self._records.renamed(old, scan.text, entry.path)
+            async with self._db.transaction() as tx:  # a kill between the two would leave the title its old name
+                await self._records.renamed(old, scan.text, entry.path)
+                if old.video_id is not None:
+                    await self._rename_title(tx, old, entry)
             if old.video_id is None:
                 self._wait(scan.text, entry)
-            else:
-                await self._rename_title(old, entry)
         return fresh
 
     async def _former(self, entry: Entry, candidates: list[Known]) -> Known | None:
@@ -202,10 +203,9 @@ class Scanner:
                 return known
         return None
 
-    async def _rename_title(self, old: Known, entry: Entry) -> None:
+    async def _rename_title(self, tx: Any, old: Known, entry: Entry) -> None:
         before, after = names.from_path(old.path).metadata, names.from_path(entry.path).metadata
-        async with self._db.transaction() as tx:
-            await self._titles.rename(tx, int(old.video_id or 0), before, after)
+        await self._titles.rename(tx, int(old.video_id or 0), before, after)
 
     async def _changed(self, scan: _Scan, moved: list[tuple[Known, Entry]]) -> None:
         now = await self._records.current(known.id for known, _ in moved)
