@@ -112,7 +112,7 @@ def run(ctx: click.Context, host: str | None, port: int | None) -> None:
     if prepared.returncode:
         sys.exit(prepared.returncode)
     commands = {role: [*_program(ctx), role, *(where if role == "serve" else [])] for role in ROLES}
-    sys.exit(Supervisor(commands, say=lambda line: click.echo(line), grace=10.0).run())
+    sys.exit(Supervisor(commands, say=click.echo, grace=10.0).run())
 
 
 def _program(ctx: click.Context) -> list[str]:

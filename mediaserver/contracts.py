@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
-from enum import Enum
+from enum import StrEnum
 from pathlib import Path
 from typing import Any, Generic, Literal, Protocol, TypeVar
 
@@ -139,7 +139,7 @@ class SubtitleTrack:
 
 @dataclass(frozen=True, slots=True)
 class MediaInfo:
-    """What probing found. `duration` and `start_time` are seconds; `duration` is counted from packets where headers lie."""
+    """What probing found. Times are seconds; `duration` is counted from packets where headers lie."""
 
     container: str
     duration: float
@@ -282,7 +282,7 @@ class MediaFile:
     immutable: bool = False
 
 
-class EncodingState(str, Enum):
+class EncodingState(StrEnum):
     PENDING = "pending"
     PROCESSING = "processing"
     READY = "ready"
@@ -293,7 +293,7 @@ class EncodingState(str, Enum):
 
 @dataclass(frozen=True, slots=True)
 class Encoding:
-    """How far a title's grid is: the same numbers in API, events, CLI and pages. `eta` is seconds, None where unknown."""
+    """How far a title's grid is, the same numbers everywhere. `eta` is seconds, None where unknown."""
 
     state: EncodingState
     done: int
@@ -368,6 +368,10 @@ class Jobs(Protocol):
         ...
 
     async def renew_wish(self, key: str, seconds: float) -> None: ...
+
+    def is_gone(self, worker: str) -> bool:
+        """True only for a worker of this machine that has ended; of other machines only their leases tell."""
+        ...
 
     async def cancel(self, job_id: int) -> bool: ...
 

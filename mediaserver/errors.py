@@ -58,7 +58,9 @@ class ServerError(MediaServerError):
     status = 500
     code = "INTERNAL_ERROR"
 
-    def __init__(self, message: str, *, details: str | None = None, headers: dict[str, str] | None = None, **extra: Any) -> None:
+    def __init__(
+        self, message: str, *, details: str | None = None, headers: dict[str, str] | None = None, **extra: Any
+    ) -> None:
         super().__init__(message)
         self.message = message
         self.details = details

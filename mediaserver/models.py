@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from enum import Enum
+from enum import StrEnum
 from typing import Any
 
 from tortoise import fields
@@ -23,7 +23,7 @@ __all__ = [
 ]
 
 
-class LocationState(str, Enum):
+class LocationState(StrEnum):
     SETTLING = "settling"
     PROBING = "probing"
     READY = "ready"
@@ -32,13 +32,13 @@ class LocationState(str, Enum):
     DUPLICATE = "duplicate"
 
 
-class TitleKind(str, Enum):
+class TitleKind(StrEnum):
     MOVIE = "movie"
     SERIES = "series"
     EPISODE = "episode"
 
 
-class JobState(str, Enum):
+class JobState(StrEnum):
     DUE = "due"
     RUNNING = "running"
     DONE = "done"

@@ -34,7 +34,7 @@ def make(name: str, *arguments: str | Path) -> Path:
         argv = ["ffmpeg", "-v", "error", "-nostdin", "-y", *told, f"file:{workspace / name}"]
         subprocess.run(argv, check=True, stdin=subprocess.DEVNULL)
         made.parent.mkdir(exist_ok=True)
-        os.replace(workspace / name, made)  # whoever is last wins with the same content
+        (workspace / name).replace(made)  # whoever is last wins with the same content
     finally:
         shutil.rmtree(workspace, ignore_errors=True)
     return made

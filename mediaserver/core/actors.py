@@ -70,7 +70,7 @@ class Guests:
         return None
 
     def _at_this_machine(self, request: Request) -> bool:
-        """A loopback peer without a proxy in between, who calls this machine by a name of its own (no DNS rebinding)."""
+        """A loopback peer, no proxy in between, who calls this machine by a name of its own (no DNS rebinding)."""
         if any(name in request.headers for name in FORWARDED):
             return False
         host = request.host.rpartition(":")[0] if request.host.count(":") == 1 else request.host

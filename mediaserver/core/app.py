@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -32,18 +31,19 @@ def create_app(server: Server) -> Sanic[Any, Any]:
     app.config.update(
         REQUEST_MAX_SIZE=http.MAX_BODY,
         REQUEST_TIMEOUT=20,  # seconds for the headers and the body of a request
-        RESPONSE_TIMEOUT=60,
+        RESPONSE_TIMEOUT=300,  # a player that is paused in the middle of a segment reads on later
         KEEP_ALIVE_TIMEOUT=75,
         FALLBACK_ERROR_FORMAT="json",
         ACCESS_LOG=False,
-        OAS=False,
+        AUTO_EXTEND=False,  # sanic-ext, where it is installed, would add its own CORS and docs
+        MOTD=False,
     )
     app.ctx.server = server
     web = Web(server, app)
     web.add_routes()
     app.exception(Exception)(web.render)
-    app.on_request(web.prepare)
-    app.on_response(web.finish)
+    app.register_middleware(web.prepare, "request")
+    app.register_middleware(web.finish, "response")  # type: ignore[arg-type]
     return app
 
 
@@ -105,7 +105,7 @@ class Web:
                 if early is not None:
                     return early  # type: ignore[no-any-return]
             answer = route.handler(request, **parameters)
-            return await answer if inspect.isawaitable(answer) else answer  # type: ignore[no-any-return]
+            return await answer
 
         return handle
 
@@ -140,8 +140,8 @@ class Web:
     async def render(self, request: Request, error: Exception) -> HTTPResponse:
         """The only place where an error becomes an answer."""
         told = http.as_server_error(error)
-        if told.status >= 500 and not isinstance(error, SanicException | type(None)) and told is not error:  # noqa: PLR2004 (HTTP)
-            log.exception("a request failed", request=http.request_id(request), path=request.path, exc_info=error)
+        if told is not error and not isinstance(error, SanicException):
+            log.error("a request failed", request=http.request_id(request), path=request.path, exc_info=error)
         for prefix, renderer in self._renderers:
             if request.path.startswith(self._base + prefix):
                 return renderer(request, told)  # type: ignore[no-any-return]

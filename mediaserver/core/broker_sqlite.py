@@ -42,7 +42,7 @@ DUE = (
 TAKE = f"""
 update jobs set status = 'active', job = json_set(job, '$.status', 'active', '$.started', ?, '$.touched', ?)
 where key = ({DUE}) returning job
-"""  # noqa: S608
+"""
 ENQUEUE = """
 insert into jobs (key, queue, job, status, priority, scheduled) values (?, ?, ?, 'queued', ?, ?)
 on conflict (key) do update set queue = excluded.queue, job = excluded.job, status = excluded.status,
@@ -102,7 +102,7 @@ class SqliteQueue(Queue):
         found: dict[str, Job | None] = {}
         for first in range(0, len(keys), BATCH):
             some = keys[first : first + BATCH]
-            sql = f"select key, job, status from jobs where queue = ? and key in ({_marks(some)})"  # noqa: S608
+            sql = f"select key, job, status from jobs where queue = ? and key in ({_marks(some)})"
             for key, job, status in await self._rows(sql, self.name, *some):
                 found[key] = self.deserialize(job, status)
         return [found.get(key) for key in keys]
@@ -110,7 +110,7 @@ class SqliteQueue(Queue):
     async def iter_jobs(self, statuses: list[Status] | None = None, batch_size: int = 100) -> AsyncIterator[Job]:
         wanted = [status.value for status in statuses or Status]
         sql = f"""select key, job, status from jobs where queue = ? and key > ? and status in ({_marks(wanted)})
-                  order by key limit ?"""  # noqa: S608
+                  order by key limit ?"""
         last = ""
         while rows := await self._rows(sql, self.name, last, *wanted, batch_size):
             for key, payload, status in rows:
@@ -121,7 +121,7 @@ class SqliteQueue(Queue):
     async def count(self, kind: CountKind) -> int:
         if kind not in COUNTS:
             raise ValueError(f"Jobs are counted as {', '.join(COUNTS)}, not as {kind}.")
-        sql = f"select count(*) from jobs where queue = ? and {COUNTS[kind]}"  # noqa: S608
+        sql = f"select count(*) from jobs where queue = ? and {COUNTS[kind]}"
         return int((await self._rows(sql, self.name, time.time()))[0][0])
 
     async def info(self, jobs: bool = False, offset: int = 0, limit: int = 10) -> QueueInfo:

@@ -74,7 +74,10 @@ async def doctor_report(server: Server) -> list[str]:
     free = (await asyncio.to_thread(shutil.disk_usage, server.data)).free
     least = int(server.settings.workers.min_free_space)
     if free < least:
-        lines.append(f"✗ {free / GIGABYTE:.1f} GB are free in {server.data}; free {least / GIGABYTE:.0f} GB, or nothing is encoded.")
+        lines.append(
+            f"✗ {free / GIGABYTE:.1f} GB are free in {server.data}; nothing is encoded ahead "
+            f"below {least / GIGABYTE:.0f} GB."
+        )
     else:
         lines.append(f"✓ {free / GIGABYTE:.0f} GB free in {server.data}")
     lines += [f"✗ plugin {name}: {reason}" for name, reason in sorted(server.hooks.faults.items())]
@@ -110,5 +113,3 @@ def _registered(loaded: Loaded) -> Server:
     server = Server(loaded, "cli")
     server.register_only()
     return server
-
-

@@ -164,7 +164,7 @@ def _read_yaml(file: Path) -> tuple[dict[str, Any], dict[Key, str]]:
     lines: dict[Key, str] = {}
     _note_lines(node, (), file.name, lines)
     try:
-        return yaml.load(yaml.serialize(node), Loader=yaml.SafeLoader), lines  # noqa: S506 (SafeLoader)
+        return yaml.load(yaml.serialize(node), Loader=yaml.SafeLoader), lines
     except yaml.YAMLError as error:
         raise ConfigError(f"{file.name}: is not YAML ({error}).") from error
 

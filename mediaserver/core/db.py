@@ -25,7 +25,9 @@ SQLITE_PRAGMAS = {
     "busy_timeout": 15000,  # milliseconds
     "foreign_keys": "ON",
 }
-_committing: contextvars.ContextVar[list[Callable[[], None]] | None] = contextvars.ContextVar("committing", default=None)
+_committing: contextvars.ContextVar[list[Callable[[], None]] | None] = contextvars.ContextVar(
+    "committing", default=None
+)
 
 
 class ReadsBeside:

@@ -94,7 +94,7 @@ def _load(name: str, folders: list[Path]) -> Found | Absent:
                 module = importlib.import_module(entry.module)
             where = f"package {entry.dist.name if entry.dist else entry.module}"
         else:
-            raise StartError(_unknown(name, folders))
+            raise StartError(_unknown(name, folders))  # noqa: TRY301 - the end of the search
         return Found(name, module, _declaration(module), where)
     except StartError:
         raise
@@ -115,10 +115,12 @@ def _in_folders(name: str, folders: list[Path]) -> Path | None:
 
 
 def _import_path(name: str, path: Path) -> ModuleType:
-    """Built-ins under their real module name, others under `mediaserver_plugins.<name>`, so that no two ever collide."""
+    """Built-ins under their real module name, others under one of ours, so that no two ever collide."""
     for folder, package in ((CHECKOUT, "plugins"), (BUILT_IN, "mediaserver.builtin")):
-        if folder.is_dir() and path.is_relative_to(folder.resolve()) and (folder.parent / "mediaserver").is_dir() | (
-            folder == BUILT_IN
+        if (
+            folder.is_dir()
+            and path.is_relative_to(folder.resolve())
+            and (folder.parent / "mediaserver").is_dir() | (folder == BUILT_IN)
         ):
             with deadline(IMPORT_SECONDS, "its import"):
                 return importlib.import_module(f"{package}.{name}")
@@ -154,7 +156,11 @@ def _declaration(module: ModuleType) -> Plugin:
 
 
 def _unknown(name: str, folders: list[Path]) -> str:
-    known = {path.stem if path.is_file() else path.name for folder in [*folders, CHECKOUT, BUILT_IN] for path in _listed(folder)}
+    known = {
+        path.stem if path.is_file() else path.name
+        for folder in [*folders, CHECKOUT, BUILT_IN]
+        for path in _listed(folder)
+    }
     known |= {entry.name for entry in entry_points(group=ENTRY_POINTS)}
     close = difflib.get_close_matches(name, known, n=1)
     looked = ", ".join(str(folder) for folder in folders)
@@ -188,7 +194,7 @@ def _guards(source: Path | None) -> bool:
 
 @contextmanager
 def deadline(seconds: int, what: str) -> Iterator[None]:
-    """Ends code that blocks the main thread. Raises PluginFault; elsewhere than there it lets things take their time."""
+    """Ends code that blocks the main thread. Raises PluginFault; in other threads it has no power."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

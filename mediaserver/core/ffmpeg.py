@@ -19,7 +19,7 @@ from mediaserver.contracts import Limits
 from mediaserver.core.sandbox import Sandbox, SandboxedTool
 from mediaserver.errors import StartError
 
-__all__ = ["FFmpegTools", "Tools", "find_tools", "leaks"]
+__all__ = ["FFmpegTools", "Tools", "find_tools", "inspect", "leaks", "locate"]
 
 FORMATS = "mov,matroska,webm,mpegts,avi,flv,ogg,asf,mpeg,mxf"
 DECODERS = (
@@ -56,16 +56,21 @@ class Tools:
 
 
 def find_tools(configured: Path | None = None) -> Tools:
+    """The programs `locate` finds, asked what they can do. Raises StartError."""
+    return inspect(*locate(configured))
+
+
+def locate(configured: Path | None = None) -> tuple[Path, Path]:
     """Look where the configuration says (a folder, or ffmpeg itself), else on PATH, else in the pip extra."""
     if configured is not None:
         ffmpeg = configured / "ffmpeg" if configured.is_dir() else configured
-        return _inspect(ffmpeg, ffmpeg.with_name("ffprobe"))
+        return ffmpeg, ffmpeg.with_name("ffprobe")
     on_path = shutil.which("ffmpeg"), shutil.which("ffprobe")
     if on_path[0] and on_path[1]:
-        return _inspect(Path(on_path[0]), Path(on_path[1]))
+        return Path(on_path[0]), Path(on_path[1])
     packaged = _packaged()
     if packaged is not None:
-        return _inspect(*packaged)
+        return packaged
     raise StartError(f"ffmpeg and ffprobe were not found: {INSTALL}.")
 
 
@@ -79,7 +84,7 @@ def _packaged() -> tuple[Path, Path] | None:
     return folder / f"ffmpeg-linux-{machine}", folder / f"ffprobe-linux-{machine}"
 
 
-def _inspect(ffmpeg: Path, ffprobe: Path) -> Tools:
+def inspect(ffmpeg: Path, ffprobe: Path) -> Tools:
     ffmpeg, ffprobe = ffmpeg.resolve(), ffprobe.resolve()
     for tool in (ffmpeg, ffprobe):
         if not os.access(tool, os.X_OK):

@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from sanic import HTTPResponse, Request
 
     from mediaserver.contracts import Actor, MediaInfo, Metadata, Refusal, TitleLimit
-    from mediaserver.core.server import Server
     from mediaserver.core.registry import Registry
     from mediaserver.core.routes import RouteRegistry
+    from mediaserver.core.server import Server
     from mediaserver.events import Event
 
 PROJECT = "mediaserver"
@@ -60,7 +60,7 @@ def after_response(request: Request, response: HTTPResponse) -> Awaitable[None] 
 
 @hookspec
 def identify(request: Request) -> Awaitable[Actor | None] | Actor | None:
-    """Say who asks: None where there is no credential of yours, Unauthorized where yours is bad. The first answer counts."""
+    """Say who asks: None without a credential of yours, Unauthorized where it is bad. The first answer counts."""
 
 
 @hookspec

@@ -10,7 +10,9 @@ from urllib.parse import urlsplit
 
 import structlog
 from pydantic import BaseModel, ValidationError
-from sanic.exceptions import MethodNotAllowed, NotFound as NoRoute, PayloadTooLarge as TooLarge, SanicException
+from sanic.exceptions import MethodNotAllowed, SanicException
+from sanic.exceptions import NotFound as NoRoute
+from sanic.exceptions import PayloadTooLarge as TooLarge
 from sanic.response import HTTPResponse, json
 
 from mediaserver.errors import Forbidden, InvalidRequest, NotFound, PayloadTooLarge, ServerError, Unavailable

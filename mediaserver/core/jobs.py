@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from mediaserver.contracts import JobView, Page
+from mediaserver.core.processes import is_gone
 from mediaserver.models import JobRecord, JobState
 
 if TYPE_CHECKING:
@@ -59,7 +60,8 @@ class JobRecords:
             """
             INSERT INTO core_job (kind, key, queue, args, state, priority, attempt, due_at, wanted_until, lease_until,
                                   fence, worker, progress, error, created_at, updated_at)
-            VALUES (?, ?, ?, ?, 'due', ?, 0, {now} + ?, {now} + ?, 0, 0, '', 0, '', CURRENT_TIMESTAMP, CURRENT_TIMESTAMP)
+            VALUES (?, ?, ?, ?, 'due', ?, 0, {now} + ?, {now} + ?, 0, 0, '', 0, '', CURRENT_TIMESTAMP,
+                    CURRENT_TIMESTAMP)
             ON CONFLICT (key) DO UPDATE SET
               args = excluded.args, state = 'due', attempt = 0, due_at = excluded.due_at, priority = excluded.priority,
               wanted_until = excluded.wanted_until, fence = core_job.fence + 1, progress = 0, error = ''
@@ -115,26 +117,29 @@ class JobRecords:
         sql = (
             "UPDATE core_job SET state = 'running', worker = ?, lease_until = {now} + ?, "
             "attempt = CASE WHEN state = 'due' THEN attempt + 1 ELSE attempt END "
-            f"WHERE id = ? AND fence = ? AND state IN {states} RETURNING id"  # noqa: S608 (constants)
+            f"WHERE id = ? AND fence = ? AND state IN {states} RETURNING id"
         )
         return await self._claimed(await self._db.fetch(sql, worker, LEASE_SECONDS, job_id, fence))
 
-    async def claim_newest(self, queue: str, worker: str) -> JobRecord | None:
-        """Take the most urgent job of a queue that somebody still wants, newest first (ENCODING.md 9)."""
+    async def claim_newest(self, queue: str, worker: str, least: int) -> JobRecord | None:
+        """Take the most urgent job of a queue that somebody still wants, newest first (ENCODING.md 9).
+
+        `least` is the lowest priority that may be taken now.
+        """
         skip = "" if self._db.is_sqlite else " FOR UPDATE SKIP LOCKED"
         sql = (
             "UPDATE core_job SET state = 'running', worker = ?, lease_until = {now} + ?, attempt = attempt + 1 "
             "WHERE id = (SELECT id FROM core_job WHERE queue = ? AND state = 'due' AND due_at <= {now} "
-            "AND (wanted_until IS NULL OR wanted_until > {now}) "
-            f"ORDER BY priority DESC, due_at DESC, id DESC LIMIT 1{skip}) AND state = 'due' RETURNING id"  # noqa: S608
+            "AND priority >= ? AND (wanted_until IS NULL OR wanted_until > {now}) "
+            f"ORDER BY priority DESC, due_at DESC, id DESC LIMIT 1{skip}) AND state = 'due' RETURNING id"
         )
-        return await self._claimed(await self._db.fetch(sql, worker, LEASE_SECONDS, queue))
+        return await self._claimed(await self._db.fetch(sql, worker, LEASE_SECONDS, queue, least))
 
     @staticmethod
     async def _claimed(rows: list[dict[str, Any]]) -> JobRecord | None:
         return await JobRecord.get(id=rows[0]["id"]) if rows else None
 
-    async def renew(self, held: Mapping[int, int], worker: str) -> set[int]:
+    async def renew(self, held: Mapping[int, int]) -> set[int]:
         """Renew the leases of `held` (id → fence); answers those that are lost."""
         lost = set()
         for job_id, fence in held.items():
@@ -188,12 +193,10 @@ class JobRecords:
             job.id, job.fence,
         )  # fmt: skip
 
-    async def release_dead(self, alive: str, machine: str) -> None:
-        """Jobs of workers of this machine that are gone are due at once; `alive` is this worker."""
-        for row in await self._db.fetch(
-            "SELECT DISTINCT worker FROM core_job WHERE state = 'running' AND worker LIKE ?", f"{machine}:%"
-        ):
-            if row["worker"] != alive and not worker_lives(row["worker"]):
+    async def release_dead(self) -> None:
+        """What workers of this machine held that are gone is due at once, without waiting for their leases."""
+        for row in await self._db.fetch("SELECT DISTINCT worker FROM core_job WHERE state = 'running'"):
+            if is_gone(row["worker"]):
                 await self._db.fetch(
                     "UPDATE core_job SET lease_until = 0 WHERE worker = ? AND state = 'running'", row["worker"]
                 )
@@ -213,12 +216,15 @@ class JobRecords:
             self.send(row["queue"], row["id"], row["fence"])
         return len(rows)
 
+    def is_gone(self, worker: str) -> bool:
+        return is_gone(worker)
+
     async def cancel(self, job_id: int) -> bool:
         return await self._end(job_id, JobState.CANCELLED, "('due', 'running')", "Cancelled.")
 
     async def _end(self, job_id: int, state: JobState, before: str, why: str) -> bool:
         rows = await self._db.fetch(
-            f"UPDATE core_job SET state = ?, error = ?, fence = fence + 1 WHERE id = ? AND state IN {before} "  # noqa: S608
+            f"UPDATE core_job SET state = ?, error = ?, fence = fence + 1 WHERE id = ? AND state IN {before} "
             "RETURNING id",
             state.value, why, job_id,
         )  # fmt: skip
@@ -242,11 +248,3 @@ class JobRecords:
             for job in records
         )
         return Page(views, page, limit, await chosen.count())
-
-
-def worker_lives(worker: str) -> bool:
-    """Whether a worker of this machine, "machine:pid:start", still runs."""
-    from mediaserver.core.worker import process_start
-
-    _, pid, start = worker.rsplit(":", 2)
-    return process_start(int(pid)) == start

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from mediaserver.core.processes import is_gone
+
 if TYPE_CHECKING:
     from mediaserver.core.db import Database
 
@@ -15,7 +17,10 @@ class Leases:
         self._db = db
 
     async def take(self, name: str, owner: str, seconds: float) -> bool:
-        """Take or renew; False while another owner's lease lasts."""
+        """Take or renew; False while another owner's lease lasts, unless that owner was of this machine and is gone."""
+        holder = await self.owner(name)
+        if holder != owner and is_gone(holder):
+            await self.drop(name, holder)
         rows = await self._db.fetch(
             "INSERT INTO core_cursor (name, seq, owner, lease_until) VALUES (?, 0, ?, {now} + ?) "
             "ON CONFLICT (name) DO UPDATE SET owner = excluded.owner, lease_until = excluded.lease_until "

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 SECRET_KEYS = re.compile(r"password|secret|token|cookie|authorization", re.IGNORECASE)
 MEDIA_TOKEN = re.compile(r"(/v1/media/)[^/\s]+")
-QUIET = ("asyncio", "aiosqlite", "tortoise", "saq", "sanic.root", "sanic.server", "watchdog", "rebulk", "guessit")
+LOUD = ("saq",)  # its warnings tell what we mean to do: jobs are cancelled when a worker stops
+QUIET = ("asyncio", "aiosqlite", "tortoise", "sanic.root", "sanic.server", "watchdog", "rebulk", "guessit")
 
 
 def configure(level: str, form: str, role: str) -> None:
@@ -32,7 +33,11 @@ def configure(level: str, form: str, role: str) -> None:
     final: list[Any] = (
         [structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer()]
         if form == "json"
-        else [structlog.dev.ConsoleRenderer(colors=sys.stdout.isatty(), pad_event_to=0)]
+        else [
+            structlog.dev.ConsoleRenderer(
+                colors=sys.stdout.isatty(), pad_event_to=0, exception_formatter=structlog.dev.plain_traceback
+            )
+        ]
     )
     structlog.configure(
         processors=[*shared, *final],
@@ -47,6 +52,8 @@ def configure(level: str, form: str, role: str) -> None:
     root.setLevel(max(number, logging.INFO))
     for name in QUIET:
         logging.getLogger(name).setLevel(max(number, logging.WARNING))
+    for name in LOUD:
+        logging.getLogger(name).setLevel(logging.ERROR)
 
 
 def _drop_meta(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

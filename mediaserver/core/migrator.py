@@ -32,7 +32,9 @@ if TYPE_CHECKING:
 
 ADVISORY_LOCK = 0x6D656469  # any constant of ours
 KEPT_COPIES = 5
-NEWER = "The database was made by a newer version ({names}). Install that version again, or restore a copy from {copies}."
+NEWER = (
+    "The database was made by a newer version ({names}). Install that version again, or restore a copy from {copies}."
+)
 
 
 class SafeSqliteEditor(SqliteSchemaEditor):
@@ -223,8 +225,12 @@ def copy_sqlite(source: Path, copy: Path) -> None:
 def copy_postgres(url: str, copy: Path) -> None:
     program = shutil.which("pg_dump")
     if program is None:
-        raise StartError("pg_dump is not installed, so no copy can be made before the upgrade. Install postgresql-client.")
-    done = subprocess.run([program, "--format=custom", f"--file={copy}", url], check=False, capture_output=True, text=True)
+        raise StartError(
+            "pg_dump is not installed, so no copy can be made before the upgrade. Install postgresql-client."
+        )
+    done = subprocess.run(
+        [program, "--format=custom", f"--file={copy}", url], check=False, capture_output=True, text=True
+    )
     if done.returncode:
         raise StartError(f"pg_dump failed, so nothing was upgraded: {done.stderr.strip()[-300:]}")
 

@@ -36,6 +36,7 @@ TOPICS = {
     "plugin_quarantined": "doctor",
 }
 PING_SECONDS = 15.0  # proxies and phones drop silent connections
+LOOK_SECONDS = 1.0  # what a lost wake-up costs at most
 LAST_EVENT_ID = 20  # digits of a 64-bit number
 
 
@@ -85,14 +86,18 @@ async def send_events(server: Server, request: Request) -> None:
         return
     await response.send("retry: 2000\n\n")
     reader = Reader(server.db, seq)
+    silent = 0.0
     with server.wakeups.subscribe("changes") as news:
         while True:
             changes = await reader.read()
             for number, event in changes:
                 if text := _message(number, event):
                     await response.send(text)
-            if not await news.wait(PING_SECONDS if not changes else 1.0) and not changes:
+            silent = 0.0 if changes else silent + LOOK_SECONDS
+            if silent >= PING_SECONDS:
                 await response.send(": still here\n\n")
+                silent = 0.0
+            await news.wait(LOOK_SECONDS)
 
 
 def _message(seq: int, event: Event) -> str | None:

@@ -57,12 +57,7 @@ def in_load_order(found: Iterable[Found], core: Iterable[type]) -> list[Found]:
                 first = providers[contract]
                 raise StartError(f"{contract.__name__} is provided by {first} and by {plugin.name}; switch one off.")
             providers[contract] = plugin.name
-    graph = {plugin.name: _needs(plugin, providers, frozenset(core)) for plugin in plugins.values()}
-    sorter = graphlib.TopologicalSorter(graph)
-    try:
-        sorter.prepare()
-    except graphlib.CycleError as error:
-        raise StartError(f"Plugins need each other in a circle: {' → '.join(error.args[1])}.") from error
+    sorter = _sorter(plugins, providers, frozenset(core))
     ordered: list[Found] = []
     rank = {name: number for number, name in enumerate(plugins)}
     while sorter.is_active():
@@ -70,6 +65,26 @@ def in_load_order(found: Iterable[Found], core: Iterable[type]) -> list[Found]:
             ordered.append(plugins[name])
             sorter.done(name)
     return ordered
+
+
+def _sorter(
+    plugins: dict[str, Found], providers: dict[type, str], core: frozenset[type]
+) -> graphlib.TopologicalSorter[str]:
+    """Optional contracts count for the order only where they form no circle."""
+    needs = {plugin.name: _needs(plugin, providers, core) for plugin in plugins.values()}
+    likes = {
+        plugin.name: [providers[contract] for contract in plugin.declared.optional if contract in providers]
+        for plugin in plugins.values()
+    }
+    for graph in ({name: [*needs[name], *likes[name]] for name in plugins}, needs):
+        sorter = graphlib.TopologicalSorter(graph)
+        try:
+            sorter.prepare()
+        except graphlib.CycleError as error:
+            circle = error.args[1]
+        else:
+            return sorter
+    raise StartError(f"Plugins need each other in a circle: {' → '.join(circle)}.")
 
 
 def _needs(plugin: Found, providers: dict[type, str], core: frozenset[type]) -> list[str]:
@@ -80,7 +95,7 @@ def _needs(plugin: Found, providers: dict[type, str], core: frozenset[type]) -> 
                 f"plugins.{plugin.name} needs {contract.__name__}, which no plugin that works provides; "
                 "switch one on in config.yaml."
             )
-    return [providers[contract] for contract in (*declared.requires, *declared.optional) if contract in providers]
+    return [providers[contract] for contract in declared.requires if contract in providers]
 
 
 def check_hooks(found: Found) -> None:

@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 
     import click
 
+    from mediaserver.core.plugins import Loaded
     from mediaserver.core.server import Server
     from mediaserver.core.worker import RunningJob
-    from mediaserver.core.plugins import Loaded
 
 T = TypeVar("T")
 
@@ -108,7 +108,7 @@ class Registry:
         self._contributions.timers[name] = Timer(name, self.plugin, seconds, run)
 
     def command(self, command: click.Command) -> None:
-        """A command of `mediaserver`; it runs with the database open and finds the Server in `click`'s context object."""
+        """A command of `mediaserver`: a coroutine function that is given the open Server first."""
         name = command.name or ""
         self._once(self._contributions.commands, name, "command")
         self._contributions.commands[name] = (self.plugin, command)

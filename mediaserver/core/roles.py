@@ -8,17 +8,24 @@ import gc
 import os
 import signal
 import socket
+from contextlib import asynccontextmanager
+from dataclasses import fields
 from typing import TYPE_CHECKING
 
 import structlog
 
+from mediaserver.contracts import Metadata
 from mediaserver.core.server import Server
 from mediaserver.errors import StartError
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from collections.abc import AsyncIterator, Coroutine
+    from pathlib import Path
     from typing import Any
 
+    from sanic import Sanic
+
+    from mediaserver.contracts import MediaInfo
     from mediaserver.core.config import Loaded
 
 log = structlog.get_logger()
@@ -50,27 +57,33 @@ async def serve(loaded: Loaded) -> None:
 
     stop = stop_on_signals()
     section = loaded.settings.server
-    listening = listen(section.host, section.port)
-    with listening:
+    with listen(section.host, section.port) as listening:
         async with Server(loaded, "serve") as server:
             app = create_app(server)
             await server.share_quarantine()
-            running = await app.create_server(sock=listening, return_asyncio_server=True, access_log=False)
-            if running is None:
-                raise StartError("The web server did not start.")
-            await running.startup()
-            await running
-            gc.freeze()
-            log.info(f"listening on {address(section.host, listening.getsockname()[1])}")
-            try:
+            async with serving(app, listening):
+                gc.freeze()
+                log.info(f"listening on {address(section.host, listening.getsockname()[1])}")
                 await stop.wait()
-            finally:
-                await _drain(server, running)
+                server.ready = False
 
 
-async def _drain(server: Server, running: Any) -> None:
+@asynccontextmanager
+async def serving(app: Sanic[Any, Any], listening: socket.socket) -> AsyncIterator[None]:
+    """Answer requests until the end of the block; then what is being answered has a few seconds."""
+    running = await app.create_server(sock=listening, return_asyncio_server=True, access_log=False)
+    if running is None:
+        raise StartError("The web server did not start.")
+    await running.startup()  # type: ignore[no-untyped-call]
+    await running.start_serving()  # type: ignore[no-untyped-call]
+    try:
+        yield
+    finally:
+        await _drain(running)
+
+
+async def _drain(running: Any) -> None:
     """No new connections; what is being answered has a few seconds, then the connection is cut."""
-    server.ready = False
     running.close()
     end = asyncio.get_running_loop().time() + DRAIN_SECONDS
     for connection in list(running.connections):
@@ -101,21 +114,32 @@ async def watch(loaded: Loaded) -> None:
     async with Server(loaded, "watch") as server:
         await server.tools.check()
 
-        async def describe(path: str, info: Any) -> list[Any]:
-            return await server.hooks.gather("describe", server=server, path=path, probe=info)
-
         watcher = LibraryWatcher(
             server.library_settings,
             db=server.db,
             changes=server.changes,
             prober=lambda path: probe(server.tools, path),
-            describe=describe,
+            describe=lambda path, info: described(server, path, info),
             wakeups=server.wakeups,
             clock=server.clock,
-            data=server.data,
+            run_folder=server.data / "run",
         )
         gc.freeze()
         await watcher.run(stop)
+
+
+async def described(server: Server, path: Path, info: MediaInfo) -> Metadata | None:
+    """What plugins say of a file, field by field; the plugin that stands first in config.yaml wins."""
+    answers: list[Metadata] = await server.hooks.gather("describe", server=server, path=str(path), probe=info)
+    if not answers:
+        return None
+    merged: dict[str, Any] = {}
+    for answer in answers:
+        for field in fields(answer):
+            value = getattr(answer, field.name)
+            if value is not None:
+                merged.setdefault(field.name, value)
+    return Metadata(**merged)
 
 
 def slots(loaded: Loaded) -> int:

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
     from sanic import HTTPResponse, Request
 
-    from mediaserver.core.server import Server
     from mediaserver.core.plugins import Loaded
+    from mediaserver.core.server import Server
 
     Handler = Callable[..., Awaitable[HTTPResponse | None]]
     ErrorRenderer = Callable[[Request, Exception], HTTPResponse]

@@ -1,6 +1,6 @@
 """Runs in the child as `python -I -S sandbox_exec.py <spec> <argv…>`: limits itself, then becomes the tool.
 
-Standard library only, nothing of ours: it starts within 10 ms and has no site-packages. Any fault ends it (fail closed).
+Standard library only, nothing of ours: starts within 10 ms, without site-packages. Any fault ends it (fail closed).
 """
 
 from __future__ import annotations

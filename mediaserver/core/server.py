@@ -26,11 +26,12 @@ from mediaserver.core.plugins import PluginHost
 from mediaserver.core.registry import Contributions, Registry
 from mediaserver.core.secrets import SignedGrants, load_key
 from mediaserver.core.services import Services
-from mediaserver.core.settings import Settings
+from mediaserver.core.settings import Configuration, Settings
 from mediaserver.core.storage import MediaStorage
 from mediaserver.core.tools import MachineTools
 from mediaserver.core.wakeups import Wakeups
 from mediaserver.errors import ConfigError, StartError
+from mediaserver.events import PluginQuarantined
 from mediaserver.models import Quarantine
 
 if TYPE_CHECKING:
@@ -63,11 +64,10 @@ class Server:
         self.changes = ChangeLog(self.db, self.wakeups)
         self.leases = Leases(self.db)
         self.storage = MediaStorage(self.data)
-        self.tools = MachineTools(loaded.path(self.settings.ffmpeg) if self.settings.ffmpeg else None)
+        ffmpeg = loaded.path(self.settings.ffmpeg) if self.settings.ffmpeg else None
+        self.tools = MachineTools(ffmpeg, self.data / "run" / "ffmpeg.json")
         self.queues = {
-            name: make_queue(
-                name, redis=self.settings.redis, path=self.data / "broker.sqlite3", wakeups=self.wakeups
-            )
+            name: make_queue(name, redis=self.settings.redis, path=self.data / "broker.sqlite3", wakeups=self.wakeups)
             for name in QUEUES
         }
         self.jobs = JobRecords(self.db, self.queues, self.contributions)
@@ -116,7 +116,9 @@ class Server:
     async def share_quarantine(self) -> None:
         """Every process leaves out what another one found at fault."""
         for name, reason in self.hooks.faults.items():
-            await Quarantine.update_or_create(defaults={"reason": reason}, plugin=name)
+            _, new = await Quarantine.update_or_create(defaults={"reason": reason}, plugin=name)
+            if new:
+                await self.changes.record(PluginQuarantined(name, reason))
         for row in await Quarantine.all():
             if row.plugin in self.hooks.loaded:
                 self.quarantine(row.plugin, row.reason)
@@ -173,7 +175,7 @@ class Server:
 
     def _provide_core(self) -> None:
         grants = SignedGrants(load_key(self.data), self.clock)
-        library = LibraryService(self.library_settings, self.db, self.wakeups, self.data)
+        library = LibraryService(self.library_settings, self.wakeups, self.data / "run")
         for contract, provider in (
             (contracts.Clock, self.clock),
             (contracts.Changes, self.changes),
@@ -213,8 +215,10 @@ class Server:
         reader = Reader(self.db, await self.changes.last())
         with self.wakeups.subscribe(TOPIC) as news:
             while True:
-                if self.hooks.has("on_change"):
-                    for _, event in await reader.read():
+                for _, event in await reader.read():
+                    if isinstance(event, PluginQuarantined) and event.plugin in self.hooks.loaded:
+                        self.quarantine(event.plugin, event.reason, running=True)
+                    if self.hooks.has("on_change"):
                         await self.hooks.notify("on_change", seconds=STARTUP_SECONDS, server=self, event=event)
                 await news.wait(1.0)
 
@@ -233,7 +237,7 @@ class Server:
         )
 
     def _guests(self) -> Guests:
-        """Judged by the config, never by what happened to load: a named plugin that is broken counts as one that identifies."""
+        """Judged by the config, not by what loaded: a named plugin that is broken counts as one that identifies."""
         identifies = any(hasattr(found.module, "identify") for found in self._found) or bool(self.hooks.faults)
         hosts = {host.lower() for host in self.settings.server.allowed_hosts}
         if self.settings.server.public_url and (host := urlsplit(self.settings.server.public_url).hostname):
@@ -266,5 +270,5 @@ def prepare_folders(server: Server) -> None:
             f"{error.filename} cannot be made ({error.strerror}); the data directory {server.data} must be writable."
         ) from error
     for folder in library.folders:
-        if folder == server.loaded.path(config.Configuration().library.folders[0]) and not folder.exists():
+        if folder == server.loaded.path(Configuration().library.folders[0]) and not folder.exists():
             folder.mkdir(parents=True, exist_ok=True)

@@ -62,7 +62,7 @@ class MediaStorage:
                 shutil.rmtree(path, ignore_errors=True)
 
     def publish(self, tmp: Path, final: Path) -> bool:
-        """Sync `tmp` and give it its final name; whoever is first wins (4,000 wins of 2,000 with rename, see ENCODING.md)."""
+        """Sync `tmp` and give it its final name; whoever is first wins (with rename both of two believed they had)."""
         final.parent.mkdir(parents=True, exist_ok=True)
         _sync(tmp)
         won = True

@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import secrets
-import socket
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import structlog
 from saq import Worker
 
 from mediaserver.core.changes import TOPIC, Reader
-from mediaserver.core.jobs import QUEUES, worker_lives
+from mediaserver.core.jobs import QUEUES
+from mediaserver.core.processes import own_name
 from mediaserver.errors import JobFailed, JobPostponed
 from mediaserver.models import JobRecord
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from mediaserver.core.server import Server
     from mediaserver.core.registry import JobKind
+    from mediaserver.core.server import Server
 
 log = structlog.get_logger()
 RENEW_SECONDS = 5.0
@@ -29,18 +27,6 @@ RECONCILE_SECONDS = 5.0
 CURSOR_LEASE_SECONDS = 15.0
 STOP_SECONDS = 5
 LISTENER_SECONDS = 30.0  # a listener that hangs is left behind
-
-
-def process_start(pid: int) -> str:
-    """When a process of this machine was started, in clock ticks since boot; "" where it does not run."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
-    except (OSError, IndexError):
-        return ""
-
-
-def machine() -> str:
-    return socket.gethostname().replace(":", "-")[:40]
 
 
 class RunningJob:
@@ -77,14 +63,15 @@ class JobRunner:
 
     def __init__(self, server: Server, slots: int) -> None:
         self._server = server
-        self.name = f"{machine()}:{os.getpid()}:{process_start(os.getpid())}"
+        self.name = own_name()
         self._held: dict[int, int] = {}
         self._tasks: dict[int, set[asyncio.Task[Any]]] = {}
-        self._slots = {"interactive": max(2, slots), "background": slots, "mail": 2}
+        self._interactive = 0
+        self._slots = {"interactive": max(2, slots) + 1 if slots else 0, "background": slots, "mail": 2}
 
     async def run(self, stop: asyncio.Event) -> None:
-        await self._server.jobs.release_dead(self.name, machine())
-        workers = [self._worker(name) for name in QUEUES]
+        await self._server.jobs.release_dead()
+        workers = [self._worker(name) for name in QUEUES if self._slots[name]]
         loops = [self._renewing(), self._reconciling(), NewsReader(self._server).run(), *self._timers()]
         tasks = [asyncio.create_task(work) for work in (*(worker.start() for worker in workers), *loops)]
         stopped = asyncio.create_task(stop.wait())
@@ -100,7 +87,7 @@ class JobRunner:
             await asyncio.gather(*tasks, stopped, return_exceptions=True)
 
     def _worker(self, queue: str) -> Worker[Any]:
-        async def run(context: Any, *, record_id: int, fence: int) -> None:
+        async def run(_context: Any, *, record_id: int, fence: int) -> None:
             await self._take(queue, record_id, fence)
 
         worker: Worker[Any] = Worker(
@@ -116,15 +103,28 @@ class JobRunner:
         return worker
 
     async def _take(self, queue: str, record_id: int, fence: int) -> None:
-        records = self._server.jobs
+        """A message of the interactive queue says only that there is something to do; the others name their job."""
         if queue == "interactive":
-            record = await records.claim_newest(queue, self.name)
-        else:
-            known = await JobRecord.get_or_none(id=record_id)
-            kind = self._server.contributions.jobs.get(known.kind) if known else None
-            record = await records.claim(kind, record_id, fence, self.name) if kind else None
-        if record is not None and (kind := self._server.contributions.jobs.get(record.kind)):
+            await self._take_newest(queue)
+            return
+        known = await JobRecord.get_or_none(id=record_id)
+        kind = self._server.contributions.jobs.get(known.kind) if known else None
+        record = await self._server.jobs.claim(kind, record_id, fence, self.name) if kind else None
+        if record is not None and kind is not None:
             await self._run(record, kind)
+
+    async def _take_newest(self, queue: str) -> None:
+        """One slot is kept for what somebody waits for (priority above 0), not for what is fetched ahead."""
+        self._interactive += 1
+        try:
+            while True:
+                least = 1 if self._interactive >= self._slots[queue] else 0
+                record = await self._server.jobs.claim_newest(queue, self.name, least)
+                if record is None or (kind := self._server.contributions.jobs.get(record.kind)) is None:
+                    return
+                await self._run(record, kind)
+        finally:
+            self._interactive -= 1
 
     async def _run(self, record: JobRecord, kind: JobKind) -> None:
         job = RunningJob(self._server, record)
@@ -158,7 +158,7 @@ class JobRunner:
     async def _renewing(self) -> None:
         while True:
             await asyncio.sleep(RENEW_SECONDS)
-            for lost in await self._server.jobs.renew(dict(self._held), self.name):
+            for lost in await self._server.jobs.renew(dict(self._held)):
                 for task in self._tasks.get(lost, ()):
                     log.info("a job was taken away or ended elsewhere", job=lost)
                     task.cancel()
@@ -166,7 +166,7 @@ class JobRunner:
     async def _reconciling(self) -> None:
         while True:
             if await self._server.leases.take("reconciler", self.name, RECONCILE_SECONDS * 3):
-                await self._server.jobs.release_dead(self.name, machine())
+                await self._server.jobs.release_dead()
                 await self._server.jobs.reconcile()
                 await self._server.changes.prune()
             await asyncio.sleep(RECONCILE_SECONDS)
@@ -193,21 +193,14 @@ class NewsReader:
 
     def __init__(self, server: Server) -> None:
         self._server = server
-        self._owner = f"{machine()}:{os.getpid()}:{process_start(os.getpid())}"
+        self._owner = own_name()
 
     async def run(self) -> None:
         with self._server.wakeups.subscribe(TOPIC) as news:
             while True:
-                if await self._mine():
+                if await self._server.leases.take(self.NAME, self._owner, CURSOR_LEASE_SECONDS):
                     await self._read()
                 await news.wait(1.0)
-
-    async def _mine(self) -> bool:
-        """Whether this process tells the news now; a holder of this machine that is dead is not waited for."""
-        holder = await self._server.leases.owner(self.NAME)
-        if holder.startswith(f"{machine()}:") and holder != self._owner and not worker_lives(holder):
-            await self._server.leases.drop(self.NAME, holder)
-        return await self._server.leases.take(self.NAME, self._owner, CURSOR_LEASE_SECONDS)
 
     async def _read(self) -> None:
         seq = await self._server.leases.position(self.NAME)
@@ -216,5 +209,3 @@ class NewsReader:
             await self._server.hooks.notify("on_event", seconds=LISTENER_SECONDS, server=self._server, event=event)
             await self._server.leases.move(self.NAME, number)
         await self._server.leases.move(self.NAME, reader.seq)
-
-

@@ -111,5 +111,3 @@ def _done(done: bool, otherwise: str) -> HTTPResponse:
     if not done:
         raise Conflict(otherwise)
     return json({"message": "Done."})
-
-

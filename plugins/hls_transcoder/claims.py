@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from .models import Claim
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from mediaserver.contracts import Database
 
 LEASE_SECONDS = 20.0
@@ -29,12 +31,6 @@ class Claims:
                 return claim
         return None
 
-    async def others(self, plan_id: int) -> int:
-        rows = await self._db.fetch(
-            "SELECT count(*) AS held FROM hls_claim WHERE plan_id = ? AND lease_until >= {now}", plan_id
-        )
-        return int(rows[0]["held"])
-
     async def _try(self, plan_id: int, start: int, worker: str) -> Claim | None:
         rows = await self._db.fetch(
             "INSERT INTO hls_claim (plan_id, start, worker, lease_until, fence) VALUES (?, ?, ?, {now} + ?, 1) "
@@ -55,9 +51,8 @@ class Claims:
     async def release(self, claim: Claim) -> None:
         await self._db.fetch("DELETE FROM hls_claim WHERE id = ? AND fence = ?", claim.id, claim.fence)
 
-    async def release_worker(self, worker: str) -> None:
-        """What a worker that is gone held is free."""
-        await self._db.fetch("DELETE FROM hls_claim WHERE worker = ?", worker)
-
-    async def holders(self) -> set[str]:
-        return {row["worker"] for row in await self._db.fetch("SELECT DISTINCT worker FROM hls_claim")}
+    async def release_gone(self, is_gone: Callable[[str], bool]) -> None:
+        """What workers held that are gone is free at once."""
+        for row in await self._db.fetch("SELECT DISTINCT worker FROM hls_claim"):
+            if is_gone(row["worker"]):
+                await self._db.fetch("DELETE FROM hls_claim WHERE worker = ?", row["worker"])

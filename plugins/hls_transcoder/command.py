@@ -16,15 +16,26 @@ from mediaserver.contracts import AudioTrack, MediaInfo, Rung
 from .ladder import level, picture_size
 from .plan import Grid
 
-__all__ = ["AudioSpan", "Run", "audio_span", "default_audio", "poster_arguments", "segment_name", "segments_arguments"]
+__all__ = [
+    "AudioSpan",
+    "Run",
+    "audio_span",
+    "default_audio",
+    "notes",
+    "poster_arguments",
+    "segment_name",
+    "segments_arguments",
+]
 
 SAMPLE_RATE = 48_000  # Hz
 PACKET = 1024  # samples of an AAC-LC packet
 PREROLL = 4  # packets encoded before the first kept one, until the encoder's window has settled
 AFTER = 3  # packets read beyond the last kept one: the encoder looks ahead
-# Frames by which libx264's first DTS stands before its PTS (B-frames with pyramid, preset veryfast; measured on 5.1.9,
-# 8.1.2 and 9.0.2, ENCODING.md): the segment muxer cuts at the DTS, so the audio border has to use the same rule.
+# Frames by which libx264's first DTS stands before its PTS: two with B-frames in a pyramid, which we ask for at every
+# preset (ultrafast has none by itself). Measured on 5.1.9, 8.1.2 and 9.0.2 (ENCODING.md); the segment muxer cuts at the
+# DTS, so the audio border has to use the same rule.
 ENCODER_DELAY = 2
+B_FRAMES = {"bf": 3, "b-pyramid": "normal"}
 OFFSET_SECONDS = 10  # every timestamp stands this much later, so that no DTS is negative
 SEEK_MARGIN = Fraction(1, 2)  # seconds before the first frame wanted; the seek lands on the key frame before that
 STREAM_MARGIN = Fraction(3)  # where there is no index the seek may land on the key frame after: 2 s apart in broadcasts
@@ -87,6 +98,13 @@ def _border(grid: Grid, frame: int) -> int:
 
 def default_audio(info: MediaInfo) -> AudioTrack | None:
     return next((track for track in info.audio if track.default), info.audio[0] if info.audio else None)
+
+
+def notes(info: MediaInfo, *, tonemap: bool) -> tuple[str, ...]:
+    """What a viewer will notice and an administrator can cure, in sentences."""
+    if info.video.transfer in HDR_TRANSFERS and not tonemap:
+        return ("The colours of this HDR film look pale: this ffmpeg cannot convert them; install one with zscale.",)
+    return ()
 
 
 def segment_name(rung: Rung, number: int) -> str:
@@ -199,6 +217,7 @@ def _video(run: Run, rung: Rung) -> dict[str, Any]:
         "sc_threshold": 0,
         "flags": "+cgop",
         "forced-idr": 1,
+        **B_FRAMES,
         "threads:v": 1,
         "map_metadata": -1,
         "map_chapters": -1,

@@ -85,6 +85,7 @@ class Encoding:
         if not open_chunks:
             await self._complete(job, film)
             return
+        await self._shop.claims.release_gone(self._shop.jobs.is_gone)
         claim = await self._shop.claims.take(film.plan.id, open_chunks, job.worker)
         if claim is None:
             return

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tortoise import fields
 from tortoise.models import Model
 
-from mediaserver.models import Video
+if TYPE_CHECKING:
+    from mediaserver.models import Video  # at run time Tortoise would take it for a table of this plugin
 
 
 class PlanState(StrEnum):

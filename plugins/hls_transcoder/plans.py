@@ -23,7 +23,9 @@ ENCODE, CELL, POSTER = "hls.encode", "hls.cell", "hls.poster"
 
 
 class Plans:
-    def __init__(self, config: Config, db: Database, storage: Storage, tools: MediaTools, changes: Changes, jobs: Jobs) -> None:
+    def __init__(
+        self, config: Config, db: Database, storage: Storage, tools: MediaTools, changes: Changes, jobs: Jobs
+    ) -> None:
         self._config = config
         self._db = db
         self._storage = storage

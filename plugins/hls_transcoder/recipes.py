@@ -1,4 +1,4 @@
-"""What a plan is made of: the grid, the rungs and how they are encoded. Two equal recipes give interchangeable cells."""
+"""What a plan is made of: grid, rungs, encoding. Two equal recipes give interchangeable cells."""
 
 from __future__ import annotations
 
@@ -60,6 +60,13 @@ class Recipe:
 
 
 def recipe(
-    info: MediaInfo, *, resolutions: Sequence[str], segment_seconds: float, chunk: int, preset: str, crf: int, build: str
+    info: MediaInfo,
+    *,
+    resolutions: Sequence[str],
+    segment_seconds: float,
+    chunk: int,
+    preset: str,
+    crf: int,
+    build: str,
 ) -> Recipe:
     return Recipe(plan(info, segment_seconds), ladder(info, resolutions), preset, crf, build, chunk)

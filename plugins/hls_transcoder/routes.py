@@ -63,7 +63,9 @@ def register(registry: RouteRegistry) -> None:
 
 def absolute(request: Request, path: str) -> str:
     server = request.app.ctx.server.settings.server
-    base = server.public_url.rstrip("/") if server.public_url else f"{request.scheme}://{request.host}{server.base_path}"
+    base = (
+        server.public_url.rstrip("/") if server.public_url else f"{request.scheme}://{request.host}{server.base_path}"
+    )
     return base + quote(path)
 
 

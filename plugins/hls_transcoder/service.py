@@ -13,6 +13,7 @@ from mediaserver.errors import MediaServerError, NotFound
 from mediaserver.models import JobRecord, Video
 
 from .claims import Claims
+from .collecting import EVERY_SECONDS, Collector
 from .jobs import Encoding, Workshop
 from .models import Plan, PlanState
 from .pausing import Pausing
@@ -82,6 +83,7 @@ def register(registry: Registry) -> None:
     registry.job(ENCODE, encoding.encode, shared=True)
     registry.job(CELL, encoding.cell, queue="interactive", attempts=1, kept=False)
     registry.job(POSTER, encoding.poster)
+    registry.timer("hls.collect", EVERY_SECONDS, Collector(storage, clock).collect)
     registry.command(transcode_command())
 
 
@@ -125,4 +127,3 @@ async def plan_new(server: Server, video_id: int) -> None:
         await server.services.get(Transcoding).plan(video_id)
     except NotFound:
         log.info("a video was gone before it was planned", video=video_id)
-

@@ -13,6 +13,7 @@ from mediaserver.errors import Conflict, NotFound, NotYet, Unavailable
 from mediaserver.models import JobRecord, JobState, Title, TitleKind, TitleVideo, Video
 
 from .cells import Cells
+from .collecting import Usage
 from .models import Plan, PlanState
 from .plans import CELL
 from .recipes import Recipe
@@ -50,7 +51,14 @@ class HlsStreaming:
     """Implements `mediaserver.contracts.Streaming`."""
 
     def __init__(
-        self, server: Server, plans: Plans, storage: Storage, jobs: Jobs, grants: MediaGrants, wakeups: Wakeups, clock: Clock
+        self,
+        server: Server,
+        plans: Plans,
+        storage: Storage,
+        jobs: Jobs,
+        grants: MediaGrants,
+        wakeups: Wakeups,
+        clock: Clock,
     ) -> None:
         self._server = server
         self._plans = plans
@@ -59,6 +67,7 @@ class HlsStreaming:
         self._grants = grants
         self._wakeups = wakeups
         self._clock = clock
+        self._usage = Usage(storage)
         self._readings: dict[tuple[int, int], Reading] = {}
         self._ahead: set[asyncio.Task[None]] = set()
 
@@ -97,6 +106,7 @@ class HlsStreaming:
         match = NAME.fullmatch(name)
         if match is None:
             raise NotFound("There is nothing here.")
+        self._usage.note(grant.video_id, grant.plan_id)
         rung, playlist, number = match.groups()
         if rung is not None and rung not in grant.rungs:
             raise NotFound(f"This film has no {rung}; it has {', '.join(grant.rungs)}.")
@@ -120,7 +130,7 @@ class HlsStreaming:
         return path
 
     async def _wait(self, plan: Plan, path: Path, rung: str, number: int) -> Path:
-        """Ask for a cell and hold the request until it is there. Raises NotYet after 8 s, Unavailable where it fails."""
+        """Ask for a cell and hold the request until it is there. Raises NotYet after 8 s, or Unavailable."""
         key = cell_key(plan.id, rung, number)
         loop = asyncio.get_running_loop()
         end = loop.time() + HOLD_SECONDS
@@ -156,7 +166,8 @@ class HlsStreaming:
         prefix = cell_key(plan_id, rung, 0).rpartition(":")[0]
         running = await JobRecord.filter(kind=CELL, state=JobState.RUNNING, key__startswith=f"{prefix}:")
         return any(
-            int(job.args["number"]) <= number < int(job.args["number"]) + int(job.args.get("count", 1)) for job in running
+            int(job.args["number"]) <= number < int(job.args["number"]) + int(job.args.get("count", 1))
+            for job in running
         )
 
     # ---- ahead of the reader -------------------------------------------------------------------------------

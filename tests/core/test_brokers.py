@@ -158,7 +158,7 @@ async def enqueue(queue: Queue, record_id: int, fence: int = 0, **options: Any) 
 
 async def until(check: Callable[[], Awaitable[bool]]) -> None:
     async with asyncio.timeout(30):
-        while not await check():  # noqa: ASYNC110  (another process decides)
+        while not await check():
             await asyncio.sleep(0.01)
 
 

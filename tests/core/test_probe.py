@@ -161,9 +161,8 @@ def folder_named_like_a_film(folder):
 
 
 def hls(folder):
-    return written(
-        "hls.mp4", f"#EXTM3U\n#EXT-X-TARGETDURATION:4\n#EXTINF:4,\nfile://{private()}\n#EXT-X-ENDLIST\n".encode()
-    )(folder)
+    text = f"#EXTM3U\n#EXT-X-TARGETDURATION:4\n#EXTINF:4,\nfile://{private()}\n#EXT-X-ENDLIST\n"
+    return written("hls.mp4", text.encode())(folder)
 
 
 def concat(folder):
@@ -219,8 +218,17 @@ async def test_a_file_that_is_gone_is_refused(tools, tmp_path):
         await probe(tools, tmp_path / "gone.mp4")
 
 
-NAMES = [b"12:30 x.mp4", b"-i.mp4", b"concat:a.mp4", b"100%03d.mp4", b"a|b.mp4", b"?#x.mp4", b"new\nline.mp4", b"\xff.mp4",
-         b"quo'te\"$(touch pwned).mp4"]  # fmt: skip
+NAMES = [
+    b"12:30 x.mp4",
+    b"-i.mp4",
+    b"concat:a.mp4",
+    b"100%03d.mp4",
+    b"a|b.mp4",
+    b"?#x.mp4",
+    b"new\nline.mp4",
+    b"\xff.mp4",
+    b"quo'te\"$(touch pwned).mp4",
+]
 
 
 @pytest.mark.parametrize("name", NAMES)

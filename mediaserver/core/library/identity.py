@@ -77,7 +77,9 @@ class Identity:
         own: str | None = None
         for video in await Video.filter(fingerprint=mark).order_by("id"):
             other = await self._readable(video, path)
-            if (other is None and video.full_hash is None) or (other and await asyncio.to_thread(_same_file, other, path)):
+            if (other is None and video.full_hash is None) or (
+                other and await asyncio.to_thread(_same_file, other, path)
+            ):
                 return video
             own = own or await asyncio.to_thread(full_hash, path)
             if own == await self._full_hash(video, other):

@@ -20,11 +20,40 @@ __all__ = ["IGNORE_FILE", "NO_RULES", "VIDEO_EXTENSIONS", "Rules", "is_candidate
 IGNORE_FILE = ".ignore"
 LONGEST_IGNORE_FILE = 65536  # bytes
 VIDEO_EXTENSIONS = frozenset(
-    "mp4 m4v mov qt mkv webm ts m2ts mts m2t mpg mpeg mpe mpv m2v vob avi divx flv f4v ogv ogm wmv asf 3gp 3g2 mxf".split()
+    [
+        "mp4",
+        "m4v",
+        "mov",
+        "qt",
+        "mkv",
+        "webm",
+        "ts",
+        "m2ts",
+        "mts",
+        "m2t",
+        "mpg",
+        "mpeg",
+        "mpe",
+        "mpv",
+        "m2v",
+        "vob",
+        "avi",
+        "divx",
+        "flv",
+        "f4v",
+        "ogv",
+        "ogm",
+        "wmv",
+        "asf",
+        "3gp",
+        "3g2",
+        "mxf",
+    ]
 )
-POINTERS = frozenset("m3u8 m3u strm sdp ffconcat mpd pls".split())
+POINTERS = frozenset(["m3u8", "m3u", "strm", "sdp", "ffconcat", "mpd", "pls"])
 UNFINISHED = re.compile(
-    r"\.(?:part|partial|crdownload|tmp|temp|download|!qb|!ut|aria2|filepart|opdownload)$|~$|^~syncthing~|\.syncthing\.", re.I
+    r"\.(?:part|partial|crdownload|tmp|temp|download|!qb|!ut|aria2|filepart|opdownload)$|~$|^~syncthing~|\.syncthing\.",
+    re.IGNORECASE,
 )
 NAS_FOLDERS = frozenset(
     name.casefold()

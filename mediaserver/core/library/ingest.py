@@ -42,6 +42,7 @@ class Ingest:
         db: Database,
         changes: Changes,
         records: Records,
+        *,
         clock: Clock,
         prober: Prober,
         describe: Describe,

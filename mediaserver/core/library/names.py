@@ -11,27 +11,45 @@ __all__ = ["Named", "from_path", "slugify"]
 
 LONGEST = 500  # characters of a title
 EXTRA_FOLDERS = frozenset(
-    "behind the scenes,deleted scenes,interviews,scenes,samples,shorts,featurettes,clips,other,extras,trailers".split(",")
+    [
+        "behind the scenes",
+        "deleted scenes",
+        "interviews",
+        "scenes",
+        "samples",
+        "shorts",
+        "featurettes",
+        "clips",
+        "other",
+        "extras",
+        "trailers",
+    ]
 )
 EXTRA_SUFFIX = re.compile(
-    r"[-_. ](?:trailer|sample|scene|clip|interview|behindthescenes|deleted|deletedscene|featurette|short|other|extra)$", re.I
+    r"[-_. ](?:trailer|sample|scene|clip|interview|behindthescenes|deleted|deletedscene|featurette|short|other|extra)$",
+    re.IGNORECASE,
 )
-IDS = re.compile(r"[\[{(]\s*(?:(?:imdb|tmdb|tvdb|anidb)(?:id)?[-=]|edition-)[^\]})]*[\]})]", re.I)
-EDITION = re.compile(r"\{edition-([^}]*)\}", re.I)
+IDS = re.compile(r"[\[{(]\s*(?:(?:imdb|tmdb|tvdb|anidb)(?:id)?[-=]|edition-)[^\]})]*[\]})]", re.IGNORECASE)
+EDITION = re.compile(r"\{edition-([^}]*)\}", re.IGNORECASE)
 YEAR = re.compile(r"^(?P<title>.*?\S)[ ._]*[(\[](?P<year>(?:18|19|20|21)\d\d)[)\]][ ._]*(?P<rest>.*)$")
-PART = re.compile(r"^(?P<title>.*?\S)[ ._-]*(?:\b|(?<=[ ._-]))(?:cd|dvd|part|pt|disc|disk)[ ._-]?(?P<number>\d{1,2})$", re.I)
-SEASON_EPISODE = re.compile(
-    r"(?:^|[^a-z0-9])s(?P<season>\d{1,4})[ ._-]?e(?P<episode>\d{1,4})(?:(?:-?e|-)(?P<last>\d{1,4})(?![a-z0-9]))*(?![a-z0-9])", re.I
+PART = re.compile(
+    r"^(?P<title>.*?\S)[ ._-]*(?:\b|(?<=[ ._-]))(?:cd|dvd|part|pt|disc|disk)[ ._-]?(?P<number>\d{1,2})$", re.IGNORECASE
 )
-CROSS = re.compile(r"(?:^|[^a-z0-9])(?P<season>\d{1,2})x(?P<episode>\d{2,3})(?![a-z0-9])", re.I)
+SEASON_EPISODE = re.compile(
+    r"(?:^|[^a-z0-9])s(?P<season>\d{1,4})[ ._-]?e(?P<episode>\d{1,4})(?:(?:-?e|-)(?P<last>\d{1,4})(?![a-z0-9]))*(?![a-z0-9])",
+    re.IGNORECASE,
+)
+CROSS = re.compile(r"(?:^|[^a-z0-9])(?P<season>\d{1,2})x(?P<episode>\d{2,3})(?![a-z0-9])", re.IGNORECASE)
 DATED = re.compile(r"(?:^|[^0-9])(?P<y>(?:19|20)\d\d)[-._](?P<m>0[1-9]|1[0-2])[-._](?P<d>0[1-9]|[12]\d|3[01])(?![0-9])")
-SEASON_FOLDER = re.compile(r"^(?:season|series|staffel|saison|temporada|s)[ ._-]?(?P<season>\d{1,4})$", re.I)
+SEASON_FOLDER = re.compile(r"^(?:season|series|staffel|saison|temporada|s)[ ._-]?(?P<season>\d{1,4})$", re.IGNORECASE)
 SPECIALS = frozenset({"specials", "special"})
-IN_SEASON = re.compile(r"^(?:e|ep|episode|folge)?[ ._-]?(?P<episode>\d{1,3})(?![0-9p])(?:[ ._-]+(?P<title>.*))?$", re.I)
+IN_SEASON = re.compile(
+    r"^(?:e|ep|episode|folge)?[ ._-]?(?P<episode>\d{1,3})(?![0-9p])(?:[ ._-]+(?P<title>.*))?$", re.IGNORECASE
+)
 RELEASE = re.compile(
     r"[ ._\[(-](?:480[pi]|576[pi]|720p|1080[pi]|2160p|4k|uhd|x26[45]|h[. ]?26[45]|hevc|xvid|divx|blu-?ray|b[dr]rip|"
     r"web-?(?:dl|rip)|hdtv|dvdrip|hdr|remux|proper|repack)(?![a-z0-9])",
-    re.I,
+    re.IGNORECASE,
 )
 
 
@@ -61,10 +79,18 @@ def _extra(stem: str, folders: list[str], suffix: re.Match[str] | None) -> Named
     """An extra belongs to the film of its folder, or to the one its own name begins with."""
     label = stem[: suffix.start()] if suffix else stem
     kind = suffix[0][1:].lower() if suffix else ""
-    named = _plain(folders[-1]) if folders and YEAR.match(_plain(folders[-1])) else label if suffix else _plain((folders or [label])[-1])
+    named = (
+        _plain(folders[-1])
+        if folders and YEAR.match(_plain(folders[-1]))
+        else label
+        if suffix
+        else _plain((folders or [label])[-1])
+    )
     title, year = _title_and_year(named)
     shown = _tidy(f"{_spaced(label)} {kind}" if kind and label != named else kind or _spaced(label))
-    return Named(Metadata(title=title, kind="movie", year=year, role="extra", label=shown[:200], position=0), "/".join(folders))
+    return Named(
+        Metadata(title=title, kind="movie", year=year, role="extra", label=shown[:200], position=0), "/".join(folders)
+    )
 
 
 def _movie(stem: str, folders: list[str]) -> Metadata:
@@ -100,7 +126,9 @@ def _episode(stem: str, folders: list[str]) -> Metadata | None:
     else:
         return None
     before = _spaced(stem[: found.start()]) if found.start() else ""
-    series = above[-1] if above and (season_folder is not None or not before) else before or (above[-1] if above else "")
+    series = (
+        above[-1] if above and (season_folder is not None or not before) else before or (above[-1] if above else "")
+    )
     name, year = _title_and_year(series or "Unknown series")
     title = _tidy(_spaced(RELEASE.split(rest)[0]).strip(" -_.")) or f"Episode {episode}"
     return Metadata(

@@ -6,14 +6,12 @@ import errno
 import logging
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from watchdog.events import (
-    DirAttribEvent,
     DirCreatedEvent,
     DirDeletedEvent,
     DirMovedEvent,
-    FileAttribEvent,
     FileClosedEvent,
     FileCreatedEvent,
     FileDeletedEvent,
@@ -30,10 +28,25 @@ if TYPE_CHECKING:
 
 __all__ = ["SILENT", "Observing", "event_path", "file_system", "kernel_watches"]
 
-SILENT = ("nfs", "cifs", "smb", "9p", "ceph", "glusterfs", "afs", "fuse", "vboxsf", "prl_fs", "drvfs", "virtiofs", "davfs")
+SILENT = (
+    "nfs",
+    "cifs",
+    "smb",
+    "9p",
+    "ceph",
+    "glusterfs",
+    "afs",
+    "fuse",
+    "vboxsf",
+    "prl_fs",
+    "drvfs",
+    "virtiofs",
+    "davfs",
+)
+# Modes and times (attrib) come only together with every single write, which is too many: a scan finds those.
 WANTED = [
-    FileClosedEvent, FileCreatedEvent, FileMovedEvent, FileDeletedEvent, FileAttribEvent,
-    DirCreatedEvent, DirMovedEvent, DirDeletedEvent, DirAttribEvent,
+    FileClosedEvent, FileCreatedEvent, FileMovedEvent, FileDeletedEvent,
+    DirCreatedEvent, DirMovedEvent, DirDeletedEvent,
 ]  # fmt: skip
 
 
@@ -93,7 +106,7 @@ class _Warnings(logging.Handler):
 
 
 def _observer() -> BaseObserver | None:
-    """watchdog takes its inotify instance in the constructor; None where none is left."""
+    """Watchdog takes its inotify instance in the constructor; None where none is left."""
     try:
         return Observer()
     except OSError:
@@ -130,5 +143,5 @@ def _read(path: Path) -> str:
         return ""
 
 
-def event_path(raw: bytes | str) -> Path:
+def event_path(raw: Any) -> Path:
     return Path(os.fsdecode(raw))

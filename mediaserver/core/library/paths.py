@@ -17,7 +17,9 @@ BASE = 0xF700
 
 def to_text(path: str | Path) -> str:
     text = os.fspath(path)
-    return text if text.isascii() else ODD.sub(lambda odd: "".join(chr(BASE + byte) for byte in os.fsencode(odd[0])), text)
+    return (
+        text if text.isascii() else ODD.sub(lambda odd: "".join(chr(BASE + byte) for byte in os.fsencode(odd[0])), text)
+    )
 
 
 def to_path(text: str) -> str:

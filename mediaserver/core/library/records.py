@@ -140,13 +140,17 @@ class Records:
         """The file at this path has other content; which video it was is kept until the new one is known."""
         async with self._turn() as tx:
             state = LocationState.REFUSED if entry.refused else LocationState.SETTLING
-            await Location.filter(id=known.id).using_db(tx).update(
-                file_id=entry.file_id,
-                size=entry.size,
-                mtime_ns=entry.mtime_ns,
-                state=state,
-                reason=entry.refused or NEW,
-                seen_at=self._clock.now(),
+            await (
+                Location.filter(id=known.id)
+                .using_db(tx)
+                .update(
+                    file_id=entry.file_id,
+                    size=entry.size,
+                    mtime_ns=entry.mtime_ns,
+                    state=state,
+                    reason=entry.refused or NEW,
+                    seen_at=self._clock.now(),
+                )
             )
             await self._changes.record(LocationChanged(known.id, state.value), tx)
             await self.settle_online(tx, [known.video_id])
@@ -167,8 +171,10 @@ class Records:
             state = LocationState.SETTLING if known.video_id is None else LocationState.DUPLICATE
         async with self._turn() as tx:
             await Location.filter(key=paths.key(root, path)).exclude(id=known.id).using_db(tx).delete()
-            await Location.filter(id=known.id).using_db(tx).update(
-                root=root, path=path, key=paths.key(root, path), state=state, seen_at=self._clock.now()
+            await (
+                Location.filter(id=known.id)
+                .using_db(tx)
+                .update(root=root, path=path, key=paths.key(root, path), state=state, seen_at=self._clock.now())
             )
             await self._changes.record(LocationChanged(known.id, state.value), tx)
             await self.settle_online(tx, [known.video_id])
@@ -185,8 +191,10 @@ class Records:
         for part in _chunks(rows, TOLD):
             async with self._turn() as tx:
                 ids = [row.id for row in part]
-                await Location.filter(id__in=ids).using_db(tx).update(
-                    state=state, reason=reason, seen_at=self._clock.now()
+                await (
+                    Location.filter(id__in=ids)
+                    .using_db(tx)
+                    .update(state=state, reason=reason, seen_at=self._clock.now())
                 )
                 for row in part:
                     await self._changes.record(LocationChanged(row.id, state.value), tx)

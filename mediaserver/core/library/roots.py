@@ -116,13 +116,16 @@ class Roots:
         root.mode, root.reason = self._mode(root)
 
     def check_watches(self, folders: dict[Path, set[str]]) -> None:
-        """watchdog passes over folders it gets no inotify watch for: fewer watches than folders means polling."""
+        """Watchdog passes over folders it gets no inotify watch for: fewer watches than folders means polling."""
         hearing = [root for root in self if root.hears]
         watches = kernel_watches()
         if not hearing or watches is None or watches >= sum(len(folders.get(root.path, ())) for root in hearing):
             return
         for root in hearing:
-            root.mode, root.reason = "polling", "there are more folders than inotify watches (fs.inotify.max_user_watches)"
+            root.mode, root.reason = (
+                "polling",
+                "there are more folders than inotify watches (fs.inotify.max_user_watches)",
+            )
             root.scan_at = min(root.scan_at, time.monotonic() + POLL)
 
     def _mode(self, root: WatchedRoot) -> tuple[str, str]:

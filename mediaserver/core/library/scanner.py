@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 from mediaserver.core.library import names, paths
 from mediaserver.core.library.identity import still_there
-from mediaserver.core.library.records import Known, Records
 from mediaserver.core.library.settle import Pending
 from mediaserver.core.library.titles import Titles
 from mediaserver.core.library.walk import Entry, Listing, Walker
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
 
     from mediaserver.contracts import Changes
     from mediaserver.core.db import Database
+    from mediaserver.core.library.records import Known, Records
     from mediaserver.core.library.settings import LibrarySettings
 
 __all__ = ["Scanned", "Scanner"]
@@ -65,6 +65,7 @@ class Scanner:
         db: Database,
         changes: Changes,
         records: Records,
+        *,
         pending: Callable[[Pending], None],
         between: Callable[[], Awaitable[None]],
     ) -> None:
@@ -217,7 +218,9 @@ class Scanner:
         """Their disk is connected again."""
         films = [known for known in back if known.video_id is not None]
         others = [known for known in back if known.video_id is None]
-        await self._records.set_state(films, LocationState.DUPLICATE, "The same video is in the library more than once.")
+        await self._records.set_state(
+            films, LocationState.DUPLICATE, "The same video is in the library more than once."
+        )
         await self._records.set_state(others, LocationState.SETTLING, "Waiting until it is looked at again.")
         for known in others:
             self._wait(scan.text, Entry(known.path, known.file_id, known.size, known.mtime_ns))
@@ -228,7 +231,9 @@ class Scanner:
         out_of_sight = [known for known in hidden if known.state not in (LocationState.OFFLINE, LocationState.REFUSED)]
         await self._records.set_state(out_of_sight, LocationState.OFFLINE, UNREADABLE)
         unseen = {known.id for known in hidden}
-        gone = [known for known in scan.known.values() if known.id not in unseen and known.state != LocationState.OFFLINE]
+        gone = [
+            known for known in scan.known.values() if known.id not in unseen and known.state != LocationState.OFFLINE
+        ]
         now = await self._records.current(known.id for known in gone)
         gone = [known for known in gone if known.id in now and now[known.id].path == known.path]
         if not gone:

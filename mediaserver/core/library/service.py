@@ -12,6 +12,7 @@ from mediaserver.contracts import Page, Reason
 from mediaserver.core.library import paths
 from mediaserver.core.library.ignore import NO_RULES, Rules, unwanted_file, unwanted_folder
 from mediaserver.core.library.mailbox import TOPIC, ScanRequests
+from mediaserver.core.library.walk import file_id
 from mediaserver.models import Location, LocationState, TitleVideo
 
 if TYPE_CHECKING:
@@ -42,12 +43,12 @@ class LibraryService:
         self._requests = ScanRequests(run_folder)
 
     async def scan(self, path: Path | None = None) -> None:
-        asked = paths.to_text(os.path.abspath(path)) if path else ""  # noqa: PTH100 - no link is resolved
+        asked = paths.to_text(_whole(path)) if path else ""
         await asyncio.to_thread(self._requests.ask, asked)
         self._wakeups.notify(TOPIC)
 
     async def why(self, path: Path) -> Reason:
-        whole = Path(os.path.abspath(path))  # noqa: PTH100
+        whole = _whole(path)
         root, inside = self._place(whole)
         if root is None:
             folders = ", ".join(paths.shown(folder) for folder in self._settings.roots)
@@ -70,7 +71,7 @@ class LibraryService:
         rows.sort(key=lambda row: row.state is not LocationState.READY)
         for row in rows:
             path = paths.absolute(row.root, row.path)
-            if await asyncio.to_thread(_readable, path, row.size, row.mtime_ns):
+            if await asyncio.to_thread(_readable, path, row):
                 return path
         return None
 
@@ -91,6 +92,11 @@ class LibraryService:
         return {link.video_id: link.title_id for link in links}
 
 
+def _whole(path: Path) -> Path:
+    """Absolute; no link is resolved."""
+    return Path(os.path.abspath(path))  # noqa: PTH100
+
+
 def _told(location: Location, title_id: int | None) -> Reason:
     path = paths.shown(paths.absolute(location.root, location.path))
     return Reason(path, location.state.value, location.reason or SENTENCES[location.state], title_id)
@@ -99,7 +105,9 @@ def _told(location: Location, title_id: int | None) -> Reason:
 def _unrecorded(root: Path, inside: str, path: Path) -> tuple[str, str]:
     """Why the database knows nothing of a path in the library."""
     if not inside:
-        return ("folder", "This is a library folder.") if path.is_dir() else ("offline", "This library folder is missing.")
+        return (
+            ("folder", "This is a library folder.") if path.is_dir() else ("offline", "This library folder is missing.")
+        )
     ignored = _ignored(root, inside, path)
     if ignored:
         return IGNORED, ignored
@@ -129,7 +137,8 @@ def _ignored(root: Path, inside: str, path: Path) -> str | None:
     return (unwanted_folder(name) if is_folder else unwanted_file(name)) or rules.refusal(inside, folder=is_folder)
 
 
-def _readable(path: Path, size: int, mtime_ns: int) -> bool:
+def _readable(path: Path, row: Location) -> bool:
+    """The recorded file: a mere `touch` leaves it the same, another file of the same length is not."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError:
@@ -138,4 +147,5 @@ def _readable(path: Path, size: int, mtime_ns: int) -> bool:
         found = os.fstat(descriptor)
     finally:
         os.close(descriptor)
-    return stat.S_ISREG(found.st_mode) and (found.st_size, found.st_mtime_ns) == (size, mtime_ns)
+    same = found.st_mtime_ns == row.mtime_ns or file_id(found) == row.file_id
+    return stat.S_ISREG(found.st_mode) and found.st_size == row.size and same

@@ -87,7 +87,10 @@ class Titles:
 
     async def _link(self, tx: Any, title: Title, video: Video, role: str, label: str, position: int) -> None:
         _, made = await TitleVideo.get_or_create(
-            {"role": role, "label": label[:200], "position": position}, using_db=tx, title_id=title.id, video_id=video.id
+            {"role": role, "label": label[:200], "position": position},
+            using_db=tx,
+            title_id=title.id,
+            video_id=video.id,
         )
         others = made and await TitleVideo.filter(title_id=title.id).using_db(tx).count() > 1
         if others:

@@ -93,11 +93,18 @@ class Walker:
                 return None
             if os.path.islink(path) and self._refused_link(path, current):  # noqa: PTH114
                 return None
-            current = _Folder(path, below, current.rules.enter(path, below), (*current.above, *_identities(current.path)))
+            current = _Folder(
+                path, below, current.rules.enter(path, below), (*current.above, *_identities(current.path))
+            )
         return None if current.rules.leaves_all_out else current
 
     def _judge(
-        self, item: os.DirEntry[str], folder: _Folder, entries: list[Entry], todo: list[_Folder], below: Callable[[str], bool]
+        self,
+        item: os.DirEntry[str],
+        folder: _Folder,
+        entries: list[Entry],
+        todo: list[_Folder],
+        below: Callable[[str], bool],
     ) -> None:
         if _is_folder(item):
             self._judge_folder(item, folder, entries, todo, below)
@@ -107,7 +114,12 @@ class Walker:
                 self._judge_file(item, path, folder, entries)
 
     def _judge_folder(
-        self, item: os.DirEntry[str], folder: _Folder, entries: list[Entry], todo: list[_Folder], below: Callable[[str], bool]
+        self,
+        item: os.DirEntry[str],
+        folder: _Folder,
+        entries: list[Entry],
+        todo: list[_Folder],
+        below: Callable[[str], bool],
     ) -> None:
         path = _below(folder, item.name)
         if unwanted_folder(item.name) or item.path in self._others or folder.rules.refusal(path, folder=True):

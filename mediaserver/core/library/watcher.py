@@ -1,12 +1,12 @@
 """The watcher: hints make folders dirty, scans find the truth, complete files are taken in. Nothing is remembered here
-that a kill would lose: what waits is found again by the scan at the next start."""
+that a kill would lose: what waits is found again by the scan at the next start.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import heapq
-import os
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,8 +18,9 @@ from mediaserver.core.library import paths
 from mediaserver.core.library.ignore import IGNORE_FILE
 from mediaserver.core.library.ingest import Describe, Ingest, NotComplete, Prober
 from mediaserver.core.library.mailbox import TOPIC, ScanRequests, write_status
+from mediaserver.core.library.observing import event_path
 from mediaserver.core.library.records import Records
-from mediaserver.core.library.roots import WatchedRoot, Roots
+from mediaserver.core.library.roots import Roots, WatchedRoot
 from mediaserver.core.library.scanner import Scanner
 from mediaserver.core.library.settle import Look, Pending, Settler, Verdict
 from mediaserver.models import Location, LocationState
@@ -47,6 +48,7 @@ class LibraryWatcher:
         settings: LibrarySettings,
         db: Database,
         changes: Changes,
+        *,
         prober: Prober,
         describe: Describe,
         wakeups: Wakeups,
@@ -60,8 +62,18 @@ class LibraryWatcher:
         self._log = structlog.get_logger("library")
         self._records = Records(db, changes, clock)
         self._settler = Settler(settings.settle_seconds, self._settled, self._tell)
-        self._scanner = Scanner(settings, db, changes, self._records, self._settler.add, self._look_at_dirty)
-        self._ingest = Ingest(db, changes, self._records, clock, prober, describe, settings.settle_seconds)
+        self._scanner = Scanner(
+            settings, db, changes, self._records, pending=self._settler.add, between=self._look_at_dirty
+        )
+        self._ingest = Ingest(
+            db,
+            changes,
+            self._records,
+            clock=clock,
+            prober=prober,
+            describe=describe,
+            settle_seconds=settings.settle_seconds,
+        )
         self._roots = Roots(settings, clock, self._heard, self._trouble)
         self._requests = ScanRequests(run_folder)
         self._dirty: dict[tuple[Path, str], bool] = {}  # (root, folder): with all that is below
@@ -108,7 +120,7 @@ class LibraryWatcher:
 
     def _mark(self, event: FileSystemEvent) -> None:
         for raw in filter(None, (event.src_path, event.dest_path)):
-            path = Path(os.fsdecode(raw))
+            path = event_path(raw)
             root = self._roots.of(path)
             inside = paths.inside(root.path, path) if root else None
             if root is None or not inside:
@@ -181,7 +193,7 @@ class LibraryWatcher:
         """One folder's trouble must not end the watching of the others; the next scan tries again."""
         try:
             await work
-        except Exception:
+        except Exception:  # noqa: BLE001 - the watcher's edge
             self._log.exception("library: failed", what=what)
 
     # ---- complete files

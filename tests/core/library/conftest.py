@@ -1,18 +1,22 @@
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from library_house import CountingProber, Films, House, make_film
 
-from mediaserver.contracts import MediaInfo, Metadata
 from mediaserver.core.changes import ChangeLog
 from mediaserver.core.db import Database
 from mediaserver.core.library.service import LibraryService
 from mediaserver.core.library.settings import LibrarySettings
 from mediaserver.core.migrator import Upgrade
 from mediaserver.core.wakeups import Wakeups
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+    from mediaserver.contracts import MediaInfo, Metadata
 
 MODELS = {"core": "mediaserver.models"}
 

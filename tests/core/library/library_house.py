@@ -4,22 +4,25 @@ import asyncio
 import hashlib
 import os
 import subprocess
-from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mediaserver.contracts import MediaInfo, Metadata, VideoStream
-from mediaserver.core.changes import ChangeLog
 from mediaserver.core.clock import SystemClock
-from mediaserver.core.db import Database
 from mediaserver.core.library.probe import ProbeFailed
-from mediaserver.core.library.service import LibraryService
-from mediaserver.core.library.settings import LibrarySettings
 from mediaserver.core.library.watcher import LibraryWatcher
-from mediaserver.core.wakeups import Wakeups
 from mediaserver.models import Location, LocationState
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable
+
+    from mediaserver.core.changes import ChangeLog
+    from mediaserver.core.db import Database
+    from mediaserver.core.library.service import LibraryService
+    from mediaserver.core.library.settings import LibrarySettings
+    from mediaserver.core.wakeups import Wakeups
 
 CACHE = Path(__file__).parents[3] / ".cache" / "media"
 
@@ -42,7 +45,7 @@ class Films:
     real: bytes
 
     def bytes(self, mark: object, padding: int = 16) -> bytes:
-        note = hashlib.sha256(str(mark).encode()).digest()[:16] + bytes(padding)
+        note = hashlib.sha256(str(mark).encode("utf-8", "surrogateescape")).digest()[:16] + bytes(padding)
         return self.real + (len(note) + 8).to_bytes(4, "big") + b"free" + note
 
     def write(self, path: Path, mark: object = None, *, padding: int = 16) -> Path:
@@ -84,7 +87,14 @@ class House:
     async def watched(self, **settings: Any) -> AsyncIterator[LibraryWatcher]:
         chosen = replace(self.settings, **settings)
         watcher = LibraryWatcher(
-            chosen, self.db, self.changes, self.prober, self.describe, self.wakeups, SystemClock(), self.run_folder
+            chosen,
+            self.db,
+            self.changes,
+            prober=self.prober,
+            describe=self.describe,
+            wakeups=self.wakeups,
+            clock=SystemClock(),
+            run_folder=self.run_folder,
         )
         stop = asyncio.Event()
         running = asyncio.create_task(watcher.run(stop))

@@ -4,10 +4,18 @@ import asyncio
 import os
 import shutil
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from mediaserver.core.changes import Reader
+from mediaserver.core.library.mailbox import read_status
 from mediaserver.models import Location, Title, TitleVideo, Video
 
-from library_house import Films, House
+if TYPE_CHECKING:
+    from library_house import Films, House
+
+
+async def kinds(house: House) -> list[str]:
+    return [event.kind for _, event in await Reader(house.db, 0).read()]
 
 
 async def test_a_dropped_file_becomes_a_video_with_a_title(house: House, films: Films) -> None:
@@ -17,12 +25,417 @@ async def test_a_dropped_file_becomes_a_video_with_a_title(house: House, films: 
     title = await Title.get()
     assert (title.title, title.year, title.slug) == ("Heat", 1995, "heat-1995")
     assert await TitleVideo.filter(title_id=title.id).count() == 1
-    kinds = [event.kind for _, event in await _changes(house)]
-    assert kinds.count("video_probed") == 1
-    assert kinds.count("title_added") == 1
+    told = await kinds(house)
+    assert told.count("video_probed") == 1
+    assert told.count("title_added") == 1
 
 
-async def _changes(house: House) -> list[tuple[int, object]]:
-    from mediaserver.core.changes import Reader
+async def test_what_is_there_at_the_start_is_found(house: House, films: Films) -> None:
+    films.write(house.folder / "a" / "b" / "c.mkv")
+    films.write(house.folder / "d.mp4")
+    async with house.watched(watch="off"):
+        await house.settled({"a/b/c.mkv": "ready", "d.mp4": "ready"})
 
-    return await Reader(house.db, 0).read()
+
+async def test_a_renamed_file_is_the_same_video_and_is_not_probed_again(house: House, films: Films) -> None:
+    async with house.watched():
+        film = films.write(house.folder / "flim.mp4")
+        await house.settled({"flim.mp4": "ready"})
+        before = await Location.get()
+        film.rename(house.folder / "Film (2020).mp4")
+        await house.settled({"Film (2020).mp4": "ready"})
+        after = await Location.get()
+    assert (after.id, after.video_id) == (before.id, before.video_id)
+    assert len(house.prober.calls) == 1
+    assert [(title.title, title.year) for title in await Title.all()] == [("Film", 2020)]
+
+
+async def test_a_file_renamed_while_nobody_watched_is_the_same_video(house: House, films: Films) -> None:
+    film = films.write(house.folder / "one.mp4")
+    async with house.watched():
+        await house.settled({"one.mp4": "ready"})
+    (house.folder / "deep").mkdir()
+    film.rename(house.folder / "deep" / "two.mp4")
+    async with house.watched():
+        await house.settled({"deep/two.mp4": "ready"})
+    assert await Video.all().count() == 1
+    assert len(house.prober.calls) == 1
+
+
+async def test_a_change_of_case_is_a_rename(house: House, films: Films) -> None:
+    async with house.watched():
+        film = films.write(house.folder / "Film.mp4")
+        await house.settled({"Film.mp4": "ready"})
+        film.rename(house.folder / "film.MP4")
+        await house.settled({"film.MP4": "ready"})
+    assert await Video.all().count() == 1
+    assert len(house.prober.calls) == 1
+
+
+async def test_a_folder_that_is_renamed_keeps_its_videos(house: House, films: Films) -> None:
+    async with house.watched():
+        for number in range(3):
+            films.write(house.folder / "old" / "in" / f"{number}.mp4")
+        await house.ready(3)
+        (house.folder / "old").rename(house.folder / "new")
+        await house.settled({f"new/in/{number}.mp4": "ready" for number in range(3)})
+    assert await Video.all().count() == 3
+    assert len(house.prober.calls) == 3
+
+
+async def test_a_second_copy_is_a_second_location(house: House, films: Films) -> None:
+    async with house.watched():
+        film = films.write(house.folder / "film.mp4")
+        await house.settled({"film.mp4": "ready"})
+        shutil.copyfile(film, house.folder / "copy.mp4")
+        await house.settled({"film.mp4": "ready", "copy.mp4": "duplicate"})
+        reason = await house.service.why(house.folder / "copy.mp4")
+        assert reason.sentence == "The same video as film.mp4; only one of them is played."
+        assert reason.title_id is not None
+        film.unlink()
+        await house.settled({"copy.mp4": "ready"})
+    video = await Video.get()
+    assert video.online
+    assert video.full_hash
+    assert await house.service.source(video.id) == house.folder / "copy.mp4"
+
+
+async def test_copies_that_arrive_together_are_one_video(house: House, films: Films) -> None:
+    async with house.watched():
+        for number in range(6):
+            films.write(house.folder / f"{number}.mp4", "the same")
+        await house.until(lambda: _all_done(6))
+    assert await Video.all().count() == 1
+    assert await Location.filter(state="ready").count() == 1
+    assert await Location.filter(state="duplicate").count() == 5
+
+
+async def _all_done(count: int) -> bool:
+    return await Location.filter(state__in=["ready", "duplicate"]).count() == count
+
+
+async def test_files_alike_at_every_sample_are_different_videos_all_the_same(house: House, films: Films) -> None:
+    big = bytearray(films.bytes("x", padding=4_000_000))
+    other = bytearray(big)
+    other[len(films.real) + 70_000 + 40_000] ^= 1
+    async with house.watched():
+        (house.folder / "one.mp4").write_bytes(big)
+        (house.folder / "two.mp4").write_bytes(other)
+        await house.settled({"one.mp4": "ready", "two.mp4": "ready"})
+    marks = {video.fingerprint for video in await Video.all()}
+    assert await Video.all().count() == 2
+    assert len(marks) == 1
+
+
+async def test_a_hard_link_is_a_second_location(house: House, films: Films) -> None:
+    async with house.watched():
+        film = films.write(house.folder / "film.mp4")
+        await house.settled({"film.mp4": "ready"})
+        os.link(film, house.folder / "link.mp4")
+        await house.settled({"film.mp4": "ready", "link.mp4": "duplicate"})
+    assert await Video.all().count() == 1
+
+
+async def test_replaced_content_is_a_new_version_of_the_same_title(house: House, films: Films) -> None:
+    async with house.watched():
+        film = films.write(house.folder / "film.mp4", "first")
+        await house.settled({"film.mp4": "ready"})
+        old = await Video.get()
+        films.write(film, "second", padding=50)
+        await house.until(lambda: _replaced(2))
+    new = await Video.exclude(id=old.id).get()
+    link = await TitleVideo.get()
+    assert link.video_id == new.id
+    assert await Title.all().count() == 1
+    assert not (await Video.get(id=old.id)).online
+    assert new.online
+
+
+async def _replaced(videos: int) -> bool:
+    return await Video.all().count() == videos and await Location.filter(state="ready").exists()
+
+
+async def test_a_touched_file_is_the_same_video(house: House, films: Films) -> None:
+    async with house.watched():
+        film = films.write(house.folder / "film.mp4")
+        await house.settled({"film.mp4": "ready"})
+        os.utime(film, (1_000_000_000, 1_000_000_000))
+        assert await house.service.source((await Video.get()).id) == film
+        await house.service.scan()
+        await house.until(_touched)
+    assert len(house.prober.calls) == 1
+    assert (await Video.get()).online
+
+
+async def _touched() -> bool:
+    return await Location.filter(state="ready", mtime_ns=1_000_000_000 * 10**9).exists()
+
+
+async def test_a_deleted_file_leaves_its_title_and_comes_back_to_it(house: House, films: Films) -> None:
+    async with house.watched():
+        for number in range(3):
+            films.write(house.folder / f"other{number}.mp4")
+        film = films.write(house.folder / "film.mp4", "film")
+        await house.ready(4)
+        film.unlink()
+        await house.ready(3)
+        assert await Video.filter(online=False).count() == 1
+        assert await Title.all().count() == 4
+        films.write(house.folder / "again.mp4", "film")
+        await house.ready(4)
+    assert await Video.filter(online=True).count() == await Video.all().count() == 4
+    assert len(house.prober.calls) == 4
+    assert {"video_offline", "video_online"} <= set(await kinds(house))
+
+
+async def test_an_unmounted_disk_goes_offline_and_loses_nothing(house: House, films: Films) -> None:
+    async with house.watched():
+        for number in range(4):
+            films.write(house.folder / f"{number}.mp4")
+        await house.ready(4)
+        house.folder.rename(house.folder.with_name("away"))
+        await house.until(lambda: _count("offline", 4))
+        assert await Video.filter(online=True).count() == 0
+        assert "is its disk connected" in (await house.service.why(house.folder / "0.mp4")).sentence
+        house.folder.with_name("away").rename(house.folder)
+        await house.ready(4)
+        films.write(house.folder / "new.mp4")
+        await house.ready(5)
+    assert await Video.filter(online=True).count() == 5
+    assert len(house.prober.calls) == 5
+
+
+async def test_an_empty_mount_point_deletes_nothing(house: House, films: Films) -> None:
+    async with house.watched(watch="off"):
+        for number in range(4):
+            films.write(house.folder / f"{number}.mp4")
+        await house.service.scan()
+        await house.ready(4)
+        house.folder.rename(house.folder.with_name("away"))
+        house.folder.mkdir()
+        await house.service.scan()
+        await house.until(lambda: _count("offline", 4))
+        assert "4 of 4 files" in (await house.service.why(house.folder / "0.mp4")).sentence
+        house.folder.rmdir()
+        house.folder.with_name("away").rename(house.folder)
+        await house.service.scan()
+        await house.ready(4)
+
+
+async def _count(state: str, count: int) -> bool:
+    return await Location.filter(state=state).count() == count
+
+
+async def test_a_file_moved_to_another_folder_of_the_library_is_the_same_video(house: House, films: Films) -> None:
+    uploads = house.settings.upload_folder
+    async with house.watched():
+        for number in range(3):
+            films.write(uploads / f"{number}.mp4")
+        await house.ready(3)
+        (uploads / "1.mp4").rename(house.folder / "moved.mp4")
+        await house.settled({"0.mp4": "ready", "moved.mp4": "ready", "2.mp4": "ready"})
+        shutil.copyfile(uploads / "2.mp4", house.folder / "copied.mp4")
+        (uploads / "2.mp4").unlink()
+        await house.settled({"0.mp4": "ready", "moved.mp4": "ready", "copied.mp4": "ready"})
+    assert await Video.all().count() == 3
+    assert await Title.all().count() == 3
+
+
+async def test_a_slow_copy_is_not_taken_before_its_end(house: House, films: Films) -> None:
+    whole = films.bytes("slow", padding=5000)
+    film = house.folder / "slow.mp4"
+    async with house.watched(settle_seconds=0.2):
+        with film.open("wb") as copy:
+            for part in range(0, len(whole) - 1000, 2000):
+                copy.write(whole[part : part + 2000])
+                copy.flush()
+                await house.until(lambda: _reason("still writing"))
+                await asyncio.sleep(0.3)  # longer than the settle time: only the open file tells that it goes on
+            assert not house.prober.calls
+            copy.seek(0)
+            copy.write(whole)
+        await house.settled({"slow.mp4": "ready"})
+    assert (await Video.get()).size == len(whole)
+
+
+async def _reason(part: str) -> bool:
+    return await Location.filter(reason__contains=part).exists()
+
+
+async def test_half_a_copy_that_grows_later_becomes_the_whole_film(house: House, films: Films) -> None:
+    whole = films.bytes("half")
+    film = house.folder / "half.mp4"
+    async with house.watched():
+        film.write_bytes(whole[: len(whole) // 4])
+        await house.until(
+            lambda: _count("refused", 1) if b"moov" not in whole[: len(whole) // 4] else _count("ready", 1)
+        )
+        with film.open("ab") as copy:
+            copy.write(whole[len(whole) // 4 :])
+        await house.until(lambda: _sized(len(whole)))
+
+
+async def _sized(size: int) -> bool:
+    return await Location.filter(state="ready", size=size).exists()
+
+
+async def test_an_empty_file_waits_and_says_so(house: House, films: Films) -> None:
+    async with house.watched():
+        film = house.folder / "film.mp4"
+        film.touch()
+        await house.until(lambda: _reason("still empty"))
+        assert await house.states() == {"film.mp4": "settling"}
+        films.write(film)
+        await house.settled({"film.mp4": "ready"})
+
+
+async def test_a_copy_under_a_temporary_name_appears_with_its_final_name(house: House, films: Films) -> None:
+    async with house.watched():
+        hidden = films.write(house.folder / ".film.mp4.Xy12Zz")
+        part = films.write(house.folder / "other.mp4.part")
+        witness = films.write(house.folder / "witness.mp4")
+        await house.settled({"witness.mp4": "ready"})
+        hidden.rename(house.folder / "film.mp4")
+        part.rename(house.folder / "other.mp4")
+        await house.ready(3)
+    assert witness.exists()
+
+
+async def test_a_file_that_is_no_film_is_refused_in_one_sentence(house: House) -> None:
+    async with house.watched():
+        (house.folder / "letter.mp4").write_text("Dear all, this is no film." * 20)
+        await house.settled({"letter.mp4": "refused"})
+        reason = await house.service.why(house.folder / "letter.mp4")
+    assert reason.state == "refused"
+    assert reason.sentence == "There is no film in this file: it is damaged, or it is not a video."
+
+
+async def test_a_pipe_named_like_a_film_is_refused_and_never_opened(house: House, films: Films) -> None:
+    os.mkfifo(house.folder / "film.mp4")
+    films.write(house.folder / "real.mp4")
+    async with house.watched():
+        await house.settled({"film.mp4": "refused", "real.mp4": "ready"})
+    assert "not a regular file" in (await house.service.why(house.folder / "film.mp4")).sentence
+
+
+async def test_names_of_any_bytes_are_found_and_found_again(house: House, films: Films) -> None:
+    names = [b"\xff\xfe film.mp4", b"new\nline.mp4", "\uf7ff private.mp4".encode(), b"-dash: %s.mp4"]
+    async with house.watched():
+        for name in names:
+            films.write(Path(os.fsdecode(os.path.join(os.fsencode(house.folder), name))))
+        await house.ready(len(names))
+    async with house.watched():
+        await house.until(lambda: _scanned(house))
+        assert await Location.filter(state="ready").count() == len(names)
+    assert len(house.prober.calls) == len(names)
+    for video in await Video.all():
+        source = await house.service.source(video.id)
+        assert source is not None
+        assert source.exists()
+    for title in await Title.all():
+        assert title.title.isprintable()
+
+
+async def _scanned(house: House) -> bool:
+    return all(root["last_scan"] for root in read_status(house.run_folder)["roots"])
+
+
+async def test_links_out_of_the_library_are_refused_where_people_can_see_it(
+    house: House, films: Films, tmp_path: Path
+) -> None:
+    outside = films.write(tmp_path / "outside" / "film.mp4")
+    (house.folder / "out.mp4").symlink_to(outside)
+    (house.folder / "folder").symlink_to(outside.parent)
+    (house.folder / "broken.mp4").symlink_to(tmp_path / "nothing")
+    async with house.watched():
+        await house.settled({"out.mp4": "refused", "folder": "refused", "broken.mp4": "refused"})
+        assert "points out of the library" in (await house.service.why(house.folder / "out.mp4")).sentence
+    async with house.watched(follow_symlinks="anywhere"):
+        expected = {"ready", "duplicate", "refused"}
+        await house.until(lambda: _states(expected, 3))
+    async with house.watched(follow_symlinks="never"):
+        await house.until(lambda: _count("refused", 3))
+
+
+async def _states(expected: set[str], count: int) -> bool:
+    rows = await Location.all()
+    return {row.state.value for row in rows} == expected and len(rows) == count
+
+
+async def test_links_inside_the_library_are_second_locations_and_circles_end(house: House, films: Films) -> None:
+    films.write(house.folder / "a" / "film.mp4")
+    (house.folder / "link.mp4").symlink_to(house.folder / "a" / "film.mp4")
+    (house.folder / "a" / "circle").symlink_to(house.folder / "a")
+    (house.folder / "self.mp4").symlink_to(house.folder / "self.mp4")
+    async with house.watched():
+        await house.until(lambda: _states({"ready", "duplicate", "refused"}, 4))
+    assert (await Location.get(path="a/circle")).reason.startswith("This symbolic link points to a folder it lies in")
+    assert await Video.all().count() == 1
+
+
+async def test_an_ignore_file_takes_effect_at_once_and_is_undone_at_once(house: House, films: Films) -> None:
+    async with house.watched(missing_guard=1.0):
+        for name in ("keep/a.mp4", "private/b.mp4", "private/deep/c.mp4", "d.mp4"):
+            films.write(house.folder / name)
+        await house.ready(4)
+        (house.folder / "private" / ".ignore").touch()
+        await house.settled({"keep/a.mp4": "ready", "d.mp4": "ready"})
+        assert "private/.ignore" in (await house.service.why(house.folder / "private" / "b.mp4")).sentence
+        (house.folder / "private" / ".ignore").write_text("deep/\n")
+        await house.settled({"keep/a.mp4": "ready", "d.mp4": "ready", "private/b.mp4": "ready"})
+        (house.folder / "private" / ".ignore").unlink()
+        await house.ready(4)
+    assert await Video.all().count() == 4
+
+
+async def test_polling_finds_what_no_event_told(house: House, films: Films, monkeypatch: object) -> None:
+    async with house.watched(watch="polling", rescan_minutes=0.005):
+        films.write(house.folder / "film.mp4")
+        await house.settled({"film.mp4": "ready"})
+        assert {root["mode"] for root in read_status(house.run_folder)["roots"]} == {"polling"}
+
+
+async def test_a_request_from_another_process_is_carried_out_and_dropped(house: House, films: Films) -> None:
+    films.write(house.folder / "deep" / "film.mp4")
+    await house.service.scan(house.folder / "deep" / "film.mp4")
+    async with house.watched(watch="off"):
+        await house.settled({"deep/film.mp4": "ready"})
+        films.write(house.folder / "deep" / "next.mp4")
+        await house.service.scan(house.folder / "deep")
+        await house.ready(2)
+    assert not list((house.run_folder / "scans").iterdir())
+
+
+async def test_the_status_tells_mode_and_last_scan(house: House) -> None:
+    async with house.watched():
+        await house.until(lambda: _status_known(house))
+    root = read_status(house.run_folder)["roots"][0]
+    assert (root["mode"], root["online"]) == ("events", True)
+
+
+async def _status_known(house: House) -> bool:
+    status = read_status(house.run_folder)
+    return bool(status) and all(root["last_scan"] for root in status["roots"])
+
+
+async def test_versions_parts_and_extras_come_together_in_one_title(house: House, films: Films) -> None:
+    folder = house.folder / "Heat (1995)"
+    names = ["Heat (1995).mp4", "Heat (1995) - 4K.mp4", "Heat (1995)-trailer.mp4", "extras/Making of.mp4"]
+    async with house.watched():
+        for name in names:
+            films.write(folder / name)
+        await house.ready(4)
+    title = await Title.get()
+    roles = sorted([(link.role, link.label) for link in await TitleVideo.filter(title_id=title.id)])
+    assert roles == [("extra", "Making of"), ("extra", "trailer"), ("version", ""), ("version", "4K")]
+
+
+async def test_episodes_come_together_in_one_series(house: House, films: Films) -> None:
+    async with house.watched():
+        for number in (1, 2):
+            films.write(house.folder / "Dark (2017)" / "Season 01" / f"Dark S01E0{number} Title {number}.mkv")
+        await house.ready(2)
+    series = await Title.get(kind="series")
+    episodes = await Title.filter(parent_id=series.id).order_by("episode")
+    assert (series.title, series.year) == ("Dark", 2017)
+    assert [(one.title, one.season, one.episode) for one in episodes] == [("Title 1", 1, 1), ("Title 2", 1, 2)]

@@ -2,12 +2,13 @@ import os
 import subprocess
 from dataclasses import replace
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
 from mediaserver.contracts import AudioTrack, MediaInfo, VideoStream
-from plugins.hls_transcoder.command import Run, audio_span, poster_arguments, segments_arguments
+from plugins.hls_transcoder.command import Run, audio_span, notes, poster_arguments, segments_arguments
 from plugins.hls_transcoder.ladder import codecs, ladder, rung_for
 from plugins.hls_transcoder.plan import plan
 from tests import media
@@ -62,6 +63,8 @@ def test_interlaced_and_hdr_sources_are_converted_where_the_build_can():
     assert "bwdif" in " ".join(built(hdr))
     assert "tonemap" in " ".join(built(hdr))
     assert "tonemap" not in " ".join(built(hdr, tonemap=False))
+    assert "zscale" in notes(hdr, tonemap=False)[0]
+    assert notes(hdr, tonemap=True) == notes(INFO, tonemap=False) == ()
     assert "bwdif" not in " ".join(built())
 
 
@@ -87,7 +90,7 @@ def test_audio_borders_meet_whatever_the_runs_are(rate):
     grid = plan(replace(INFO, video=replace(VIDEO, frame_rate=rate)))
     ends = [grid.bounds(number) for number in range(grid.segments)]
     spans = [audio_span(grid, *bounds) for bounds in ends]
-    assert all(before.end == after.first for before, after in zip(spans, spans[1:], strict=False))
+    assert all(before.end == after.first for before, after in pairwise(spans))
     assert sum(span.packets for span in spans) == audio_span(grid, 0, grid.frames).packets
     assert abs(spans[-1].end * 1024 / 48_000 - float(grid.duration)) < 0.022
 

@@ -1,6 +1,7 @@
 import random
 import subprocess
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -83,12 +84,12 @@ def assert_pictures_follow_each_other(path: Path, grid: Grid) -> None:
     wanted = [round((grid.time(frame) + OFFSET_SECONDS) * 90_000) for frame in range(grid.frames)]
     assert len(found) == grid.frames
     assert max(abs(a - b) for a, b in zip(sorted(pts for pts, _ in found), wanted, strict=True)) <= 2
-    assert all(later > earlier for (_, earlier), (_, later) in zip(found, found[1:], strict=False))
+    assert all(later > earlier for (_, earlier), (_, later) in pairwise(found))
 
 
 def assert_sound_follows_itself(path: Path) -> None:
     times = [pts for pts, _ in packets(path, "a:0")]
-    steps = {later - earlier for earlier, later in zip(times, times[1:], strict=False)}
+    steps = {later - earlier for earlier, later in pairwise(times)}
     assert all(abs(step - 1920) <= 1.6 for step in steps), steps
     assert abs(times[0] - OFFSET_SECONDS * 90_000) <= 2
 

@@ -1,0 +1,31 @@
+"""Names of processes in an installation, "machine:pid:start", and whether one of this machine still runs."""
+
+from __future__ import annotations
+
+import os
+import socket
+from pathlib import Path
+
+
+def machine() -> str:
+    return socket.gethostname().replace(":", "-")[:40]
+
+
+def own_name() -> str:
+    return f"{machine()}:{os.getpid()}:{started(os.getpid())}"
+
+
+def started(pid: int) -> str:
+    """When a process of this machine was started, in clock ticks since boot; "" where it does not run."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
+    except OSError:
+        return ""
+    return "" if fields[0] == "Z" else fields[19]
+
+
+def is_gone(name: str) -> bool:
+    """True only for a process of this machine that has ended; of other machines only their leases tell."""
+    host, _, rest = name.partition(":")
+    pid, _, start = rest.partition(":")
+    return host == machine() and pid.isdigit() and started(int(pid)) != start

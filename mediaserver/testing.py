@@ -1,0 +1,114 @@
+"""pytest plugin for plugin authors: a real server with your plugin, answering on loopback.
+
+async def test_greets(app_with):
+    response = await app_with(hello={"greeting": "Moin"}).get("/v1/hello/Ada")
+    assert response.json() == {"greeting": "Moin Ada"}
+"""
+
+from __future__ import annotations
+
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+    import httpx
+
+    from mediaserver.contracts import Clock
+    from mediaserver.core.server import Server
+
+__all__ = ["RunningApp", "app_with"]
+
+
+class RunningApp:
+    """A server in this process, started by the first request; `server` is what plugins are handed."""
+
+    def __init__(self, folder: Path, settings: dict[str, Any], clock: Clock | None = None) -> None:
+        self._folder = folder
+        self._settings = settings
+        self._clock = clock
+        self._stack = AsyncExitStack()
+        self._client: httpx.AsyncClient | None = None
+        self._server: Server | None = None
+
+    @property
+    def server(self) -> Server:
+        if self._server is None:
+            raise RuntimeError("The server starts with the first request, or with `await app.start()`.")
+        return self._server
+
+    async def start(self) -> RunningApp:
+        """Raises what stops a start: ConfigError or StartError."""
+        if self._client is not None:
+            return self
+        import httpx
+        import yaml
+
+        from mediaserver.core.app import create_app
+        from mediaserver.core.config import load
+        from mediaserver.core.roles import listen, serving
+        from mediaserver.core.server import Server
+
+        self._folder.mkdir(parents=True, exist_ok=True)
+        file = self._folder / "config.yaml"
+        file.write_text(yaml.safe_dump(self._settings), encoding="utf-8")
+        listening = self._stack.enter_context(listen("127.0.0.1", 0))
+        self._server = await self._stack.enter_async_context(Server(load(file, {}), "serve", self._clock))
+        await self._stack.enter_async_context(serving(create_app(self._server), listening))
+        address = f"http://127.0.0.1:{listening.getsockname()[1]}"
+        self._client = await self._stack.enter_async_context(httpx.AsyncClient(base_url=address, timeout=30))
+        return self
+
+    async def stop(self) -> None:
+        await self._stack.aclose()
+        self._client = self._server = None
+
+    async def request(self, method: str, path: str, **options: Any) -> httpx.Response:
+        """`options` are those of httpx (json, headers, params, …)."""
+        await self.start()
+        if self._client is None:
+            raise RuntimeError("The server is stopped.")
+        return await self._client.request(method, path, **options)
+
+    async def get(self, path: str, **options: Any) -> httpx.Response:
+        return await self.request("GET", path, **options)
+
+    async def post(self, path: str, **options: Any) -> httpx.Response:
+        return await self.request("POST", path, **options)
+
+    async def put(self, path: str, **options: Any) -> httpx.Response:
+        return await self.request("PUT", path, **options)
+
+    async def delete(self, path: str, **options: Any) -> httpx.Response:
+        return await self.request("DELETE", path, **options)
+
+
+@pytest.fixture
+async def app_with(tmp_path: Path) -> AsyncIterator[Callable[..., RunningApp]]:
+    """Make a server with these plugins (name → options); `settings` are the other sections of config.yaml."""
+    made: list[RunningApp] = []
+
+    def make(
+        *,
+        settings: dict[str, Any] | None = None,
+        folders: tuple[Path, ...] = (),
+        clock: Clock | None = None,
+        **plugins: dict[str, Any],
+    ) -> RunningApp:
+        described = {
+            "server": {"port": 0},
+            "plugin_folders": [str(folder) for folder in folders] or ["plugins"],
+            **(settings or {}),
+            "plugins": plugins,
+        }
+        app = RunningApp(tmp_path / f"app{len(made)}", described, clock)
+        made.append(app)
+        return app
+
+    yield make
+    for app in made:
+        await app.stop()
