@@ -114,7 +114,7 @@ class HomePage extends HTMLElement {
     const rows = files.map((file) =>
       el("li", {}, el("div", { class: "file" }, file.path), el("div", { class: "why" }, file.reason)),
     );
-    const words = `${count(files.length, "file is", "files are")} not shown as films of their own`;
+    const words = `${count(files.length, "file is", "files are")} left out, and why`;
     this.#leftOut.replaceChildren(el("summary", {}, words), el("ul", {}, ...rows));
   }
 

@@ -35,6 +35,7 @@ export class Playback extends EventTarget {
   #hls = null;
   #Hls = null;
   #cures = 0;
+  #chosen = -1;
 
   constructor(video) {
     super();
@@ -73,7 +74,7 @@ export class Playback extends EventTarget {
 
   /** Index of the quality that was chosen; -1 for automatic. */
   get chosen() {
-    return !this.#hls || this.#hls.autoLevelEnabled ? -1 : Math.max(this.#hls.nextLevel, 0);
+    return this.#chosen;
   }
 
   /** Name of what is seen now. */
@@ -83,7 +84,8 @@ export class Playback extends EventTarget {
   }
 
   choose(index) {
-    if (this.#hls) this.#hls.nextLevel = index;
+    this.#chosen = index;
+    if (this.#hls) this.#hls.nextLevel = index; // from the next part on; what plays goes on
     this.#tell("quality");
   }
 

@@ -30,6 +30,7 @@ class WatchPage extends HTMLElement {
   #doing = el("div", { class: "doing", role: "status", hidden: true });
   #seek = el("seek-bar");
   #time = el("span", { class: "time" }, "0:00");
+  #begin = button("play", "Play", () => this.toggle());
   #play = button("play", "Play (K)", () => this.toggle());
   #sound = button("sound", "Sound (M)", () => (this.#video.muted = !this.#video.muted));
   #volume = el("input", { class: "volume", type: "range", min: "0", max: "1", step: "0.05", value: "1", "aria-label": "Volume" });
@@ -44,7 +45,9 @@ class WatchPage extends HTMLElement {
     const head = el("header", { class: "head" }, button("back", "Back (Esc)", () => this.leave()), this.#title);
     const full = button("full", "Full screen (F)", () => this.fullscreen());
     const row = el("div", { class: "buttons" }, this.#play, this.#time, el("span", { class: "space" }), this.#sound, this.#volume, this.#quality, full);
-    this.append(this.#video, head, this.#doing, el("div", { class: "bars" }, this.#seek, row), this.#keys);
+    this.#begin.classList.add("begin");
+    this.#begin.hidden = true;
+    this.append(this.#video, head, this.#doing, this.#begin, el("div", { class: "bars" }, this.#seek, row), this.#keys);
     this.#quality.playback = this.#playback;
     this.#listen();
     this.#open();
@@ -84,9 +87,7 @@ class WatchPage extends HTMLElement {
 
   #start() {
     this.#video.play().catch((error) => {
-      if (error.name !== "NotAllowedError") return;
-      this.#say("", 0); // the browser wants a click first: the big play button is there
-      this.#awake();
+      if (error.name === "NotAllowedError") this.#begin.hidden = false; // the browser wants a click first
     });
   }
 
@@ -170,6 +171,7 @@ class WatchPage extends HTMLElement {
 
   #drawButtons() {
     const { paused, muted, volume } = this.#video;
+    if (!paused) this.#begin.hidden = true;
     this.#play.replaceChildren(icon(paused ? ICONS.play : ICONS.pause));
     this.#play.setAttribute("aria-label", paused ? "Play (K)" : "Pause (K)");
     this.#sound.replaceChildren(icon(muted || volume === 0 ? ICONS.muted : ICONS.sound));
