@@ -28,6 +28,7 @@ REGISTER_SECONDS = 10
 def create_app(server: Server) -> Sanic[Any, Any]:
     """Raises StartError where a plugin that is needed cannot register its routes."""
     app: Sanic[Any, Any] = Sanic("mediaserver", configure_logging=False)
+    Sanic.unregister_app(app)  # Sanic's list of apps is for its own manager and allows a name once per process
     app.config.update(
         REQUEST_MAX_SIZE=http.MAX_BODY,
         REQUEST_TIMEOUT=20,  # seconds for the headers and the body of a request

@@ -17,7 +17,7 @@ import pytest
 from mediaserver.models import Location, Title, TitleVideo, Video
 
 if TYPE_CHECKING:
-    from library_house import Films, House
+    from tests.core.library.library_house import Films, House
 
 pytestmark = pytest.mark.slow
 
@@ -67,7 +67,7 @@ CHILD = """
 import asyncio, sys
 from pathlib import Path
 sys.path[:0] = [sys.argv[2]]
-from library_house import CountingProber
+from tests.core.library.library_house import CountingProber
 from mediaserver.core.changes import ChangeLog
 from mediaserver.core.clock import SystemClock
 from mediaserver.core.db import Database
