@@ -78,15 +78,16 @@ class Web:
         self._server.routes = list(self.routes.values())
 
     def _check(self, registry: RouteRegistry) -> None:
+        known = dict(self.routes)
         for route in registry.routes:
-            taken = self.routes.get((route.method, route.path))
-            if taken is not None:
+            taken = known.setdefault(route.shape, route)
+            if taken is not route:
                 raise PluginFault(f"{route.method} {route.path} is a route of {taken.plugin}")
 
     def _add(self, registry: RouteRegistry) -> None:
         self._renderers += registry.error_renderers
         for route in registry.routes:
-            self.routes[route.method, route.path] = route
+            self.routes[route.shape] = route
             methods = ["GET", "HEAD"] if route.method == "GET" else [route.method]
             name = f"{route.plugin}_{route.method}_{len(self.routes)}"
             self._app.add_route(self._guarded(route), self._base + route.path, methods=methods, name=name)

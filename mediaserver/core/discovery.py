@@ -6,6 +6,7 @@ import ast
 import difflib
 import importlib
 import importlib.util
+import pkgutil
 import re
 import signal
 import sys
@@ -101,7 +102,7 @@ def _load(name: str, folders: list[Path]) -> Found | Absent:
         raise
     except PluginFault as fault:
         return Absent(name, str(fault), _guards(source))
-    except Exception as error:  # noqa: BLE001 - whatever its code raises is its own fault, told by its name
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever its code raises is its own fault
         return Absent(name, f"its import failed: {type(error).__name__}: {error}", _guards(source))
 
 
@@ -145,6 +146,22 @@ def _import_foreign(name: str, path: Path) -> ModuleType:
         sys.modules.pop(name, None)
         raise
     return module
+
+
+def check_tables(found: Found) -> None:
+    """Import the plugin's models and migrations. Raises PluginFault: Tortoise would take everybody else down with it."""
+    if found.models is None:
+        return
+    package = f"{found.models.rpartition('.')[0]}.migrations"
+    try:
+        with deadline(IMPORT_SECONDS, "the import of its tables"):
+            importlib.import_module(found.models)
+            for step in pkgutil.iter_modules(importlib.import_module(package).__path__):
+                importlib.import_module(f"{package}.{step.name}")
+    except PluginFault:
+        raise
+    except (Exception, SystemExit) as error:
+        raise PluginFault(f"its tables cannot be imported: {type(error).__name__}: {error}") from error
 
 
 def _declaration(module: ModuleType) -> Plugin:
