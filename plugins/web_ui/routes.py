@@ -30,7 +30,8 @@ def register(registry: RouteRegistry) -> None:
     async def page(request: Request) -> HTTPResponse | None:
         if not request.path.endswith("/"):  # below a base path: the page's own addresses are relative
             return HTTPResponse(status=308, headers={"Location": f"{request.path}/"})
-        return await send(request, STATIC / "index.html")
+        await send(request, STATIC / "index.html")
+        return None
 
     @registry.get("/ui/<name:str>", guard=public, limit=None)
     async def static(request: Request, name: str) -> None:
