@@ -58,7 +58,10 @@ class RunningApp:
         file.write_text(yaml.safe_dump(self._settings), encoding="utf-8")
         listening = self._stack.enter_context(listen("127.0.0.1", 0))
         self._server = await self._stack.enter_async_context(Server(load(file, {}), "serve", self._clock))
-        await self._stack.enter_async_context(serving(create_app(self._server), listening))
+        app = create_app(self._server)
+        await self._server.share_quarantine()
+        app.config.TOUCHUP = False  # Sanic rewrites its own code with it, which works once per process
+        await self._stack.enter_async_context(serving(app, listening))
         address = f"http://127.0.0.1:{listening.getsockname()[1]}"
         self._client = await self._stack.enter_async_context(httpx.AsyncClient(base_url=address, timeout=30))
         return self

