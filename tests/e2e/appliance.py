@@ -52,7 +52,6 @@ class Appliance:
             "plugins": PLUGINS | (plugins or {}),
         }
         self._process: asyncio.subprocess.Process | None = None
-        self._killed = False
         self.client = httpx.AsyncClient(timeout=30)
 
     @property
@@ -70,6 +69,24 @@ class Appliance:
 
     async def __aenter__(self) -> Self:
         self.library.mkdir(parents=True)
+        try:
+            await self.start()
+        except BaseException:
+            await self._end()
+            raise
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        try:
+            if kind is None:
+                await self.stop()
+            else:
+                await self._end()
+        finally:
+            await self.client.aclose()
+
+    async def start(self) -> None:
+        """A second time on the same port, as after a restart."""
         config = self.folder / "config.yaml"
         config.write_text(yaml.safe_dump(self._settings), encoding="utf-8")
         with (self.folder / "log").open("wb") as log:
@@ -81,29 +98,23 @@ class Appliance:
                 stdout=log,
                 stderr=log,
             )
-        try:
-            await until(self._is_ready, "readiness", START_SECONDS)
-        except BaseException:
-            await self._end()
-            raise
-        return self
+        await until(self._is_ready, "readiness", START_SECONDS)
 
-    async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        code = await self._end()
-        if kind is None and not self._killed:
+    async def stop(self) -> None:
+        """A killed one has nothing left to stop, and its log may break off anywhere."""
+        if self._process is not None:
+            assert await self._end() == 0, self.log
             assert "Traceback" not in self.log, self.log
-            assert code == 0, self.log
 
     async def kill(self) -> None:
         """End the supervisor as an out-of-memory killer does, without a word."""
         assert self._process is not None
         self._process.kill()
         await self._process.wait()
-        self._killed = True
+        self._process = None
 
     async def _end(self) -> int | None:
-        await self.client.aclose()
-        process = self._process
+        process, self._process = self._process, None
         if process is None or process.returncode is not None:
             return process.returncode if process else None
         process.send_signal(signal.SIGTERM)
