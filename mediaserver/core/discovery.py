@@ -149,7 +149,7 @@ def _import_foreign(name: str, path: Path) -> ModuleType:
 
 
 def check_tables(found: Found) -> None:
-    """Import the plugin's models and migrations. Raises PluginFault: Tortoise would take everybody else down with it."""
+    """Import the plugin's models and migrations. Raises PluginFault; Tortoise would take the others down too."""
     if found.models is None:
         return
     package = f"{found.models.rpartition('.')[0]}.migrations"

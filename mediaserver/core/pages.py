@@ -65,12 +65,14 @@ async def readiness(server: Server, *, whole: bool) -> dict[str, Any]:
     """What `/ready` tells: whether requests are served, and the watcher's last word; paths only as a `whole`."""
     try:
         reachable = await server.db.reachable()
-    except Exception:  # noqa: BLE001 - whatever the database says, it is not reachable
-        reachable = False
+        workers = len((await server.queues["interactive"].info())["workers"])
+    except Exception:  # noqa: BLE001 - whatever the database or the broker says, it is not reachable
+        reachable, workers = False, 0
     library = await asyncio.to_thread(watch_status, server.data)
     return {
         "ready": server.ready and reachable,
         "database": "ok" if reachable else "unreachable",
+        "workers": workers,  # 0: films play as far as they are made, nothing new is
         "plugins_left_out": sorted(server.hooks.faults),
         "library": library if whole else _without_paths(library),
     }

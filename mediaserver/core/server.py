@@ -230,7 +230,7 @@ class Server:
         try:
             self.quarantine(event.plugin, event.reason)
         except StartError as error:  # it started here, and guarded is better than open
-            log.error(str(error))
+            log.warning(str(error))
 
     # ---- settings that several parts read --------------------------------------------------------------------
 

@@ -128,7 +128,10 @@ BROKEN = {
     "declares nothing": ("x = 1", 'it has no line `plugin = Plugin(api="1")`'),
     "is for another API": ('from mediaserver import Plugin\nplugin = Plugin(api="99")', "written for plugin API 99"),
     "misspells a hook": (HEAD + "@hookimpl\ndef startpu(server): ...", "no hook startpu; did you mean startup?"),
-    "asks for an unknown argument": (HEAD + "@hookimpl\ndef startup(srv): ...", "startup asks for srv; there is server"),
+    "asks for an unknown argument": (
+        HEAD + "@hookimpl\ndef startup(srv): ...",
+        "startup asks for srv; there is server",
+    ),
     "wraps others": (HEAD + "@hookimpl(wrapper=True)\ndef startup(server):\n yield", "startup is a wrapper"),
     "raises in register": (HEAD + "@hookimpl\ndef register(registry): 1 / 0", "register failed: division by zero"),
     "hangs in register": (
@@ -225,7 +228,9 @@ GUARD = {
 
 
 @pytest.mark.parametrize("hook", GUARD)
-@pytest.mark.parametrize("fault", ["1 / 0", "@hookimpl\ndef register(registry): 1 / 0", "@hookimpl\ndef statrup(): ..."])
+@pytest.mark.parametrize(
+    "fault", ["1 / 0", "@hookimpl\ndef register(registry): 1 / 0", "@hookimpl\ndef statrup(): ..."]
+)
 async def test_a_broken_plugin_that_guards_stops_the_start(workshop: Workshop, hook: str, fault: str) -> None:
     name = workshop.plugin(f"{HEAD}@hookimpl\ndef {hook}{GUARD[hook]}: ...\n{fault}\n")
     with pytest.raises(StartError, match=f"The plugin {name} guards this server and is broken: "):
@@ -277,7 +282,7 @@ async def test_providers_start_first_and_stop_last(workshop: Workshop, order: An
     speaking(workshop, "o1", needs="c.A,", likes="c.C,")
     speaking(workshop, "o2", offers="c.A,", likes="c.B,")
     speaking(workshop, "o3", offers="c.B,")
-    running = workshop.app(**{"o1": {}, "o2": {}, "o3": {}})
+    running = workshop.app(o1={}, o2={}, o3={})
     await running.start()
     assert order() == ["o3", "o2", "o1"]
     await running.stop()

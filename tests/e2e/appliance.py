@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import os
-import re
 import shutil
 import signal
+import socket
 import sys
 from contextlib import suppress
 from pathlib import Path
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
 ROOT = Path(__file__).resolve().parents[2]
-LISTENING = re.compile(r"listening on (http://\S+)")
 START_SECONDS = 30
 STOP_SECONDS = 20
 PATIENCE = 60  # s until something that must happen is believed not to
@@ -43,7 +42,8 @@ class Appliance:
     def __init__(self, folder: Path, *, plugins: dict[str, dict[str, Any]] | None = None, **sections: Any) -> None:
         self.folder = folder
         self.library = folder / "library"
-        self.url = ""
+        self.port = free_port()  # a fixed one: a killed `serve` comes back where it was
+        self.url = f"http://localhost:{self.port}"
         self._settings = {
             "data": "data",
             "library": {"folders": ["library"], "settle_seconds": 0.5},
@@ -52,7 +52,6 @@ class Appliance:
             "plugins": PLUGINS | (plugins or {}),
         }
         self._process: asyncio.subprocess.Process | None = None
-        self._port = "0"
         self.client = httpx.AsyncClient(timeout=30)
 
     @property
@@ -87,20 +86,17 @@ class Appliance:
             await self.client.aclose()
 
     async def start(self) -> None:
-        """A second time on the same port, as after a restart."""
         config = self.folder / "config.yaml"
         config.write_text(yaml.safe_dump(self._settings), encoding="utf-8")
         with (self.folder / "log").open("wb") as log:
             self._process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", "mediaserver", "--config", str(config), "run", "--port", self._port),
+                *(sys.executable, "-m", "mediaserver", "--config", str(config), "run", "--port", str(self.port)),
                 cwd=self.folder,
                 env=os.environ | {"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"},
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
             )
-        self.url = await until(self._address, "an address to open", START_SECONDS)
-        self._port = self.url.rpartition(":")[2]
         await until(self._is_ready, "readiness", START_SECONDS)
 
     async def stop(self) -> None:
@@ -128,13 +124,9 @@ class Appliance:
             await process.wait()
             raise AssertionError(f"it did not stop in {STOP_SECONDS} s:\n{self.log}") from None
 
-    async def _address(self) -> str | None:
+    async def _is_ready(self) -> bool:
         assert self._process is not None
         assert self._process.returncode is None, self.log
-        found = LISTENING.search(self.log)
-        return found[1].rstrip("/") if found else None
-
-    async def _is_ready(self) -> bool:
         try:
             answer = await self.client.get(f"{self.url}/ready")
         except httpx.TransportError:
@@ -210,3 +202,9 @@ def processes() -> list[tuple[int, int, bytes]]:
             parent = int((path / "stat").read_text().rpartition(")")[2].split()[1])
             found.append((int(path.name), parent, (path / "cmdline").read_bytes().split(b"\0")[0]))
     return found
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

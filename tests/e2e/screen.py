@@ -78,7 +78,7 @@ class Screen:
         await self.page.locator("video").evaluate("(video, to) => { video.currentTime = to }", seconds)
 
     async def drag(self, seconds: list[float], pause: float) -> None:
-        """Press on the seek bar and pull over these places, `pause` ms at each, as a hand does that seeks a scene."""
+        """Press on the seek bar and pull over these places, `pause` ms at each, as a hand looks for a scene."""
         bar = await self.page.locator("seek-bar").bounding_box()
         assert bar is not None
         duration = (await self.player())["duration"]
