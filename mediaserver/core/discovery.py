@@ -149,7 +149,7 @@ def _import_foreign(name: str, path: Path) -> ModuleType:
 
 
 def check_tables(found: Found) -> None:
-    """Import the plugin's models and migrations. Raises PluginFault; Tortoise would take the others down too."""
+    """Raises PluginFault for models or migrations that cannot be imported; Tortoise would blame everybody."""
     if found.models is None:
         return
     package = f"{found.models.rpartition('.')[0]}.migrations"

@@ -6,10 +6,11 @@ import asyncio
 import json
 from typing import TYPE_CHECKING, Any
 
+from sanic.response import html as answer_html
 from sanic.response import json as answer_json
 
 from mediaserver.core import http
-from mediaserver.core.actors import public, signed_in
+from mediaserver.core.actors import admin, public, signed_in
 from mediaserver.core.changes import Reader
 from mediaserver.core.watchstatus import watch_status
 from mediaserver.errors import InvalidRequest
@@ -51,6 +52,7 @@ def register_core_routes(registry: RouteRegistry) -> None:
         state = await readiness(server, whole=actor is not None and actor.is_admin)
         return answer_json(state, status=200 if state["ready"] else 503)
 
+    register_docs(registry)
     for path in ("/health", "/livez", "/healthz"):
         registry.get(path, guard=public, limit=None)(health)
     for path in ("/ready", "/readyz"):
@@ -59,6 +61,25 @@ def register_core_routes(registry: RouteRegistry) -> None:
     @registry.get("/v1/events", guard=signed_in, limit=None)
     async def events(request: Request) -> None:
         await send_events(server, request)
+
+
+def register_docs(registry: RouteRegistry) -> None:
+    """The contract of this very server, its plugins included."""
+    server = registry.server
+    section = server.settings.server
+    guard = admin if section.docs == "admin" else public
+
+    @registry.get("/docs/openapi.json", guard=guard, limit=None)
+    async def openapi(_request: Request) -> HTTPResponse:
+        from mediaserver.core.openapi import document
+
+        return answer_json(document(server.routes, section.base_path))
+
+    @registry.get("/docs", guard=guard, limit=None)
+    async def docs(_request: Request) -> HTTPResponse:
+        from mediaserver.core.openapi import document, page
+
+        return answer_html(page(document(server.routes, section.base_path), section.base_path))
 
 
 async def readiness(server: Server, *, whole: bool) -> dict[str, Any]:

@@ -230,7 +230,7 @@ class Server:
         try:
             self.quarantine(event.plugin, event.reason)
         except StartError as error:  # it started here, and guarded is better than open
-            log.warning(str(error))
+            log.error(str(error))  # noqa: TRY400 - one line is what there is to say
 
     # ---- settings that several parts read --------------------------------------------------------------------
 
