@@ -86,7 +86,6 @@ class Appliance:
             await self.client.aclose()
 
     async def start(self) -> None:
-        """A second time on the same port, as after a restart."""
         config = self.folder / "config.yaml"
         config.write_text(yaml.safe_dump(self._settings), encoding="utf-8")
         with (self.folder / "log").open("wb") as log:
