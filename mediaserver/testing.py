@@ -92,19 +92,22 @@ class RunningApp:
 
 @pytest.fixture
 async def app_with(tmp_path: Path) -> AsyncIterator[Callable[..., RunningApp]]:
-    """Make a server with these plugins (name → options); `settings` are the other sections of config.yaml."""
+    """Make a server with these plugins (name → options); `settings` are the other sections of config.yaml.
+
+    Plugins are looked for in `folders`, relative to where the tests run.
+    """
     made: list[RunningApp] = []
 
     def make(
         *,
         settings: dict[str, Any] | None = None,
-        folders: tuple[Path, ...] = (),
+        folders: tuple[Path, ...] = (Path("plugins"),),
         clock: Clock | None = None,
         **plugins: dict[str, Any],
     ) -> RunningApp:
         described = {
             "server": {"port": 0},
-            "plugin_folders": [str(folder) for folder in folders] or ["plugins"],
+            "plugin_folders": [str(folder.absolute()) for folder in folders],
             **(settings or {}),
             "plugins": plugins,
         }
