@@ -42,6 +42,10 @@ class MediaStorage:
     def picture(self, video_id: int, name: str) -> Path:
         return self.video(video_id) / "pictures" / name
 
+    def internal_uri(self, path: Path) -> str:
+        """`location /internal-media/ { internal; alias <data>/media/; }` of nginx."""
+        return f"/internal-media/{path.relative_to(self.media)}"
+
     def free_bytes(self) -> int:
         return shutil.disk_usage(self.media).free
 

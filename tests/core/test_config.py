@@ -221,7 +221,7 @@ def test_the_shipped_file_has_every_setting_with_its_default() -> None:
 
 
 def test_every_setting_of_the_shipped_file_has_its_meaning_beside_it() -> None:
-    bare = {"server", "log", "library", "workers", "frontend", "mail", "plugins"}
+    bare = {"server", "log", "library", "workers", "plugins"}
     for line in (ROOT / "config.yaml").read_text().splitlines():
         key = re.match(r"\s*(\w+):", line)
         if key and key[1] not in bare and not re.match(r"  \w+:( \{\})?$", line):
