@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import secrets
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -185,14 +186,25 @@ class JobRecords:
             "updated_at = CURRENT_TIMESTAMP WHERE id = ? AND fence = ?",
             (JobState.DUE if again else JobState.FAILED).value, error, wait if again else 0.0, job.id, job.fence,
         )  # fmt: skip
+        if again:
+            self._send_later(wait, job.queue, job.id, job.fence + 1)
 
-    async def postpone(self, job: JobRecord, reason: str, seconds: float) -> None:
-        """Due again later; this was no attempt."""
+    async def postpone(self, job: JobRecord, kind: JobKind, reason: str, seconds: float) -> None:
+        """Due again later; this was no attempt. Of a shared job only this part waits, the others work on."""
+        if kind.shared:
+            await self._db.fetch("UPDATE core_job SET error = ? WHERE id = ? AND fence = ?", reason, job.id, job.fence)
+            self._send_later(seconds, job.queue, job.id, job.fence, secrets.token_hex(4))
+            return
         await self._db.fetch(
             "UPDATE core_job SET state = 'due', error = ?, due_at = {now} + ?, fence = fence + 1, "
             "attempt = CASE WHEN attempt > 0 THEN attempt - 1 ELSE 0 END WHERE id = ? AND fence = ?",
             reason, seconds, job.id, job.fence,
         )  # fmt: skip
+        self._send_later(seconds, job.queue, job.id, job.fence + 1)
+
+    def _send_later(self, seconds: float, queue: str, job_id: int, fence: int, part: str = "") -> None:
+        """A time that is lost with this process is made good by the reconciler."""
+        asyncio.get_running_loop().call_later(seconds, self.send, queue, job_id, fence, part)
 
     async def release(self, job: JobRecord) -> None:
         """Give a job back untried: its worker stops."""

@@ -47,8 +47,9 @@ def register_core_routes(registry: RouteRegistry) -> None:
     async def health(_request: Request) -> HTTPResponse:
         return answer_json({"status": "ok"})
 
-    async def ready(_request: Request) -> HTTPResponse:
-        state = await readiness(server)
+    async def ready(request: Request) -> HTTPResponse:
+        actor = request.ctx.actor
+        state = await readiness(server, whole=actor is not None and actor.is_admin)
         return answer_json(state, status=200 if state["ready"] else 503)
 
     register_docs(registry)
@@ -81,18 +82,30 @@ def register_docs(registry: RouteRegistry) -> None:
         return answer_html(page(document(server.routes, section.base_path), section.base_path))
 
 
-async def readiness(server: Server) -> dict[str, Any]:
-    """What `/ready` tells: whether requests are served, and the watcher's last word."""
+async def readiness(server: Server, *, whole: bool) -> dict[str, Any]:
+    """What `/ready` tells: whether requests are served, and the watcher's last word; paths only as a `whole`."""
     try:
         reachable = await server.db.reachable()
-    except Exception:  # noqa: BLE001 - whatever the database says, it is not reachable
-        reachable = False
+        workers = len((await server.queues["interactive"].info())["workers"])
+    except Exception:  # noqa: BLE001 - whatever the database or the broker says, it is not reachable
+        reachable, workers = False, 0
+    library = await asyncio.to_thread(watch_status, server.data)
     return {
         "ready": server.ready and reachable,
         "database": "ok" if reachable else "unreachable",
+        "workers": workers,  # 0: films play as far as they are made, nothing new is
         "plugins_left_out": sorted(server.hooks.faults),
-        "library": await asyncio.to_thread(watch_status, server.data),
+        "library": library if whole else _without_paths(library),
     }
+
+
+def _without_paths(library: dict[str, Any]) -> dict[str, Any]:
+    """A folder's reason may name its path too."""
+    roots = [
+        {key: value for key, value in root.items() if key not in ("folder", "reason")}
+        for root in library.get("roots", [])
+    ]
+    return {**library, "roots": roots} if library else {}
 
 
 async def send_events(server: Server, request: Request) -> None:

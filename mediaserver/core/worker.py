@@ -154,7 +154,7 @@ class JobRunner:
         try:
             await kind.handler(job)
         except JobPostponed as error:
-            await self._server.jobs.postpone(record, str(error), error.seconds)
+            await self._server.jobs.postpone(record, kind, str(error), error.seconds)
         except JobFailed as error:
             await self._server.jobs.fail(record, kind, str(error), final=True)
         except Exception as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -20,23 +21,25 @@ from .models import Claim, Plan, PlanState
 from .pictures import make_poster
 from .plans import ENCODE
 from .recipes import Recipe
-from .runner import Control, EncodeFailed, EncodeJob, GuardFailed, encode
+from .runner import Control, EncodeFailed, EncodeInterrupted, EncodeJob, GuardFailed, encode
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
     from mediaserver import RunningJob
-    from mediaserver.contracts import Changes, Jobs, Library, MediaTools, Storage, Wakeups
+    from mediaserver.contracts import Changes, Clock, Jobs, Library, MediaTools, Storage, Wakeups
 
     from .pausing import Pausing
     from .plans import Plans
 
 CELLS_TOPIC = "cells"
 RENEW_SECONDS = 5.0
-OTHER_BUILD_SECONDS = 60.0
+OTHER_BUILD_SECONDS = 120.0
 NO_SPACE_SECONDS = 20.0
 OFFLINE_SECONDS = 60.0
+INTERRUPTED_SECONDS = 1.0
+MOST_INTERRUPTIONS = 10
 
 
 @dataclass
@@ -53,6 +56,7 @@ class Workshop:
     claims: Claims
     pausing: Pausing
     min_free_space: int
+    clock: Clock
 
 
 @dataclass(frozen=True)
@@ -70,6 +74,7 @@ class Encoding:
     def __init__(self, shop: Workshop, *, first_chunk_only: bool) -> None:
         self._shop = shop
         self._first_chunk_only = first_chunk_only
+        self._interruptions: Counter[tuple[int, int]] = Counter()
 
     # ---- ahead of the viewer ---------------------------------------------------------------------------------
 
@@ -77,7 +82,7 @@ class Encoding:
         """One chunk of a film; the message after it is for whoever is free next."""
         film = await self._open(int(job.args["plan_id"]))
         if film.recipe.build != self._shop.tools.build:
-            raise JobPostponed("Waits for a worker with the ffmpeg this film was begun with.", OTHER_BUILD_SECONDS)
+            await self._leave_to_its_build(film)
         self._need_space()
         open_chunks = await asyncio.to_thread(film.cells.open_chunks)
         if self._first_chunk_only and not film.recipe.straight:
@@ -97,17 +102,39 @@ class Encoding:
             await self._chunk(film, claim.start)
         await self._told(job, film)
 
+    async def _leave_to_its_build(self, film: Film) -> None:
+        """Chunks are made by the build the plan was begun with; where none works on it any more, ours begins anew."""
+        idle = self._shop.clock.now().timestamp() - await asyncio.to_thread(film.cells.last_made, film.plan.created_at)
+        if idle < OTHER_BUILD_SECONDS:
+            raise JobPostponed("Waits for a worker with the ffmpeg this film was begun with.", OTHER_BUILD_SECONDS / 2)
+        latest = await self._shop.plans.latest(film.plan.video_id)
+        reason = "It was begun with another ffmpeg, which is gone; it is made anew."
+        await self._shop.plans.set_state(film.plan, PlanState.FAILED, reason)
+        if latest is not None and latest.id == film.plan.id:
+            await self._shop.plans.renew(film.plan.video_id, straight=film.recipe.straight)
+        raise JobFailed(reason)
+
     async def _chunk(self, film: Film, start: int) -> None:
         count = film.recipe.grid.segments if film.recipe.straight else film.recipe.chunk
         span = await asyncio.to_thread(film.cells.missing, start, count)
         if span is not None:
             try:
                 await self._make(film, span, background=True)
+            except EncodeInterrupted as failure:
+                self._interrupted(film, start, failure)
             except GuardFailed as failure:
                 await self._go_straight(film, failure)
             except EncodeFailed as failure:
                 self._need_space()
                 await self._give_up(film, str(failure))
+
+    def _interrupted(self, film: Film, start: int, failure: EncodeInterrupted) -> None:
+        """Once more, soon; a chunk that ends so again and again takes more memory than there is."""
+        chunk = (film.plan.id, start)
+        self._interruptions[chunk] += 1
+        if self._interruptions[chunk] > MOST_INTERRUPTIONS:
+            raise JobFailed(str(failure)) from failure
+        raise JobPostponed(str(failure), INTERRUPTED_SECONDS) from failure
 
     async def _told(self, job: RunningJob, film: Film) -> None:
         done = await asyncio.to_thread(film.cells.count)
@@ -141,6 +168,8 @@ class Encoding:
         with self._shop.pausing.viewer_waits():
             try:
                 await self._make(film, span, background=False)
+            except EncodeInterrupted as failure:
+                raise JobPostponed(str(failure), 0.0) from failure
             except GuardFailed as failure:
                 await self._go_straight(film, failure)
             except EncodeFailed as failure:

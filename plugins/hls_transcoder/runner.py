@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import signal
 from asyncio import to_thread
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
@@ -14,13 +15,18 @@ from mediaserver.errors import MediaServerError
 from .command import Run, default_audio, segment_name, segments_arguments
 from .verify import CellDamaged, verify_cell
 
-__all__ = ["Cell", "Control", "EncodeFailed", "EncodeJob", "GuardFailed", "encode"]
+__all__ = ["Cell", "Control", "EncodeFailed", "EncodeInterrupted", "EncodeJob", "GuardFailed", "encode"]
 
+KILLED = {-signal.SIGKILL, -signal.SIGTERM}
 NOT_PLANNED = "ffmpeg made something else than planned"
 
 
 class EncodeFailed(MediaServerError):
     """The cells cannot be made from this file; the reason is one sentence."""
+
+
+class EncodeInterrupted(EncodeFailed):
+    """ffmpeg was ended from outside: killed by a person, or by the system for want of memory. It may be tried again."""
 
 
 class GuardFailed(EncodeFailed):
@@ -99,6 +105,8 @@ async def encode(tools: MediaTools, job: EncodeJob) -> AsyncIterator[Cell]:
     finally:
         job.control.attach(None)
         await tool.stop()
+    if finished.returncode in KILLED and not finished.timed_out:
+        raise EncodeInterrupted("ffmpeg was ended from outside, or the memory ran out.")
     if finished.returncode != 0:
         raise EncodeFailed(_reason(finished))
     if missing:

@@ -51,6 +51,11 @@ async def test_a_start_that_is_not_zero_is_not_part_of_the_duration(tools):
     assert info.duration == pytest.approx(3, abs=0.1)
 
 
+async def test_key_frames_far_apart_do_not_cut_the_end_off(tools):
+    info = await probe(tools, media.film("sparse.mp4", seconds=12, gop=250))
+    assert info.duration == pytest.approx(12, abs=0.01)
+
+
 async def test_the_duration_is_that_of_the_picture(tools):
     longer = (*media.pictures(2), *media.sound(4), *media.X264, "-c:a", "aac")
     info = await probe(tools, media.make("longer.mp4", *longer))

@@ -13,6 +13,7 @@ from mediaserver.contracts import MediaInfo, Metadata
 from mediaserver.core.library import names, paths
 from mediaserver.core.library.identity import Identity, fingerprint
 from mediaserver.core.library.names import Named
+from mediaserver.core.library.records import CANNOT_READ
 from mediaserver.core.library.refusals import ProbeFailed
 from mediaserver.core.library.titles import Titles, merged
 from mediaserver.events import LocationChanged, VideoProbed
@@ -29,11 +30,12 @@ __all__ = ["Describe", "Ingest", "NotComplete", "Prober"]
 
 Prober = Callable[[Path], Awaitable[MediaInfo]]  # raises ProbeFailed
 Describe = Callable[[Path, MediaInfo], Awaitable[Metadata | None]]
+CUT_OFF = "This file ends before its header says; waiting for the rest of it."
 STILL_COPIED = 10.0  # a file that ends before its header says may still grow for so many settle times
 
 
 class NotComplete(Exception):  # noqa: N818 - not an error: the file is still being made
-    """The file has changed while it was looked at, or is cut off and young: wait for it again."""
+    """The file has changed meanwhile, or is cut off and young: wait for it again. The text, if any, is for people."""
 
 
 class Ingest:
@@ -57,6 +59,7 @@ class Ingest:
         self._patience = settle_seconds * STILL_COPIED
         self._identity = Identity()
         self._titles = Titles(changes)
+        self._commit = asyncio.Lock()  # Postgres would let two films of one title each make it
         self._busy: dict[str, asyncio.Lock] = {}
 
     async def ingest(self, key: str) -> None:
@@ -75,7 +78,7 @@ class Ingest:
         except OSError as error:
             if isinstance(error, FileNotFoundError):
                 raise NotComplete from error
-            await self.refuse(location, f"This file cannot be read ({error.strerror or error}).")
+            await self.refuse(location, f"{CANNOT_READ} ({error.strerror or error}).")
 
     async def refuse(self, location: Location, sentence: str) -> None:
         async with self._db.transaction() as tx:
@@ -91,13 +94,13 @@ class Ingest:
         info = await self._prober(path)
         found = await asyncio.to_thread(_unchanged_stat, path, location)
         if info.truncated and self._clock.now().timestamp() - found.st_mtime < self._patience:
-            raise NotComplete
+            raise NotComplete(CUT_OFF)
         said = names.from_path(location.path)
         told = await self._describe(path, info)
         await self._new_video(location, mark, info, Named(merged(said.metadata, told), said.folder))
 
     async def _known_video(self, location: Location, video: Video) -> None:
-        async with self._db.transaction() as tx:
+        async with self._commit, self._db.transaction() as tx:
             first = await self._first_location(tx, video, location)
             state = LocationState.DUPLICATE if first else LocationState.READY
             reason = f"The same video as {paths.shown(first.path)}; only one of them is played." if first else ""
@@ -109,7 +112,7 @@ class Ingest:
 
     async def _new_video(self, location: Location, mark: str, info: MediaInfo, named: Named) -> None:
         """Video, title and location in one transaction: a kill at any moment leaves all or nothing."""
-        async with self._db.transaction() as tx:
+        async with self._commit, self._db.transaction() as tx:
             video = await Video.create(
                 using_db=tx, fingerprint=mark, size=location.size, duration=info.duration, probe=info.as_dict()
             )

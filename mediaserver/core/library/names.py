@@ -36,7 +36,8 @@ PART = re.compile(
     r"^(?P<title>.*?\S)[ ._-]*(?:\b|(?<=[ ._-]))(?:cd|dvd|part|pt|disc|disk)[ ._-]?(?P<number>\d{1,2})$", re.IGNORECASE
 )
 SEASON_EPISODE = re.compile(
-    r"(?:^|[^a-z0-9])s(?P<season>\d{1,4})[ ._-]?e(?P<episode>\d{1,4})(?:(?:-?e|-)(?P<last>\d{1,4})(?![a-z0-9]))*(?![a-z0-9])",
+    r"(?:^|[^a-z0-9])s(?P<season>\d{1,4})[ ._-]?e(?P<episode>\d{1,4})"
+    r"(?:(?:-?e|-)(?P<last>\d{1,4})(?![a-z0-9]))*(?![a-z0-9])",
     re.IGNORECASE,
 )
 CROSS = re.compile(r"(?:^|[^a-z0-9])(?P<season>\d{1,2})x(?P<episode>\d{2,3})(?![a-z0-9])", re.IGNORECASE)

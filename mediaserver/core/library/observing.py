@@ -5,6 +5,9 @@ from __future__ import annotations
 import errno
 import logging
 import os
+import sys
+import threading
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -62,7 +65,17 @@ class Observing(FileSystemEventHandler):
     def start(self) -> None:
         if self._observer is not None:
             logging.getLogger("watchdog").addHandler(self._log)
+            # watchdog sees some new folders twice, warns with its whole table, and would die of it under -W error
+            warnings.filterwarnings("ignore", "Callback with id", RuntimeWarning)
             self._observer.start()
+
+    @property
+    def alive(self) -> bool:
+        """Its threads run; the one that reads from the kernel has no other door than the list of all threads."""
+        names = {type(thread).__name__ for thread in threading.enumerate()}
+        return self._observer is None or (
+            self._observer.is_alive() and (sys.platform != "linux" or "InotifyFD" in names)
+        )
 
     def stop(self) -> None:
         """Blocks until the threads are gone."""

@@ -26,7 +26,8 @@ async def real_end(
     absurd = told <= 0 or size * 8 / told < ABSURD_BIT_RATE
     if not absurd:
         begin = max(0.0, told - TAIL_SECONDS) + start
-        interval = ["-read_intervals", f"{begin:.3f}%+{TAIL_SECONDS + 1:.0f}"]
+        # To the end: a length would count from the key frame before, which may be ten seconds back.
+        interval = ["-read_intervals", f"{begin:.3f}%"]
         tail = await _last_end(tools, path, video, interval, TAIL, frame)
         if tail is not None and abs(tail - start - told) <= max(1.0, 1.5 * frame):
             return tail - start, False

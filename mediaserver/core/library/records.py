@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from mediaserver.core.db import Database
     from mediaserver.core.library.walk import Entry
 
-__all__ = ["HOLDING", "Known", "Records"]
+__all__ = ["CANNOT_READ", "HOLDING", "Known", "Records"]
 
 T = TypeVar("T")
 PAGE = 5000  # rows of one read
@@ -29,6 +29,8 @@ TOLD = 100  # rows of a transaction that also writes a change per row
 HOLDING = (LocationState.READY, LocationState.DUPLICATE)  # the states in which a location's video can be read
 WAITING = (LocationState.SETTLING, LocationState.PROBING)
 COLUMNS = "id, root, path, file_id, size, mtime_ns, state, reason, video_id"
+CANNOT_READ = "This file cannot be read"  # how the sentence begins that a chmod makes wrong
+NEXT = "The copy is complete; it is looked at next."
 NEW = "Waiting until the copy is complete."
 
 
@@ -53,6 +55,10 @@ class Known:
     @property
     def waits(self) -> bool:
         return self.state in WAITING
+
+    @property
+    def denied(self) -> bool:
+        return self.state == LocationState.REFUSED and self.reason.startswith(CANNOT_READ)
 
 
 class Records:
@@ -154,6 +160,13 @@ class Records:
             )
             await self._changes.record(LocationChanged(known.id, state.value), tx)
             await self.settle_online(tx, [known.video_id])
+
+    async def probing(self, keys: Sequence[str]) -> None:
+        """These copies are complete; what is told of them one by one is only how it ends."""
+        for part in self._parts(keys):
+            async with self._turn() as tx:
+                waiting = Location.filter(key__in=list(part), state=LocationState.SETTLING)
+                await waiting.using_db(tx).update(state=LocationState.PROBING, reason=NEXT)
 
     async def waits(self, key: str, size: int, mtime_ns: int, reason: str) -> None:
         """A copy that goes on: how far it is, and what it waits for."""

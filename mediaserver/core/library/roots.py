@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["Roots", "WatchedRoot"]
 
 POLL = 10.0  # seconds between two looks where there are no events
+LIMIT = "fs.inotify.max_user_watches"
 SHARE = 10.0  # polling takes at most a tenth of the time
 
 
@@ -83,6 +84,7 @@ class Roots:
         self._settings = settings
         self._clock = clock
         self._roots = {path: WatchedRoot(path, settings.rescan_minutes * 60) for path in settings.roots}
+        self._listeners = (heard, trouble)
         self._observing = Observing(heard, trouble) if settings.watch in {"auto", "events"} else None
         for root in self._roots.values():
             root.scan_at = time.monotonic() + root.rescan  # the first scan is asked for at the start
@@ -115,18 +117,34 @@ class Roots:
         root.place = place
         root.mode, root.reason = self._mode(root)
 
-    def check_watches(self, folders: dict[Path, set[str]]) -> None:
-        """Watchdog passes over folders it gets no inotify watch for: fewer watches than folders means polling."""
+    def unheard(self, folders: Callable[[Path], int]) -> list[WatchedRoot]:
+        """Roots that must be scanned again, since watchdog passed over some of their folders. Blocks.
+
+        It does so in silence where no inotify watch is left: then polling takes over.
+        """
+        if not self._falls_short(folders):
+            return []
         hearing = [root for root in self if root.hears]
-        watches = kernel_watches()
-        if not hearing or watches is None or watches >= sum(len(folders.get(root.path, ())) for root in hearing):
-            return
         for root in hearing:
-            root.mode, root.reason = (
-                "polling",
-                "there are more folders than inotify watches (fs.inotify.max_user_watches)",
-            )
-            root.scan_at = min(root.scan_at, time.monotonic() + POLL)
+            root.mode, root.reason = self._mode(root)
+        if self._falls_short(folders):
+            for root in hearing:
+                root.mode, root.reason = "polling", f"{LIMIT} is smaller than the number of folders"
+        return hearing
+
+    def revive(self) -> None:
+        """Begin anew where a thread of watchdog has died; every root then asks for a scan. Blocks."""
+        if self._observing is None or self._observing.alive:
+            return
+        self._observing.stop()
+        self._observing = Observing(*self._listeners)
+        self._observing.start()
+        for root in self:
+            root.place = None
+
+    def _falls_short(self, folders: Callable[[Path], int]) -> bool:
+        watches = kernel_watches()
+        return watches is not None and watches < sum(folders(root.path) for root in self if root.hears)
 
     def _mode(self, root: WatchedRoot) -> tuple[str, str]:
         if root.place is None:

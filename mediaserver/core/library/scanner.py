@@ -6,7 +6,7 @@ import asyncio
 import os
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mediaserver.core.library import names, paths
 from mediaserver.core.library.identity import still_there
@@ -53,6 +53,7 @@ class _Scan:
     new: list[Entry] = field(default_factory=list)
     moved: list[tuple[Known, Entry]] = field(default_factory=list)
     back: list[Known] = field(default_factory=list)
+    denied: list[tuple[Known, Entry]] = field(default_factory=list)
     unread: list[str] = field(default_factory=list)
 
 
@@ -77,16 +78,21 @@ class Scanner:
         self._between = between
         self._titles = Titles(changes)
         self.folders: dict[Path, set[str]] = {}  # which folders of each root have been listed
+        self.linked: dict[Path, int] = {}  # how many of them are reached by way of a link
 
     async def scan(self, root: Path) -> Scanned:
         """Everything in a root."""
         began = time.monotonic()
         self.folders[root] = set()
+        self.linked[root] = 0
         result = await self._scan(root, "", recursive=True, between=self._between)
         result.seconds = time.monotonic() - began
         async with self._db.transaction() as tx:
             await self._changes.record(LibraryScanned(paths.to_text(root), result.files, round(result.seconds, 3)), tx)
         return result
+
+    def own_folders(self, root: Path) -> int:
+        return len(self.folders.get(root, ())) - self.linked.get(root, 0)
 
     async def look(self, root: Path, folder: str, *, recursive: bool) -> Scanned:
         """One folder, the folders in it that are new, and with `recursive` all that is below it."""
@@ -108,6 +114,8 @@ class Scanner:
             if not recursive:
                 await self._know_more(scan, folder, listings)
             for listing in listings:
+                if listing.linked and listing.folder not in listed:
+                    self.linked[root] = self.linked.get(root, 0) + 1
                 if not listing.unread:
                     listed.add(listing.folder)
                 self._compare(scan, listing)
@@ -136,6 +144,8 @@ class Scanner:
                 scan.back.append(known)
             elif known.waits:
                 self._wait(scan.text, entry)
+            elif known.denied:
+                scan.denied.append((known, entry))
 
     def _wait(self, root: str, entry: Entry) -> None:
         self._pending(
@@ -146,6 +156,11 @@ class Scanner:
         new, scan.new = scan.new, []
         moved, scan.moved = scan.moved, []
         back, scan.back = scan.back, []
+        denied, scan.denied = scan.denied, []
+        for known, entry in denied:
+            if await asyncio.to_thread(os.access, paths.absolute(known.root, known.path), os.R_OK):
+                await self._records.changed(known, entry)
+                self._wait(scan.text, entry)
         if new:
             new = await self._renamed(scan, new)
             await self._records.add(scan.text, new)
@@ -173,11 +188,12 @@ class Scanner:
                 continue
             by_id[entry.file_id].remove(old)
             scan.known.pop(old.path, None)
-            await self._records.renamed(old, scan.text, entry.path)
+            async with self._db.transaction() as tx:  # a kill between the two would leave the title its old name
+                await self._records.renamed(old, scan.text, entry.path)
+                if old.video_id is not None:
+                    await self._rename_title(tx, old, entry)
             if old.video_id is None:
                 self._wait(scan.text, entry)
-            else:
-                await self._rename_title(old, entry)
         return fresh
 
     async def _former(self, entry: Entry, candidates: list[Known]) -> Known | None:
@@ -187,10 +203,9 @@ class Scanner:
                 return known
         return None
 
-    async def _rename_title(self, old: Known, entry: Entry) -> None:
+    async def _rename_title(self, tx: Any, old: Known, entry: Entry) -> None:
         before, after = names.from_path(old.path).metadata, names.from_path(entry.path).metadata
-        async with self._db.transaction() as tx:
-            await self._titles.rename(tx, int(old.video_id or 0), before, after)
+        await self._titles.rename(tx, int(old.video_id or 0), before, after)
 
     async def _changed(self, scan: _Scan, moved: list[tuple[Known, Entry]]) -> None:
         now = await self._records.current(known.id for known, _ in moved)

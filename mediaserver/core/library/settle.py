@@ -52,7 +52,7 @@ class Look:
 
 @dataclass(slots=True)
 class Pending:
-    """A file that waits. `since` (it is unchanged) and `closed` are monotonic seconds; `closed` is when a writer was seen to finish."""
+    """A file that waits. `since` when it is unchanged, `closed` when a writer was seen to finish: monotonic seconds."""
 
     key: str
     path: Path

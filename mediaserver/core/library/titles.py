@@ -51,7 +51,14 @@ class Titles:
             title = await self._episode(tx, metadata)
         else:
             title = await self._movie(tx, metadata, Place(root, named.folder))
-        await self._link(tx, title, video, metadata.role or "version", metadata.label or "", metadata.position or 0)
+        await self._link(
+            tx,
+            title,
+            video,
+            role=metadata.role or "version",
+            label=metadata.label or "",
+            position=metadata.position or 0,
+        )
         return title.id
 
     async def succeed(self, tx: Any, old_video: int, video: Video) -> int | None:
@@ -64,7 +71,7 @@ class Titles:
         if link is None:
             return None
         title = await Title.filter(id=link.title_id).using_db(tx).get()
-        await self._link(tx, title, video, link.role, link.label, link.position)
+        await self._link(tx, title, video, role=link.role, label=link.label, position=link.position)
         if not await Location.filter(video_id=old_video).using_db(tx).exists():
             await TitleVideo.filter(video_id=old_video).using_db(tx).delete()
         return link.title_id
@@ -85,7 +92,7 @@ class Titles:
                 await Title.filter(id=title.id).using_db(tx).update(title=new.title, year=new.year)
                 await self._changes.record(TitleChanged(title.id), tx)
 
-    async def _link(self, tx: Any, title: Title, video: Video, role: str, label: str, position: int) -> None:
+    async def _link(self, tx: Any, title: Title, video: Video, *, role: str, label: str, position: int) -> None:
         _, made = await TitleVideo.get_or_create(
             {"role": role, "label": label[:200], "position": position},
             using_db=tx,

@@ -39,6 +39,7 @@ class Listing:
     folder: str
     entries: list[Entry]
     unread: bool = False
+    linked: bool = False  # reached by way of a link
 
 
 @dataclass(slots=True)
@@ -47,6 +48,7 @@ class _Folder:
     inside: str  # as database text
     rules: Rules
     above: tuple[tuple[int, int], ...] = field(default=())  # device and inode of the folders above
+    linked: bool = False
 
 
 def file_id(found: os.stat_result) -> str:
@@ -81,7 +83,7 @@ class Walker:
             except OSError as error:
                 yield self._unread(folder, error)
                 continue
-            yield Listing(folder.inside, entries)
+            yield Listing(folder.inside, entries, linked=folder.linked)
 
     def _start(self, inside: str) -> _Folder | None:
         """The folder with the rules of all folders above it; None where one of them is left out."""
@@ -130,7 +132,7 @@ class Walker:
         if below(path) and len(folder.above) < DEEPEST:
             rules = folder.rules.enter(item.path, path)
             if not rules.leaves_all_out:
-                todo.append(_Folder(item.path, path, rules, folder.above))
+                todo.append(_Folder(item.path, path, rules, folder.above, folder.linked or item.is_symlink()))
 
     def _judge_file(self, item: os.DirEntry[str], path: str, folder: _Folder, entries: list[Entry]) -> None:
         try:

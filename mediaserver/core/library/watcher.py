@@ -19,7 +19,7 @@ from mediaserver.core.library.ignore import IGNORE_FILE
 from mediaserver.core.library.ingest import Describe, Ingest, NotComplete, Prober
 from mediaserver.core.library.mailbox import TOPIC, ScanRequests, write_status
 from mediaserver.core.library.observing import event_path
-from mediaserver.core.library.records import Records
+from mediaserver.core.library.records import CANNOT_READ, Records
 from mediaserver.core.library.roots import Roots, WatchedRoot
 from mediaserver.core.library.scanner import Scanner
 from mediaserver.core.library.settle import Look, Pending, Settler, Verdict
@@ -172,7 +172,8 @@ class LibraryWatcher:
         await asyncio.to_thread(self._roots.attend, root)
         result = await self._scanner.scan(root.path)
         root.scanned(result, self._clock.now(), time.monotonic())
-        self._roots.check_watches(self._scanner.folders)
+        for unheard in await asyncio.to_thread(self._roots.unheard, self._scanner.own_folders):
+            self._ask_scan(unheard.path)
         self._log.info("library folder scanned", folder=paths.shown(root.path), files=result.files, new=result.new,
                        gone=result.gone, seconds=round(result.seconds, 2))  # fmt: skip
         self._tell_status()
@@ -204,7 +205,7 @@ class LibraryWatcher:
                 self._queued.add(pending.key)
                 heapq.heappush(self._complete, (-pending.mtime_ns, pending.key))
             elif seen.verdict is Verdict.UNREADABLE:
-                sentence = f"This file cannot be read ({seen.problem}); allow the server to read it (chmod a+r)."
+                sentence = f"{CANNOT_READ} ({seen.problem}); allow the server to read it (chmod a+r)."
                 location = await Location.get_or_none(key=pending.key)
                 if location is not None:
                     await self._ingest.refuse(location, sentence)
@@ -212,6 +213,8 @@ class LibraryWatcher:
                 self._make_dirty_by_path(pending.path)
         if self._complete:
             self._ready.set()
+        if len(done) > PROBES:  # the others are looked at within this moment
+            await self._records.probing([pending.key for pending, _ in done])
 
     def _make_dirty_by_path(self, path: Path) -> None:
         root = self._roots.of(path)
@@ -235,17 +238,20 @@ class LibraryWatcher:
     async def _take_in(self, key: str) -> None:
         try:
             await self._ingest.ingest(key)
-        except NotComplete:
+        except NotComplete as error:
             location = await Location.get_or_none(key=key)
             if location is not None and location.state in (LocationState.SETTLING, LocationState.PROBING):
                 path = paths.absolute(location.root, location.path)
                 self._settler.add(Pending(key, path, location.size, location.mtime_ns))
+                if str(error):
+                    await self._records.waits(key, location.size, location.mtime_ns, str(error))
 
     # ---- time, mounts, requests, status
 
     async def _keep_time(self) -> None:
         while True:
             now = time.monotonic()
+            await asyncio.to_thread(self._roots.revive)
             for root in self._roots:
                 if root.path not in self._scans and await asyncio.to_thread(root.wants_scan, now):
                     self._ask_scan(root.path)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from mediaserver.core.library.mailbox import read_status
 from mediaserver.models import Location, Title, TitleVideo, Video
 
 if TYPE_CHECKING:
@@ -105,3 +106,37 @@ async def test_a_watcher_killed_at_any_moment_loses_nothing(house: House, films:
     async with house.watched():
         await house.ready(300)
     assert await Video.all().count() == await Title.all().count() == await TitleVideo.all().count() == 300
+
+
+async def test_events_the_kernel_dropped_are_made_up_for(house: House, films: Films, tmp_path: Path) -> None:
+    """A stopped watcher cannot empty the kernel's queue: what comes after it is full is told by nobody."""
+    room = int(Path("/proc/sys/fs/inotify/max_queued_events").read_text())
+    if room > 20_000:
+        pytest.skip("the kernel's queue is too long to fill here")
+    (house.folder / "late").mkdir()
+    command = [sys.executable, "-c", CHILD, str(tmp_path), str(Path(__file__).parent)]
+    child = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        await house.until(lambda: scanned(house))
+        child.send_signal(signal.SIGSTOP)
+        await asyncio.to_thread(litter, house.folder / "litter", room)
+        await asyncio.to_thread(litter, house.folder, room)
+        for number in range(40):
+            films.write(house.folder / "late" / f"{number}.mp4")
+        child.send_signal(signal.SIGCONT)
+        await house.ready(40)
+    finally:
+        child.kill()
+        await asyncio.to_thread(child.communicate)
+    assert await Video.all().count() == 40
+
+
+async def scanned(house: House) -> bool:
+    roots = read_status(house.run_folder).get("roots", [])
+    return bool(roots) and all(root["last_scan"] for root in roots)
+
+
+def litter(folder: Path, count: int) -> None:
+    folder.mkdir(exist_ok=True)
+    for number in range(count):
+        (folder / f"{number}.txt").touch()

@@ -1,9 +1,12 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import shutil
+from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from mediaserver.core.changes import Reader
@@ -12,6 +15,9 @@ from mediaserver.models import Location, Title, TitleVideo, Video
 
 if TYPE_CHECKING:
     from tests.core.library.library_house import Films, House
+
+    from mediaserver.contracts import MediaInfo
+import pytest
 
 
 async def kinds(house: House) -> list[str]:
@@ -322,7 +328,7 @@ async def test_names_of_any_bytes_are_found_and_found_again(house: House, films:
     names = [b"\xff\xfe film.mp4", b"new\nline.mp4", "\uf7ff private.mp4".encode(), b"-dash: %s.mp4"]
     async with house.watched():
         for name in names:
-            films.write(Path(os.fsdecode(os.path.join(os.fsencode(house.folder), name))))
+            films.write(Path(os.fsdecode(os.fsencode(house.folder) + b"/" + name)))
         await house.ready(len(names))
     async with house.watched():
         await house.until(lambda: _scanned(house))
@@ -439,3 +445,78 @@ async def test_episodes_come_together_in_one_series(house: House, films: Films) 
     episodes = await Title.filter(parent_id=series.id).order_by("episode")
     assert (series.title, series.year) == ("Dark", 2017)
     assert [(one.title, one.season, one.episode) for one in episodes] == [("Title 1", 1, 1), ("Title 2", 1, 2)]
+
+
+def reads_everything() -> bool:
+    with TemporaryDirectory() as folder:
+        Path(folder).chmod(0)
+        try:
+            return list(Path(folder).iterdir()) == []
+        except PermissionError:
+            return False
+
+
+needs_a_plain_user = pytest.mark.skipif(reads_everything(), reason="this user may read everything")
+
+
+@needs_a_plain_user
+async def test_a_folder_that_cannot_be_read_is_visible_and_its_films_are_not_lost(house: House, films: Films) -> None:
+    async with house.watched():
+        film = films.write(house.folder / "closed" / "film.mp4")
+        films.write(house.folder / "open.mp4")
+        await house.ready(2)
+        film.parent.chmod(0)
+        try:
+            await house.service.scan()
+            await house.settled({"closed/film.mp4": "offline", "open.mp4": "ready", "closed": "refused"})
+            assert "cannot be read" in (await house.service.why(film.parent)).sentence
+        finally:
+            film.parent.chmod(0o755)
+        await house.service.scan()
+        await house.ready(2)
+    assert len(house.prober.calls) == 2
+
+
+@needs_a_plain_user
+async def test_a_file_that_may_be_read_again_is_taken(house: House, films: Films) -> None:
+    film = films.write(house.folder / "film.mp4")
+    film.chmod(0)
+    async with house.watched():
+        await house.settled({"film.mp4": "refused"})
+        assert "chmod" in (await house.service.why(film)).sentence
+        film.chmod(0o644)
+        await house.service.scan()
+        await house.settled({"film.mp4": "ready"})
+
+
+async def test_a_film_that_is_cut_off_waits_for_its_rest(house: House, films: Films) -> None:
+    probe = house.prober
+
+    async def cut_off(path: Path) -> MediaInfo:
+        return replace(await probe(path), truncated=path.stat().st_size < len(whole))
+
+    whole = films.bytes("cut", padding=3000)
+    house.prober = cut_off
+    film = house.folder / "film.mp4"
+    async with house.watched():
+        film.write_bytes(whole[:-1000])
+        await house.until(lambda: _reason("ends before its header says"))
+        assert await Video.all().count() == 0
+        with film.open("ab") as copy:
+            copy.write(whole[-1000:])
+        await house.settled({"film.mp4": "ready"})
+    assert (await Video.get()).size == len(whole)
+
+
+async def test_lost_events_are_made_up_for_by_a_scan(house: House, films: Films) -> None:
+    async with house.watched():
+        await house.until(lambda: _status_known(house))
+        before = read_status(house.run_folder)["roots"][0]["last_scan"]
+        logging.getLogger("watchdog.observers.inotify_c").warning(
+            "Inotify queue overflowed; filesystem events were lost"
+        )
+        await house.until(lambda: _scanned_after(house, before))
+
+
+async def _scanned_after(house: House, before: str) -> bool:
+    return bool(read_status(house.run_folder)["roots"][0]["last_scan"] != before)

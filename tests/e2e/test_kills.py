@@ -1,0 +1,175 @@
+"""kill -9 at chosen moments: nothing lost, nothing half-published, nothing twice, the work goes on."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import signal
+import subprocess
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import TypeVar
+
+import httpx
+import pytest
+
+from tests.e2e.appliance import Appliance, until
+from tests.media import film
+
+SECONDS, RATE, SEGMENTS = 40, 25, 10
+FAST = {"hls_transcoder": {"preset": "ultrafast"}}
+pytestmark = pytest.mark.slow
+T = TypeVar("T")
+Blow = Callable[[Appliance], Awaitable[None]]
+
+
+def kill(pids: list[int]) -> None:
+    for pid in pids:
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+
+
+def role(name: str) -> Blow:
+    async def blow(appliance: Appliance) -> None:
+        kill([appliance.roles()[name]])
+
+    return blow
+
+
+async def an_ffmpeg(appliance: Appliance) -> None:
+    kill((await found(appliance.ffmpegs, "an ffmpeg runs"))[:1])
+
+
+async def everything(appliance: Appliance) -> None:
+    kill(list(appliance.roles().values()))
+
+
+async def found(look: Callable[[], T], what: str, seconds: float = 60) -> T:
+    async def ask() -> T:
+        return look()
+
+    answer: T = await until(ask, what, seconds)
+    return answer
+
+
+MOMENTS: list[tuple[int, Blow]] = [  # so many cells are made, then the blow
+    (0, role("watch")),
+    (0, role("worker")),
+    (0, an_ffmpeg),
+    (1, role("serve")),
+    (2, role("worker")),
+    (5, an_ffmpeg),
+    (7, role("watch")),
+    (9, role("worker")),
+    (12, role("worker")),
+    (14, everything),
+]
+
+
+def clip() -> Path:
+    return film("kills.mp4", seconds=SECONDS, rate=str(RATE), size="1280x720", gop=50)
+
+
+async def titles(appliance: Appliance) -> list[dict[str, object]]:
+    with suppress(httpx.TransportError):
+        return await appliance.films()
+    return []
+
+
+async def finished(appliance: Appliance, seconds: float) -> str:
+    title = str((await until(lambda: titles(appliance), "the film is listed"))[0]["id"])
+
+    async def is_ready() -> bool:
+        return await appliance.status(title) == "ready"
+
+    await until(is_ready, "every cell is made", seconds)
+    return title
+
+
+async def check_film(appliance: Appliance, title: str) -> None:
+    """Every cell is there once, whole, and together they are the film."""
+    assert [each["title"] for each in await appliance.films()] == ["Killed"]
+    base = await appliance.media(title)
+    for rung in ("480p", "720p"):
+        cells = [await appliance.client.get(f"{base}/{rung}/{number:03d}.ts") for number in range(SEGMENTS)]
+        assert [cell.status_code for cell in cells] == [httpx.codes.OK] * SEGMENTS
+        assert frames(b"".join(cell.content for cell in cells)) == SECONDS * RATE
+    assert len(appliance.cells()) == 2 * SEGMENTS
+    assert not [path for path in (appliance.data / "media").rglob("*") if path.name.startswith(".")]
+
+
+def frames(media: bytes) -> int:
+    """Video frames of cells put together, counted by ffprobe."""
+    asked = ["-v", "error", "-select_streams", "v", "-count_packets", "-show_entries", "stream=nb_read_packets"]
+    told = subprocess.run(["ffprobe", *asked, "-of", "csv=p=0", "-"], input=media, capture_output=True, check=True)
+    return int(told.stdout.split()[0].strip(b","))
+
+
+def remember(published: dict[Path, tuple[int, int]], appliance: Appliance) -> None:
+    """A cell that was published keeps its file: it is never empty, replaced or taken back."""
+    cells = appliance.cells()
+    for path in cells:
+        told = path.stat()
+        assert told.st_size > 0
+        assert told.st_size % 188 == 0
+        assert published.setdefault(path, (told.st_ino, told.st_size)) == (told.st_ino, told.st_size)
+    assert set(published) <= set(cells)
+
+
+async def test_ten_kills_during_ingest_lose_nothing_and_publish_nothing_twice(tmp_path: Path) -> None:
+    async with Appliance(tmp_path, plugins=FAST) as appliance:
+        published: dict[Path, tuple[int, int]] = {}
+        await appliance.drop(clip(), "Killed.mp4")
+        for cells, blow in MOMENTS:
+            await found(lambda cells=cells: len(appliance.cells()) >= cells, f"{cells} cells are made")
+            await blow(appliance)
+            await found(lambda: len(appliance.roles()) == 3, "all roles are back")
+            remember(published, appliance)
+        title = await finished(appliance, 90)
+        remember(published, appliance)
+        await check_film(appliance, title)
+        left = [path for path in (appliance.data / "work").iterdir() if not owner_lives(path)]
+        assert not left, "what killed workers left behind is swept at the next start"
+
+
+def owner_lives(workspace: Path) -> bool:
+    return Path("/proc", workspace.name.partition("-")[0]).exists()
+
+
+async def test_ffmpeg_dies_with_its_worker(tmp_path: Path) -> None:
+    async with Appliance(tmp_path, plugins=FAST) as appliance:
+        await appliance.drop(clip(), "Killed.mp4")
+        encoders = await found(appliance.ffmpegs, "an ffmpeg runs")
+        kill([appliance.roles()["worker"]])
+        await found(lambda: not any(lives(pid) for pid in encoders), "its ffmpegs are gone")
+
+
+async def test_nothing_survives_a_killed_supervisor(tmp_path: Path) -> None:
+    async with Appliance(tmp_path, plugins=FAST) as appliance:
+        await appliance.drop(clip(), "Killed.mp4")
+        encoders = await found(appliance.ffmpegs, "an ffmpeg runs")
+        orphans = [*appliance.roles().values(), *encoders]
+        await appliance.kill()
+        await found(lambda: not any(lives(pid) for pid in orphans), "all are gone")
+
+
+def lives(pid: int) -> bool:
+    return Path("/proc", str(pid)).exists()
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(1800)
+async def test_sixty_kills_at_random_moments_lose_nothing(tmp_path: Path) -> None:
+    chance = random.Random(60)
+    async with Appliance(tmp_path, plugins=FAST) as appliance:
+        await appliance.drop(clip(), "Killed.mp4")
+        for number in range(60):
+            await found(lambda: len(appliance.roles()) == 3, f"all roles are back before kill {number}")
+            await asyncio.sleep(chance.random() * 2)
+            encoders = appliance.ffmpegs()
+            victim = chance.choice([*appliance.roles().values(), *encoders[:1]])
+            kill([victim])
+        title = await finished(appliance, 300)
+        await check_film(appliance, title)
