@@ -150,9 +150,10 @@ async def test_an_id_that_is_none_is_refused(app_with: AppWith, wrong: str) -> N
 
 async def test_a_page_that_leaves_is_forgotten(app_with: AppWith) -> None:
     running = await app_with().start()
+    await running.get("/health")
     before = len(running.server.wakeups._subscriptions)
     async with listening(running):
-        pass
+        assert len(running.server.wakeups._subscriptions) == before + 1
     async with asyncio.timeout(10):
         while len(running.server.wakeups._subscriptions) > before:
             await running.server.changes.record(TitleAdded(1))
