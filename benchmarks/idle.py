@@ -9,6 +9,7 @@ start is Python itself importing Sanic and Tortoise in the same run.
 from __future__ import annotations
 
 import argparse
+import os
 import subprocess
 import sys
 import tempfile
@@ -60,6 +61,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else None)
     parser.add_argument("--starts", type=int, default=5)
     starts = parser.parse_args().starts
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # build machines set it; who runs the program does not
     with tempfile.TemporaryDirectory(prefix="bench-idle-") as name:
         folder = Path(name)
         appliance, first = start(folder)
