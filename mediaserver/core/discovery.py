@@ -6,10 +6,12 @@ import ast
 import difflib
 import importlib
 import importlib.util
+import pkgutil
 import re
 import signal
 import sys
 import threading
+import time
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import entry_points
@@ -100,7 +102,7 @@ def _load(name: str, folders: list[Path]) -> Found | Absent:
         raise
     except PluginFault as fault:
         return Absent(name, str(fault), _guards(source))
-    except Exception as error:  # noqa: BLE001 - whatever its code raises is its own fault, told by its name
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever its code raises is its own fault
         return Absent(name, f"its import failed: {type(error).__name__}: {error}", _guards(source))
 
 
@@ -144,6 +146,22 @@ def _import_foreign(name: str, path: Path) -> ModuleType:
         sys.modules.pop(name, None)
         raise
     return module
+
+
+def check_tables(found: Found) -> None:
+    """Raises PluginFault for models or migrations that cannot be imported; Tortoise would blame everybody."""
+    if found.models is None:
+        return
+    package = f"{found.models.rpartition('.')[0]}.migrations"
+    try:
+        with deadline(IMPORT_SECONDS, "the import of its tables"):
+            importlib.import_module(found.models)
+            for step in pkgutil.iter_modules(importlib.import_module(package).__path__):
+                importlib.import_module(f"{package}.{step.name}")
+    except PluginFault:
+        raise
+    except (Exception, SystemExit) as error:
+        raise PluginFault(f"its tables cannot be imported: {type(error).__name__}: {error}") from error
 
 
 def _declaration(module: ModuleType) -> Plugin:
@@ -202,10 +220,13 @@ def deadline(seconds: int, what: str) -> Iterator[None]:
     def ring(_number: int, _frame: Any) -> None:
         raise PluginFault(f"{what} took more than {seconds} s")
 
+    started = time.monotonic()
     before = signal.signal(signal.SIGALRM, ring)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
+    left, _ = signal.setitimer(signal.ITIMER_REAL, seconds)
     try:
         yield
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
+        if left:  # somebody else's alarm, such as the one of pytest-timeout, goes on
+            signal.setitimer(signal.ITIMER_REAL, max(0.001, left - (time.monotonic() - started)))

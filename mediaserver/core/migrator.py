@@ -134,18 +134,30 @@ class Upgrade:
         async with self._locked():
             if self.url == "sqlite":
                 check_sqlite(self.file)
-            pragmas = {"foreign_keys": "OFF"} if self.url == "sqlite" else {}  # DROP TABLE must not cascade
-            config = {
-                "connections": {WRITER: connection(self.url, self.file, **pragmas)},
-                "apps": apps_config(self.models),
-            }
             try:
-                await Tortoise.init(config=config, init_connections=False)
-                await self._upgrade(Executor(get_connection(WRITER), config["apps"]))
+                for app in [app for app in self.models if app != "core"]:
+                    await self._try(app)
+                await self._upgrade(await self._executor(self.models))
             except sqlite3.DatabaseError as error:
                 raise StartError(unusable(self.file, error)) from error
             finally:
                 await Tortoise.close_connections()
+
+    async def _executor(self, models: Mapping[str, str]) -> Executor:
+        pragmas = {"foreign_keys": "OFF"} if self.url == "sqlite" else {}  # DROP TABLE must not cascade
+        apps = apps_config(models)
+        config = {"connections": {WRITER: connection(self.url, self.file, **pragmas)}, "apps": apps}
+        await Tortoise.init(config=config, init_connections=False)
+        return Executor(get_connection(WRITER), apps)
+
+    async def _try(self, app: str) -> None:
+        """Tortoise reads all tables and migrations at once: what it cannot read is left out before it does."""
+        try:
+            executor = await self._executor({"core": self.models["core"], app: self.models[app]})
+            await executor.loader.build_graph()
+        except Exception as error:  # noqa: BLE001 - a plugin's tables are its own fault, told by its name
+            self.faults[app] = f"its tables cannot be used: {error}"
+            del self.models[app]
 
     async def _upgrade(self, executor: Executor) -> None:
         applied = await executor.prepare()

@@ -6,10 +6,11 @@ import asyncio
 import json
 from typing import TYPE_CHECKING, Any
 
+from sanic.response import html as answer_html
 from sanic.response import json as answer_json
 
 from mediaserver.core import http
-from mediaserver.core.actors import public, signed_in
+from mediaserver.core.actors import admin, public, signed_in
 from mediaserver.core.changes import Reader
 from mediaserver.core.watchstatus import watch_status
 from mediaserver.errors import InvalidRequest
@@ -46,10 +47,12 @@ def register_core_routes(registry: RouteRegistry) -> None:
     async def health(_request: Request) -> HTTPResponse:
         return answer_json({"status": "ok"})
 
-    async def ready(_request: Request) -> HTTPResponse:
-        state = await readiness(server)
+    async def ready(request: Request) -> HTTPResponse:
+        actor = request.ctx.actor
+        state = await readiness(server, whole=actor is not None and actor.is_admin)
         return answer_json(state, status=200 if state["ready"] else 503)
 
+    register_docs(registry)
     for path in ("/health", "/livez", "/healthz"):
         registry.get(path, guard=public, limit=None)(health)
     for path in ("/ready", "/readyz"):
@@ -60,18 +63,49 @@ def register_core_routes(registry: RouteRegistry) -> None:
         await send_events(server, request)
 
 
-async def readiness(server: Server) -> dict[str, Any]:
-    """What `/ready` tells: whether requests are served, and the watcher's last word."""
+def register_docs(registry: RouteRegistry) -> None:
+    """The contract of this very server, its plugins included."""
+    server = registry.server
+    section = server.settings.server
+    guard = admin if section.docs == "admin" else public
+
+    @registry.get("/docs/openapi.json", guard=guard, limit=None)
+    async def openapi(_request: Request) -> HTTPResponse:
+        from mediaserver.core.openapi import document
+
+        return answer_json(document(server.routes, section.base_path))
+
+    @registry.get("/docs", guard=guard, limit=None)
+    async def docs(_request: Request) -> HTTPResponse:
+        from mediaserver.core.openapi import document, page
+
+        return answer_html(page(document(server.routes, section.base_path), section.base_path))
+
+
+async def readiness(server: Server, *, whole: bool) -> dict[str, Any]:
+    """What `/ready` tells: whether requests are served, and the watcher's last word; paths only as a `whole`."""
     try:
         reachable = await server.db.reachable()
-    except Exception:  # noqa: BLE001 - whatever the database says, it is not reachable
-        reachable = False
+        workers = len((await server.queues["interactive"].info())["workers"])
+    except Exception:  # noqa: BLE001 - whatever the database or the broker says, it is not reachable
+        reachable, workers = False, 0
+    library = await asyncio.to_thread(watch_status, server.data)
     return {
         "ready": server.ready and reachable,
         "database": "ok" if reachable else "unreachable",
+        "workers": workers,  # 0: films play as far as they are made, nothing new is
         "plugins_left_out": sorted(server.hooks.faults),
-        "library": await asyncio.to_thread(watch_status, server.data),
+        "library": library if whole else _without_paths(library),
     }
+
+
+def _without_paths(library: dict[str, Any]) -> dict[str, Any]:
+    """A folder's reason may name its path too."""
+    roots = [
+        {key: value for key, value in root.items() if key not in ("folder", "reason")}
+        for root in library.get("roots", [])
+    ]
+    return {**library, "roots": roots} if library else {}
 
 
 async def send_events(server: Server, request: Request) -> None:
@@ -82,7 +116,7 @@ async def send_events(server: Server, request: Request) -> None:
     seq = int(last) if last else await server.changes.last()
     headers = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no", **http.SECURITY_HEADERS}
     response = await request.respond(content_type="text/event-stream", headers=headers)
-    if response is None:
+    if response is None or request.method == "HEAD":
         return
     await response.send("retry: 2000\n\n")
     reader = Reader(server.db, seq)

@@ -143,18 +143,19 @@ class PluginHost:
             raise StartError(f"The plugin {absent.name} guards this server and is broken: {absent.reason}.")
         self._note(absent.name, absent.reason)
 
-    def quarantine(self, name: str, reason: str, *, running: bool = False) -> None:
+    def quarantine(self, name: str, reason: str) -> None:
         """Go on without a plugin. Raises StartError where others need it or it guards something."""
         plugin = self.loaded.get(name)
         if plugin is None:
             return
-        if guards(plugin.found) and not running:
+        if guards(plugin.found):
             raise StartError(f"The plugin {name} guards this server and is broken: {reason}.")
         offered = set(plugin.found.declared.provides)
         needing = [other.name for other in self.loaded.values() if offered & set(other.found.declared.requires)]
-        if needing and not running:
+        if needing:
             raise StartError(f"The plugin {name} is broken, and {', '.join(needing)} cannot do without it: {reason}.")
-        self._manager.unregister(name=name)
+        if self._manager.has_plugin(name):
+            self._manager.unregister(name=name)
         del self.loaded[name]
         self._note(name, reason)
 

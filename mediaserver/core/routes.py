@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +26,9 @@ LIMITS = frozenset({"auth", "content", "streaming", "analytics"})
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
+PARAMETER = re.compile(r"<(\w+)(?::([^>]+))?>")
+
+
 @dataclass(frozen=True)
 class Route:
     """`limit` is the rate group, None for what is not counted; `body` and `answer` are pydantic models for OpenAPI."""
@@ -40,6 +44,12 @@ class Route:
     body: type[BaseModel] | None
     answer: type[BaseModel] | None
     stream: bool
+
+    @property
+    def shape(self) -> tuple[str, str]:
+        """What Sanic tells routes apart by: names of parameters and the slash at the end do not count."""
+        path = PARAMETER.sub(lambda match: f"<{match[2] or 'str'}>", self.path)
+        return self.method, path.rstrip("/")
 
 
 class RouteRegistry:
@@ -89,8 +99,10 @@ class RouteRegistry:
             raise PluginFault(f"{method} {path} names no guard (public, signed_in or admin)")
         if limit is not None and limit not in LIMITS:
             raise PluginFault(f"{method} {path}: there is no rate group {limit}")
-        if "<" in path and ":path>" in path:
-            raise PluginFault(f"{method} {path}: a path is never a parameter")
+        if not path.startswith("/"):
+            raise PluginFault(f"{method} {path}: a path begins with a slash")
+        for _, kind in PARAMETER.findall(path):
+            _check_parameter(f"{method} {path}", kind)
 
         def add(handler: Handler) -> Handler:
             self.routes.append(
@@ -99,3 +111,13 @@ class RouteRegistry:
             return handler
 
         return add
+
+
+def _check_parameter(route: str, kind: str) -> None:
+    """`kind` is one of Sanic's words for a parameter, or a regular expression."""
+    if kind == "path":
+        raise PluginFault(f"{route}: a path is never a parameter")
+    try:
+        re.compile(kind)
+    except re.error as error:
+        raise PluginFault(f"{route}: {kind} is no regular expression ({error})") from error

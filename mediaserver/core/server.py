@@ -16,7 +16,7 @@ from mediaserver.core.broker import make_queue
 from mediaserver.core.changes import TOPIC, ChangeLog, Reader
 from mediaserver.core.clock import SystemClock
 from mediaserver.core.db import Database
-from mediaserver.core.discovery import Absent, Found, PluginFault, deadline, discover
+from mediaserver.core.discovery import Absent, Found, PluginFault, check_tables, deadline, discover
 from mediaserver.core.jobs import QUEUES, JobRecords
 from mediaserver.core.leases import Leases
 from mediaserver.core.library.service import LibraryService
@@ -94,6 +94,7 @@ class Server:
             plugin = plugins.Loaded(found, checked)
             try:
                 self.hooks.add(plugin)
+                check_tables(found)
             except PluginFault as fault:
                 self.hooks.loaded.setdefault(found.name, plugin)
                 self.quarantine(found.name, str(fault))
@@ -108,16 +109,20 @@ class Server:
             except Exception as error:  # noqa: BLE001 - whatever its code raises is its own fault, told by its name
                 self.quarantine(each.plugin, f"register failed: {error}")
 
-    def quarantine(self, name: str, reason: str, *, running: bool = False) -> None:
-        self.hooks.quarantine(name, reason, running=running)
+    def quarantine(self, name: str, reason: str) -> None:
+        """Go on without a plugin. Raises StartError where it guards something or others need it."""
+        self.hooks.quarantine(name, reason)
+        self.db.models.pop(name, None)
         self.services.withdraw(name)
         self.contributions.withdraw(name)
 
     async def share_quarantine(self) -> None:
-        """Every process leaves out what another one found at fault."""
+        """Every process leaves out what another one found at fault, those that run too; `prepare` looks anew."""
+        if self.role == "prepare":
+            await Quarantine.all().delete()
         for name, reason in self.hooks.faults.items():
-            _, new = await Quarantine.update_or_create(defaults={"reason": reason}, plugin=name)
-            if new:
+            _, is_new = await Quarantine.update_or_create(defaults={"reason": reason}, plugin=name)
+            if is_new:
                 await self.changes.record(PluginQuarantined(name, reason))
         for row in await Quarantine.all():
             if row.plugin in self.hooks.loaded:
@@ -171,7 +176,6 @@ class Server:
         await upgrade.run()
         for name, reason in upgrade.faults.items():
             self.quarantine(name, reason)
-            self.db.models.pop(name, None)
 
     def _provide_core(self) -> None:
         grants = SignedGrants(load_key(self.data), self.clock)
@@ -217,10 +221,16 @@ class Server:
             while True:
                 for _, event in await reader.read():
                     if isinstance(event, PluginQuarantined) and event.plugin in self.hooks.loaded:
-                        self.quarantine(event.plugin, event.reason, running=True)
+                        self._follow(event)
                     if self.hooks.has("on_change"):
                         await self.hooks.notify("on_change", seconds=STARTUP_SECONDS, server=self, event=event)
                 await news.wait(1.0)
+
+    def _follow(self, event: PluginQuarantined) -> None:
+        try:
+            self.quarantine(event.plugin, event.reason)
+        except StartError as error:  # it started here, and guarded is better than open
+            log.error(str(error))  # noqa: TRY400 - one line is what there is to say
 
     # ---- settings that several parts read --------------------------------------------------------------------
 

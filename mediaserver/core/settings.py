@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ByteSize, ConfigDict, Field, field_validator
+from pydantic import BaseModel, BeforeValidator, ByteSize, ConfigDict, Field, field_validator
 
 
 class Settings(BaseModel):
@@ -77,6 +77,12 @@ class MailSection(Settings):
     smtp: SmtpSection = SmtpSection()
 
 
+def _options(value: Any) -> Any:
+    if value is None or value is False or isinstance(value, dict):
+        return value
+    raise ValueError("should hold options, {} for none, or be false")
+
+
 class Configuration(Settings):
     """The whole of config.yaml. `plugins` maps a name to its options; False or absent is off."""
 
@@ -91,7 +97,7 @@ class Configuration(Settings):
     workers: WorkersSection = WorkersSection()
     frontend: FrontendSection = FrontendSection()
     mail: MailSection = MailSection()
-    plugins: dict[str, dict[str, Any] | Literal[False] | None] = {}
+    plugins: dict[str, Annotated[dict[str, Any] | Literal[False] | None, BeforeValidator(_options)]] = {}
 
     @property
     def enabled_plugins(self) -> dict[str, dict[str, Any]]:

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from mediaserver.contracts import Rung, Storage
 
     from .recipes import Recipe
@@ -45,6 +47,15 @@ class Cells:
         numbers = range(self.recipe.grid.segments)
         made = {rung.name: self.made(rung.name) for rung in self.recipe.rungs}
         return {name: tuple(number in numbers_made for number in numbers) for name, numbers_made in made.items()}
+
+    def last_made(self, begun: datetime) -> float:
+        """When a cell was last published, in seconds since 1970; the beginning where there is none."""
+        times = [begun.timestamp()]
+        for rung in self.recipe.rungs:
+            folder = self._storage.segment(self._video, self._plan, rung.name, 0).parent
+            if self.made(rung.name):
+                times.append(folder.stat().st_mtime)
+        return max(times)
 
     def missing(self, first: int, count: int, rungs: tuple[Rung, ...] | None = None) -> Span | None:
         """The narrowest run that holds every missing cell of a span, without rungs that are complete."""

@@ -28,14 +28,14 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mediaserver import RunningJob
-    from mediaserver.contracts import Changes, Jobs, Library, MediaTools, Storage, Wakeups
+    from mediaserver.contracts import Changes, Clock, Jobs, Library, MediaTools, Storage, Wakeups
 
     from .pausing import Pausing
     from .plans import Plans
 
 CELLS_TOPIC = "cells"
 RENEW_SECONDS = 5.0
-OTHER_BUILD_SECONDS = 60.0
+OTHER_BUILD_SECONDS = 120.0
 NO_SPACE_SECONDS = 20.0
 OFFLINE_SECONDS = 60.0
 INTERRUPTED_SECONDS = 1.0
@@ -56,6 +56,7 @@ class Workshop:
     claims: Claims
     pausing: Pausing
     min_free_space: int
+    clock: Clock
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,7 @@ class Encoding:
         """One chunk of a film; the message after it is for whoever is free next."""
         film = await self._open(int(job.args["plan_id"]))
         if film.recipe.build != self._shop.tools.build:
-            raise JobPostponed("Waits for a worker with the ffmpeg this film was begun with.", OTHER_BUILD_SECONDS)
+            await self._leave_to_its_build(film)
         self._need_space()
         open_chunks = await asyncio.to_thread(film.cells.open_chunks)
         if self._first_chunk_only and not film.recipe.straight:
@@ -100,6 +101,18 @@ class Encoding:
         async with self._holding(claim):
             await self._chunk(film, claim.start)
         await self._told(job, film)
+
+    async def _leave_to_its_build(self, film: Film) -> None:
+        """Chunks are made by the build the plan was begun with; where none works on it any more, ours begins anew."""
+        idle = self._shop.clock.now().timestamp() - await asyncio.to_thread(film.cells.last_made, film.plan.created_at)
+        if idle < OTHER_BUILD_SECONDS:
+            raise JobPostponed("Waits for a worker with the ffmpeg this film was begun with.", OTHER_BUILD_SECONDS / 2)
+        latest = await self._shop.plans.latest(film.plan.video_id)
+        reason = "It was begun with another ffmpeg, which is gone; it is made anew."
+        await self._shop.plans.set_state(film.plan, PlanState.FAILED, reason)
+        if latest is not None and latest.id == film.plan.id:
+            await self._shop.plans.renew(film.plan.video_id, straight=film.recipe.straight)
+        raise JobFailed(reason)
 
     async def _chunk(self, film: Film, start: int) -> None:
         count = film.recipe.grid.segments if film.recipe.straight else film.recipe.chunk

@@ -77,6 +77,15 @@ class Plans:
                     await self._jobs.enqueue(ENCODE, f"encode:{plan.id}", {"plan_id": plan.id}, tx=tx)
         return plan
 
+    async def successor(self, plan: Plan) -> Plan:
+        """The plan that makes the cells of one that failed: the newest on the same grid, so that viewers go on."""
+        if plan.state != PlanState.FAILED:
+            return plan
+        latest = await self.latest(plan.video_id)
+        if latest is None or Recipe.from_dict(latest.recipe).grid != Recipe.from_dict(plan.recipe).grid:
+            return plan
+        return latest
+
     async def set_state(self, plan: Plan, state: PlanState, reason: str = "") -> None:
         await Plan.filter(id=plan.id).update(state=state.value, reason=reason)
 

@@ -122,9 +122,10 @@ class HlsStreaming:
     async def _cell(self, grant: MediaGrant, rung: str, number: int) -> Path:
         path = self._storage.segment(grant.video_id, grant.plan_id, rung, number)
         if not path.exists():
-            plan = await self._plans.get(grant.plan_id)
+            plan = await self._plans.successor(await self._plans.get(grant.plan_id))
             if number >= Recipe.from_dict(plan.recipe).grid.segments:
                 raise NotFound("The film ends before this.")
+            path = self._storage.segment(grant.video_id, plan.id, rung, number)
             path = await self._wait(plan, path, rung, number)
         self._look_ahead(grant, rung, number)
         return path
@@ -219,6 +220,9 @@ class HlsStreaming:
         rungs = await asyncio.to_thread(Cells(self._storage, video.id, plan.id, recipe).map)
         done = sum(sum(made) for made in rungs.values())
         state, reason = _state(plan, video, done, recipe.cells)
+        waiting = await JobRecord.get_or_none(key=f"encode:{plan.id}", state__in=(JobState.DUE, JobState.RUNNING))
+        if waiting is not None and waiting.error and state is not EncodingState.READY:
+            reason = waiting.error
         return Encoding(state, done, recipe.cells, reason, self._eta(plan, done, recipe.cells), rungs, picture)
 
     def _eta(self, plan: Plan, done: int, total: int) -> float | None:

@@ -1,161 +1,210 @@
-"""The real program, started as a user starts it, in a folder of its own."""
+"""The real thing: `mediaserver run` as a process of its own, in a folder of its own."""
 
 from __future__ import annotations
 
-import json
+import asyncio
 import os
+import shutil
 import signal
 import socket
-import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import suppress
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, Self
 
 import httpx
 import yaml
 
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
 ROOT = Path(__file__).resolve().parents[2]
-T = TypeVar("T")
-PLUGINS: dict[str, Any] = {"hls_transcoder": {"preset": "ultrafast"}, "catalog": {}, "admin": {}}
+START_SECONDS = 30
+STOP_SECONDS = 20
+PATIENCE = 60  # s until something that must happen is believed not to
+PLUGINS: dict[str, dict[str, Any]] = {"hls_transcoder": {}, "catalog": {}, "admin": {}, "web_ui": {}}
+
+
+async def until(condition: Callable[[], Awaitable[Any]], what: str, seconds: float = PATIENCE) -> Any:
+    """The first true answer of `condition`; fails with `what` where there is none in time."""
+    try:
+        async with asyncio.timeout(seconds):
+            while not (answer := await condition()):
+                await asyncio.sleep(0.05)
+    except TimeoutError:
+        raise AssertionError(f"in {seconds} s there was never: {what}") from None
+    return answer
 
 
 class Appliance:
-    """`mediaserver run` with its own config.yaml, library/ and data/."""
+    """Started with `async with`; it is stopped by SIGTERM and must leave a log without a traceback."""
 
-    def __init__(self, folder: Path, settings: dict[str, Any] | None = None) -> None:
+    def __init__(self, folder: Path, *, plugins: dict[str, dict[str, Any]] | None = None, **sections: Any) -> None:
         self.folder = folder
         self.library = folder / "library"
-        self.data = folder / "data"
-        self.log = folder / "log.txt"
-        self.port = free_port()
+        self.port = free_port()  # a fixed one: a killed `serve` comes back where it was
         self.url = f"http://localhost:{self.port}"
-        self.http = httpx.Client(base_url=self.url, timeout=30)
-        self.process: subprocess.Popen[bytes] | None = None
-        described = {"server": {"port": self.port}, "plugins": PLUGINS, "workers": {"min_free_space": 0}}
-        described |= settings or {}
-        self.library.mkdir(parents=True, exist_ok=True)
-        (folder / "config.yaml").write_text(yaml.safe_dump(described), encoding="utf-8")
+        self._settings = {
+            "data": "data",
+            "library": {"folders": ["library"], "settle_seconds": 0.5},
+            "workers": {"min_free_space": 100_000_000},
+            **sections,
+            "plugins": PLUGINS | (plugins or {}),
+        }
+        self._process: asyncio.subprocess.Process | None = None
+        self.client = httpx.AsyncClient(timeout=30)
 
-    def start(self) -> None:
-        environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "default"}
-        with self.log.open("ab") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "mediaserver", "run"],
-                cwd=self.folder, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
-            )  # fmt: skip
-        self.until(self.is_ready, "the server is ready", 60)
+    @property
+    def data(self) -> Path:
+        return self.folder / "data"
 
-    def stop(self) -> int:
-        if self.process is None:
-            return 0
-        self.process.send_signal(signal.SIGTERM)
-        code = self.process.wait(30)
-        self.process = None
-        return code
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
 
-    def is_ready(self) -> bool:
-        assert self.process is None or self.process.poll() is None, self.said()
+    @property
+    def log(self) -> str:
+        return (self.folder / "log").read_text(encoding="utf-8")
+
+    async def __aenter__(self) -> Self:
+        self.library.mkdir(parents=True)
         try:
-            return self.http.get("/ready").status_code == 200
-        except httpx.HTTPError:
+            await self.start()
+        except BaseException:
+            await self._end()
+            raise
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        try:
+            if kind is None:
+                await self.stop()
+            else:
+                await self._end()
+        finally:
+            await self.client.aclose()
+
+    async def start(self) -> None:
+        config = self.folder / "config.yaml"
+        config.write_text(yaml.safe_dump(self._settings), encoding="utf-8")
+        with (self.folder / "log").open("wb") as log:
+            self._process = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-m", "mediaserver", "--config", str(config), "run", "--port", str(self.port)),
+                cwd=self.folder,
+                env=os.environ | {"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"},
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+            )
+        await until(self._is_ready, "readiness", START_SECONDS)
+
+    async def stop(self) -> None:
+        """A killed one has nothing left to stop, and its log may break off anywhere."""
+        if self._process is not None:
+            assert await self._end() == 0, self.log
+            assert "Traceback" not in self.log, self.log
+
+    async def kill(self) -> None:
+        """End the supervisor as an out-of-memory killer does, without a word."""
+        assert self._process is not None
+        self._process.kill()
+        await self._process.wait()
+        self._process = None
+
+    async def _end(self) -> int | None:
+        process, self._process = self._process, None
+        if process is None or process.returncode is not None:
+            return process.returncode if process else None
+        process.send_signal(signal.SIGTERM)
+        try:
+            return await asyncio.wait_for(process.wait(), STOP_SECONDS)
+        except TimeoutError:
+            process.kill()
+            await process.wait()
+            raise AssertionError(f"it did not stop in {STOP_SECONDS} s:\n{self.log}") from None
+
+    async def _is_ready(self) -> bool:
+        assert self._process is not None
+        assert self._process.returncode is None, self.log
+        try:
+            answer = await self.client.get(f"{self.url}/ready")
+        except httpx.TransportError:
             return False
+        return answer.status_code == httpx.codes.OK and bool(answer.json()["library"])
 
-    def said(self) -> str:
-        return self.log.read_text(encoding="utf-8", errors="replace")
+    # ---- what a user does ----------------------------------------------------------------------------------
 
-    def until(self, condition: Callable[[], T], what: str, seconds: float = 60) -> T:
-        """Wait for a condition; tells what it was and what the program said when it never came."""
-        end = time.monotonic() + seconds
-        while time.monotonic() < end:
-            if answer := condition():
-                return answer
-            time.sleep(0.05)
-        raise AssertionError(f"not within {seconds} s: {what}\n{self.said()[-4000:]}")
+    async def get(self, path: str) -> Any:
+        answer = await self.client.get(self.url + path)
+        assert answer.status_code == httpx.codes.OK, answer.text
+        return answer.json()
 
-    # ---- the ways in ---------------------------------------------------------------------------------------
+    async def drop(self, source: Path, name: str) -> None:
+        """Copy a film into the library, as a file manager does."""
+        await asyncio.to_thread(shutil.copyfile, source, self.library / name)
 
-    def get(self, path: str) -> Any:
-        """JSON of a route; {} while the server is away."""
-        try:
-            answer = self.http.get(path)
-        except httpx.HTTPError:
-            return {}
-        return answer.json() if answer.status_code == 200 else {}
+    async def films(self) -> list[dict[str, Any]]:
+        content: list[dict[str, Any]] = (await self.get("/v1/content/browse"))["content"]
+        return content
 
-    def titles(self) -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = self.get("/v1/content/browse?limit=100").get("content", [])
+    async def film(self, source: Path, name: str) -> dict[str, Any]:
+        """Drop a film and wait until it is listed."""
+        stem = Path(name).stem
+        await self.drop(source, name)
+
+        async def listed() -> Any:
+            return next((film for film in await self.films() if film["title"] == stem), None)
+
+        found: dict[str, Any] = await until(listed, f"{name} in the list")
         return found
 
-    def status(self, title: str) -> dict[str, Any]:
-        found: dict[str, Any] = self.get(f"/v1/admin/content/{title}/processing-status")
-        return found
+    def cells(self, rung: str = "*") -> list[Path]:
+        """The cells of a resolution (or of all) that are made, of all films, in the order they were published."""
+        return sorted((self.data / "media").glob(f"*/*/{rung}/*.ts"), key=lambda path: path.stat().st_mtime_ns)
 
-    def media(self, title: str) -> str:
+    async def media(self, title: str) -> str:
         """Address of a title's media, without the last part."""
-        answer = self.http.get(f"/v1/streaming/{title}/manifest")
-        assert answer.status_code == 200, answer.text
-        return str(answer.json()["manifest_url"]).removesuffix("/master.m3u8")
+        manifest = await self.get(f"/v1/streaming/{title}/manifest")
+        return str(manifest["manifest_url"]).removesuffix("/master.m3u8")
 
-    def cells(self) -> list[Path]:
-        return sorted((self.data / "media").glob("*/*/*/*.ts"))
+    async def status(self, title: str) -> str:
+        """The processing status of a title; "" while the server is away."""
+        try:
+            return str((await self.get(f"/v1/admin/content/{title}/processing-status"))["status"])
+        except httpx.TransportError:
+            return ""
 
     def roles(self) -> dict[str, int]:
         """The processes of the three roles by name."""
-        assert self.process is not None
-        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
         found = {}
-        for pid in children:
-            command = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
-            for role in ("serve", "worker", "watch"):
-                if role.encode() in command:
-                    found[role] = int(pid)
+        for pid in Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split():
+            with suppress(OSError):
+                command = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+                found |= {role: int(pid) for role in ("serve", "worker", "watch") if role.encode() in command}
         return found
 
     def ffmpegs(self) -> list[int]:
-        """Encoders and probers that this appliance runs now."""
+        """Encoders that this appliance runs now, past the wrapper that confines them."""
         mine = set(self.roles().values())
-        found = []
-        for path in Path("/proc").glob("[0-9]*"):
-            try:
-                command = (path / "cmdline").read_bytes()
-                parent = int((path / "stat").read_text().rpartition(")")[2].split()[1])
-            except (OSError, ValueError, IndexError):
-                continue
-            if parent in mine and b"ffmpeg\0" in command:
-                found.append(int(path.name))
-        return found
+        return [pid for pid, parent, command in processes() if parent in mine and command.endswith(b"ffmpeg")]
+
+    async def is_idle(self) -> bool:
+        jobs = (await self.get("/v1/admin/jobs?limit=100"))["jobs"]
+        return all(job["state"] not in ("due", "running") for job in jobs)
+
+
+def processes() -> list[tuple[int, int, bytes]]:
+    """Every process of this machine: its id, its parent's, the program it runs."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError, IndexError):
+            parent = int((path / "stat").read_text().rpartition(")")[2].split()[1])
+            found.append((int(path.name), parent, (path / "cmdline").read_bytes().split(b"\0")[0]))
+    return found
 
 
 def free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
-
-
-@contextmanager
-def running(folder: Path, settings: dict[str, Any] | None = None) -> Iterator[Appliance]:
-    """An appliance that is ready; it must stop in order and have said nothing that looks like a crash."""
-    appliance = Appliance(folder, settings)
-    try:
-        appliance.start()
-        yield appliance
-        assert appliance.stop() == 0, appliance.said()
-    finally:
-        if appliance.process is not None:
-            appliance.process.kill()
-            appliance.process.wait()
-        appliance.http.close()
-    assert "Traceback" not in appliance.said(), appliance.said()
-
-
-def frames(media: bytes) -> int:
-    """Video frames of a cell or of cells put together, counted by ffprobe."""
-    told = subprocess.run(
-        ["ffprobe", "-v", "error", "-select_streams", "v", "-count_packets", "-show_entries", "stream=nb_read_packets",
-         "-of", "json", "-"],
-        input=media, capture_output=True, check=True,
-    )  # fmt: skip
-    return int(json.loads(told.stdout)["streams"][0]["nb_read_packets"])
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

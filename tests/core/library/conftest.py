@@ -3,7 +3,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from library_house import CountingProber, Films, House, make_film
+from tests.core.library.library_house import CountingProber, Films, House, make_film
 
 from mediaserver.core.changes import ChangeLog
 from mediaserver.core.db import Database

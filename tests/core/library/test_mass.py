@@ -18,7 +18,7 @@ from mediaserver.core.library.mailbox import read_status
 from mediaserver.models import Location, Title, TitleVideo, Video
 
 if TYPE_CHECKING:
-    from library_house import Films, House
+    from tests.core.library.library_house import Films, House
 
 pytestmark = pytest.mark.slow
 
@@ -68,7 +68,7 @@ CHILD = """
 import asyncio, sys
 from pathlib import Path
 sys.path[:0] = [sys.argv[2]]
-from library_house import CountingProber
+from tests.core.library.library_house import CountingProber
 from mediaserver.core.changes import ChangeLog
 from mediaserver.core.clock import SystemClock
 from mediaserver.core.db import Database

@@ -14,7 +14,7 @@ from mediaserver.core.library.mailbox import read_status
 from mediaserver.models import Location, Title, TitleVideo, Video
 
 if TYPE_CHECKING:
-    from library_house import Films, House
+    from tests.core.library.library_house import Films, House
 
     from mediaserver.contracts import MediaInfo
 import pytest

@@ -1,0 +1,63 @@
+// The server's news. `library`, `progress` and `doctor` are dispatched as they come, `lost` and `found` of the wire.
+
+const TOPICS = ["library", "progress", "doctor"];
+const AGAIN = 3000; // ms; where the browser gives up by itself
+
+export class News extends EventTarget {
+  #source = null;
+  #timer = 0;
+  #lost = false;
+
+  start() {
+    this.#source?.close();
+    this.#source = new EventSource("v1/events");
+    this.#source.onopen = () => this.#found();
+    this.#source.onerror = () => this.#fault();
+    for (const topic of TOPICS) {
+      this.#source.addEventListener(topic, () => this.dispatchEvent(new Event(topic)));
+    }
+  }
+
+  stop() {
+    clearTimeout(this.#timer);
+    this.#source?.close();
+    this.#source = null;
+  }
+
+  #found() {
+    if (this.#lost) this.dispatchEvent(new Event("found"));
+    this.#lost = false;
+  }
+
+  #fault() {
+    if (!this.#lost) this.dispatchEvent(new Event("lost"));
+    this.#lost = true;
+    if (this.#source?.readyState !== EventSource.CLOSED) return;
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.start(), AGAIN);
+  }
+}
+
+/** Calls `work` at once, then at most every `pause` ms, and once more after the last call; never twice at a time. */
+export function calmly(work, pause = 500) {
+  let running = false;
+  let again = false;
+  return async function run() {
+    if (running) {
+      again = true;
+      return;
+    }
+    running = true;
+    try {
+      await work();
+    } finally {
+      setTimeout(() => {
+        running = false;
+        if (again) {
+          again = false;
+          run();
+        }
+      }, pause);
+    }
+  };
+}

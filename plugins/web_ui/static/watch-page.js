@@ -1,0 +1,246 @@
+// The player: the film fills the page, controls fade, and what is being waited for is always said.
+
+import "./grid-strip.js";
+import "./quality-menu.js";
+import "./seek-bar.js";
+import { get, reachable } from "./api.js";
+import { clock, el, icon } from "./dom.js";
+import { countsOf, gridOf } from "./library.js";
+import { calmly } from "./news.js";
+import { Playback } from "./playback.js";
+import { actionOf, keyList } from "./player-keys.js";
+
+const FADE = 2500; // ms without a move
+const SAY_AFTER = 400; // ms; a short wait needs no words
+const ICONS = {
+  back: "M20 11H7.8l5.6-5.6L12 4l-8 8 8 8 1.4-1.4L7.8 13H20z",
+  play: "M8 5v14l11-7z",
+  pause: "M6 5h4v14H6zm8 0h4v14h-4z",
+  sound: "M3 9v6h4l5 5V4L7 9zm13.5 3A4.5 4.5 0 0 0 14 8v8a4.5 4.5 0 0 0 2.5-4z",
+  muted: "M3 9v6h4l5 5V4L7 9zm18 .4L19.6 8 17.5 10.1 15.4 8 14 9.4l2.1 2.1L14 13.6l1.4 1.4 2.1-2.1 2.1 2.1 1.4-1.4-2.1-2.1z",
+  full: "M5 5h6v2H7v4H5zm8 0h6v6h-2V7h-4zM5 13h2v4h4v2H5zm12 0h2v6h-6v-2h4z",
+};
+
+class WatchPage extends HTMLElement {
+  #film = null;
+  #progress = null;
+  #video = el("video", { playsinline: true, preload: "auto" });
+  #playback = new Playback(this.#video);
+  #title = el("h1");
+  #doing = el("div", { class: "doing", role: "status", hidden: true });
+  #seek = el("seek-bar");
+  #time = el("span", { class: "time" }, "0:00");
+  #begin = button("play", "Play", () => this.toggle());
+  #play = button("play", "Play (K)", () => this.toggle());
+  #sound = button("sound", "Sound (M)", () => (this.#video.muted = !this.#video.muted));
+  #volume = el("input", { class: "volume", type: "range", min: "0", max: "1", step: "0.05", value: "1", "aria-label": "Volume" });
+  #quality = el("quality-menu");
+  #keys = keyList();
+  #end = new AbortController();
+  #fading = 0;
+  #saying = 0;
+  #refresh = calmly(() => this.#lookAtProgress(), 1000);
+
+  connectedCallback() {
+    const head = el("header", { class: "head" }, button("back", "Back (Esc)", () => this.leave()), this.#title);
+    const full = button("full", "Full screen (F)", () => this.fullscreen());
+    const row = el("div", { class: "buttons" }, this.#play, this.#time, el("span", { class: "space" }), this.#sound, this.#volume, this.#quality, full);
+    this.#begin.classList.add("begin");
+    this.#begin.hidden = true;
+    this.append(this.#video, head, this.#doing, this.#begin, el("div", { class: "bars" }, this.#seek, row), this.#keys);
+    this.#quality.playback = this.#playback;
+    this.#listen();
+    this.#open();
+  }
+
+  disconnectedCallback() {
+    this.#end.abort();
+    clearTimeout(this.#fading);
+    clearTimeout(this.#saying);
+    this.#playback.close();
+    if (document.fullscreenElement) document.exitFullscreen();
+  }
+
+  set news(news) {
+    news.addEventListener("progress", this.#refresh, { signal: this.#end.signal });
+  }
+
+  // ---- opening -------------------------------------------------------------------------------------------
+
+  async #open() {
+    this.#say("Reading film…", 0);
+    try {
+      this.#film = await get(`v1/content/${encodeURIComponent(this.slug)}`);
+      this.#title.textContent = document.title = this.#film.title;
+      if (this.#film.type === "series") {
+        this.#showEpisodes();
+        return;
+      }
+      this.#refresh();
+      const manifest = await get(`v1/streaming/${encodeURIComponent(this.#film.id)}/manifest`);
+      await this.#playback.open(reachable(manifest.manifest_url));
+      this.#start();
+    } catch (error) {
+      this.#fault(error.message);
+    }
+  }
+
+  #start() {
+    this.#video.play().catch((error) => {
+      if (error.name === "NotAllowedError") this.#begin.hidden = false; // the browser wants a click first
+    });
+  }
+
+  #showEpisodes() {
+    this.#quiet();
+    const rows = this.#film.episodes_list.map((one) =>
+      el("a", { href: `#/watch/${encodeURIComponent(one.slug)}` }, el("span", {}, one.title), el("span", {}, clock(one.duration))),
+    );
+    this.querySelector(".bars").hidden = true;
+    this.#video.replaceWith(el("nav", { class: "episodes", "aria-label": "Episodes" }, ...rows));
+  }
+
+  // ---- what others may do with it ------------------------------------------------------------------------
+
+  toggle() {
+    if (this.#video.paused) this.#video.play().catch(() => null);
+    else this.#video.pause();
+  }
+
+  seek(seconds) {
+    if (Number.isFinite(this.#video.duration)) this.#video.currentTime = Math.min(Math.max(0, seconds), this.#video.duration);
+  }
+
+  volume(share) {
+    this.#video.muted = false;
+    this.#video.volume = Math.min(1, Math.max(0, share));
+  }
+
+  fullscreen() {
+    if (document.fullscreenElement) document.exitFullscreen();
+    else if (this.requestFullscreen) this.requestFullscreen();
+    else this.#video.webkitEnterFullscreen?.(); // iPhone
+  }
+
+  showKeys() {
+    this.#keys.open ? this.#keys.close() : this.#keys.showModal();
+  }
+
+  leave() {
+    location.hash = "#/";
+  }
+
+  // ---- listening -----------------------------------------------------------------------------------------
+
+  #listen() {
+    const on = (target, names, act) => names.split(" ").forEach((name) => target.addEventListener(name, act, { signal: this.#end.signal }));
+    const video = this.#video;
+    on(video, "play pause volumechange", () => this.#drawButtons());
+    on(video, "timeupdate durationchange progress seeking", () => this.#drawTime());
+    on(video, "waiting seeking stalled", () => video.readyState < 3 && this.#wait());
+    on(video, "playing canplay seeked", () => video.readyState >= 3 && this.#quiet());
+    on(video, "click", () => this.toggle());
+    on(video, "ended", () => this.#awake());
+    on(this.#seek, "seek", (event) => this.seek(event.detail));
+    on(this.#volume, "input", () => this.volume(Number(this.#volume.value)));
+    on(this.#playback, "fault", (event) => this.#fault(event.detail));
+    on(this.#playback, "quality", () => this.#drawStrip());
+    on(this, "pointermove pointerdown focusin", () => this.#awake());
+    on(document, "keydown", (event) => this.#key(event));
+  }
+
+  #key(event) {
+    this.#awake();
+    if (event.target === this.#volume) return;
+    const action = actionOf(event, this, this.#video);
+    if (!action || (this.#keys.open && event.key === "Escape")) return;
+    event.preventDefault();
+    action();
+  }
+
+  #awake() {
+    this.classList.remove("idle");
+    clearTimeout(this.#fading);
+    this.#fading = setTimeout(() => {
+      const busy = this.#video.paused || !this.#doing.hidden || this.#quality.isOpen;
+      this.classList.toggle("idle", !busy);
+    }, FADE);
+  }
+
+  // ---- drawing -------------------------------------------------------------------------------------------
+
+  #drawButtons() {
+    const { paused, muted, volume } = this.#video;
+    if (!paused) this.#begin.hidden = true;
+    this.#play.replaceChildren(icon(paused ? ICONS.play : ICONS.pause));
+    this.#play.setAttribute("aria-label", paused ? "Play (K)" : "Pause (K)");
+    this.#sound.replaceChildren(icon(muted || volume === 0 ? ICONS.muted : ICONS.sound));
+    this.#volume.value = muted ? 0 : volume;
+    this.#awake();
+  }
+
+  #drawTime() {
+    const { currentTime, duration, buffered } = this.#video;
+    let until = 0;
+    for (let i = 0; i < buffered.length; i += 1) if (buffered.start(i) <= currentTime + 0.5) until = buffered.end(i);
+    this.#seek.show(currentTime, duration, until);
+    this.#time.textContent = `${clock(currentTime)} / ${clock(duration || this.#film?.duration)}`;
+  }
+
+  async #lookAtProgress() {
+    if (!this.#film || this.#progress?.done) return;
+    this.#progress = (await gridOf(this.#film).catch(() => null)) ?? (await countsOf(this.#film).catch(() => null));
+    this.#drawStrip();
+    if (!this.#doing.hidden && !this.#doing.classList.contains("fault")) this.#drawWaiting();
+  }
+
+  #drawStrip() {
+    const names = this.#playback.qualities.map((each) => each.name);
+    const row = this.#progress?.rows[Math.max(0, names.indexOf(this.#playback.current))];
+    this.#seek.row = this.#progress && !this.#progress.done && typeof row === "string" ? row : null;
+  }
+
+  #wait() {
+    if (this.#doing.classList.contains("fault")) return;
+    this.#say(this.#video.currentTime > 0 ? "Making this part…" : "Making the first part…", SAY_AFTER);
+  }
+
+  #say(sentence, after) {
+    clearTimeout(this.#saying);
+    if (!sentence) return this.#quiet();
+    this.#saying = setTimeout(() => {
+      this.#doing.dataset.sentence = sentence;
+      this.#drawWaiting();
+      this.#doing.hidden = false;
+      this.#refresh();
+    }, after);
+  }
+
+  #drawWaiting() {
+    const { rows, made, total, done } = this.#progress ?? {};
+    const far = total && !done ? ` ${made} of ${total} parts are made.` : "";
+    this.#doing.replaceChildren(el("span", {}, `${this.#doing.dataset.sentence}${far}`));
+    if (!far) return;
+    const strip = el("grid-strip");
+    this.#doing.append(strip);
+    strip.rows = rows;
+  }
+
+  #quiet() {
+    clearTimeout(this.#saying);
+    if (!this.#doing.classList.contains("fault")) this.#doing.hidden = true;
+  }
+
+  #fault(sentence) {
+    clearTimeout(this.#saying);
+    const again = el("button", { class: "main-action", onclick: () => window.dispatchEvent(new Event("hashchange")) }, "Try again");
+    this.#doing.className = "doing fault";
+    this.#doing.replaceChildren(el("p", {}, sentence), again);
+    this.#doing.hidden = false;
+    again.focus();
+  }
+}
+
+const button = (name, label, act) => el("button", { class: "icon", type: "button", "aria-label": label, title: label, onclick: act }, icon(ICONS[name]));
+
+customElements.define("watch-page", WatchPage);

@@ -1,0 +1,344 @@
+"""What every client meets on every route: envelope, headers, origins, the guest, default deny."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from mediaserver.testing import RunningApp
+
+    AppWith = Callable[..., RunningApp]
+
+ECHO = """
+from pydantic import BaseModel
+from mediaserver import Plugin, body, hookimpl, json, public, query, signed_in
+from mediaserver.contracts import Actor
+from mediaserver.errors import Unauthorized
+
+plugin = Plugin(api="1")
+
+class Told(BaseModel):
+    number: int = 0
+
+@hookimpl
+def register_routes(registry):
+    @registry.post("/v1/echo", guard=public)
+    async def echo(request):
+        return json({"number": body(request, Told).number})
+
+    @registry.get("/v1/echo", guard=public)
+    async def asked(request):
+        return json({"number": query(request, Told).number})
+
+    @registry.get("/v1/broken", guard=public)
+    async def broken(request):
+        raise RuntimeError("the secret of the house")
+
+    @registry.post("/v1/write", guard=signed_in)
+    async def write(request):
+        return json({})
+
+    def words(request, error):
+        return json({"detail": error.message}, error.status)
+
+    @registry.get("/dialect/broken", guard=public)
+    async def dialect(request):
+        raise RuntimeError
+
+    registry.errors("/dialect", words)
+"""
+IDENTIFIES = """
+from mediaserver import Plugin, hookimpl
+from mediaserver.contracts import Actor
+plugin = Plugin(api="1")
+@hookimpl
+def identify(request):
+    role = request.headers.get("x-role")
+    return Actor(1, "a@x", frozenset({role})) if role else None
+"""
+BUILT_IN: dict[str, Any] = {"hls_transcoder": {}, "catalog": {}, "admin": {}}
+
+
+@pytest.fixture
+def house(app_with: AppWith, tmp_path: Path) -> Callable[..., RunningApp]:
+    folder = tmp_path / "theirs"
+    folder.mkdir()
+    (folder / "echoing.py").write_text(ECHO)
+    (folder / "identifying.py").write_text(IDENTIFIES)
+
+    def make(server: dict[str, Any] | None = None, **plugins: Any) -> RunningApp:
+        settings = {"server": {"port": 0, **(server or {})}}
+        return app_with(settings=settings, folders=(folder,), **(plugins or {"echoing": {}}))
+
+    return make
+
+
+def fault(response: httpx.Response) -> tuple[int, str]:
+    return response.status_code, response.json()["error"]["code"]
+
+
+# ---- errors ----------------------------------------------------------------------------------------------------
+
+
+async def test_an_error_is_told_in_the_envelope(house: Callable[..., RunningApp]) -> None:
+    answer = await house().get("/nothing")
+    told = answer.json()
+    assert fault(answer) == (404, "NOT_FOUND")
+    assert set(told) == {"error", "timestamp", "request_id"}
+    assert set(told["error"]) == {"code", "message", "details"}
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", told["timestamp"])
+    assert told["request_id"] == answer.headers["x-request-id"]
+
+
+async def test_another_method_is_405_with_those_allowed(house: Callable[..., RunningApp]) -> None:
+    answer = await house().delete("/v1/echo")
+    assert fault(answer) == (405, "METHOD_NOT_ALLOWED")
+    assert set(answer.headers["allow"].split(", ")) == {"GET", "HEAD", "POST"}
+
+
+async def test_a_failure_of_ours_tells_nothing_of_the_inside(
+    house: Callable[..., RunningApp], capsys: pytest.CaptureFixture[str]
+) -> None:
+    running = house()
+    answer = await running.get("/v1/broken", headers={"x-request-id": "find-me"})
+    assert fault(answer) == (500, "INTERNAL_ERROR")
+    assert "secret of the house" not in answer.text
+    logged = capsys.readouterr().out
+    assert "find-me" in logged
+    assert "the secret of the house" in logged
+    assert (await running.get("/dialect/broken")).json().keys() == {"detail"}
+
+
+@pytest.mark.parametrize(
+    ("sent", "status", "code"),
+    [
+        (b'{"number": 3}', 200, ""),
+        (b"", 200, ""),
+        (b"{", 400, "INVALID_REQUEST"),
+        (b"[1]", 400, "INVALID_REQUEST"),
+        (b"null", 400, "INVALID_REQUEST"),
+        (b"\xff\xfe", 400, "INVALID_REQUEST"),
+        (b'{"number": "x"}', 400, "INVALID_REQUEST"),
+        (b"[" * 100_000, 400, "INVALID_REQUEST"),
+        (b'{"number": ' + b"9" * 5000 + b"}", 400, "INVALID_REQUEST"),
+        (b'{"x": "' + b"x" * 1024 * 1024 + b'"}', 413, "PAYLOAD_TOO_LARGE"),
+    ],
+    ids=["object", "nothing", "no JSON", "list", "null", "no text", "bad field", "deep", "long number", "too large"],
+)
+async def test_a_body_is_an_object_of_what_is_declared(
+    house: Callable[..., RunningApp], sent: bytes, status: int, code: str
+) -> None:
+    answer = await house().post("/v1/echo", content=sent, headers={"content-type": "application/json"})
+    assert answer.status_code == status
+    if code:
+        assert answer.json()["error"]["code"] == code
+
+
+async def test_a_bad_field_is_named(house: Callable[..., RunningApp]) -> None:
+    answer = await house().post("/v1/echo", json={"number": "x", "unknown": 1})
+    [field] = answer.json()["error"]["fields"]
+    assert field["field"] == "number"
+    assert "integer" in field["problem"]
+
+
+async def test_a_form_is_as_good_as_json(house: Callable[..., RunningApp]) -> None:
+    running = house()
+    assert (await running.post("/v1/echo", data={"number": "4"})).json() == {"number": 4}
+    assert (await running.get("/v1/echo?number=5&number=6")).json() == {"number": 5}
+    assert fault(await running.get("/v1/echo?number=x")) == (400, "INVALID_REQUEST")
+
+
+# ---- headers ---------------------------------------------------------------------------------------------------
+
+
+async def test_a_harmless_request_id_is_echoed(house: Callable[..., RunningApp]) -> None:
+    answer = await house().get("/health", headers={"x-request-id": "trace-1.2_3"})
+    assert answer.headers["x-request-id"] == "trace-1.2_3"
+
+
+@pytest.mark.parametrize("hostile", ["a" * 65, "a b", "<script>", "a\tb", "ü", "", "a;b"])
+async def test_a_hostile_request_id_is_replaced(house: Callable[..., RunningApp], hostile: str) -> None:
+    answer = await house().get("/health", headers=[(b"x-request-id", hostile.encode())])
+    assert re.fullmatch(r"[0-9a-f]{24}", answer.headers["x-request-id"])
+
+
+@pytest.mark.parametrize("path", ["/health", "/nothing", "/v1/broken"])
+async def test_every_answer_is_hardened_and_names_no_server(house: Callable[..., RunningApp], path: str) -> None:
+    headers = (await house().get(path)).headers
+    assert headers["x-content-type-options"] == "nosniff"
+    assert headers["referrer-policy"] == "no-referrer"
+    assert "frame-ancestors 'none'" in headers["content-security-policy"]
+    assert headers["cache-control"] == "private, no-store"
+    assert "server" not in headers
+
+
+async def test_head_is_get_without_the_body(house: Callable[..., RunningApp]) -> None:
+    running = house()
+    head, get = await running.request("HEAD", "/health"), await running.get("/health")
+    assert (head.status_code, head.content) == (200, b"")
+    assert head.headers["content-length"] == get.headers["content-length"]
+
+
+async def test_a_slash_at_the_end_is_optional_everywhere_and_never_redirected(app_with: AppWith) -> None:
+    running = await app_with(**BUILT_IN).start()
+    for route in running.server.routes:
+        if route.path == "/v1/events" or not route.path.strip("/"):
+            continue
+        for path in (filled(route.path).rstrip("/"), filled(route.path).rstrip("/") + "/"):
+            answer = await running.request(route.method, path)
+            assert answer.status_code not in (301, 302, 307, 308, 405), path
+            if answer.status_code == 404:
+                assert answer.json()["error"]["message"] != "There is nothing here." or "pictures" in path, path
+
+
+async def test_below_a_base_path_everything_is_below_it(house: Callable[..., RunningApp]) -> None:
+    running = house({"base_path": "films/"})
+    assert (await running.get("/films/health")).status_code == 200
+    assert (await running.get("/health")).status_code == 404
+
+
+# ---- origins ---------------------------------------------------------------------------------------------------
+
+FRONT_END = "https://films.example"
+
+
+async def test_only_a_listed_origin_may_read_answers(house: Callable[..., RunningApp]) -> None:
+    running = house({"cors_origins": [FRONT_END]})
+    ours = (await running.get("/health", headers={"origin": FRONT_END})).headers
+    assert ours["access-control-allow-origin"] == FRONT_END
+    assert ours["access-control-allow-credentials"] == "true"
+    assert "X-Request-ID" in ours["access-control-expose-headers"]
+    for foreign in ("https://films.example.evil", "http://films.example", "null", "https://films.example:8443", "*"):
+        headers = (await running.get("/health", headers={"origin": foreign})).headers
+        assert "access-control-allow-origin" not in headers
+        assert headers["vary"] == "Origin"
+
+
+async def test_a_preflight_needs_no_login(house: Callable[..., RunningApp]) -> None:
+    running = house({"cors_origins": [FRONT_END], "guest": "none"})
+    asked = {"origin": FRONT_END, "access-control-request-method": "PUT"}
+    answer = await running.request("OPTIONS", "/v1/write", headers=asked)
+    assert answer.status_code == 204
+    assert set(answer.headers["access-control-allow-headers"].split(", ")) == {
+        "content-type",
+        "authorization",
+        "x-csrftoken",
+        "x-api-key",
+        "range",
+    }
+    assert answer.headers["access-control-max-age"] == "86400"
+    foreign = await running.request("OPTIONS", "/v1/write", headers=asked | {"origin": "https://evil.example"})
+    assert "access-control-allow-origin" not in foreign.headers
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({}, 200),
+        ({"origin": FRONT_END}, 200),
+        ({"origin": "https://evil.example"}, 403),
+        ({"origin": "null"}, 403),
+        ({"origin": ""}, 403),
+        ({"sec-fetch-site": "same-origin"}, 200),
+        ({"sec-fetch-site": "none"}, 200),
+        ({"sec-fetch-site": "cross-site"}, 403),
+    ],
+)
+async def test_a_write_comes_from_our_own_pages(
+    house: Callable[..., RunningApp], headers: dict[str, str], status: int
+) -> None:
+    running = house({"cors_origins": [FRONT_END]})
+    assert (await running.post("/v1/write", headers=headers)).status_code == status
+
+
+async def test_our_own_origin_may_always_write(house: Callable[..., RunningApp]) -> None:
+    running = await house().start()
+    own = str((await running.get("/health")).request.url.copy_with(path="/")).rstrip("/")
+    assert (await running.post("/v1/write", headers={"origin": own})).status_code == 200
+
+
+# ---- the guest -------------------------------------------------------------------------------------------------
+
+HERE: dict[str, str] = {}
+GUESTS = {
+    ("auto", "from this machine"): (HERE, True),
+    ("auto", "by name"): ({"host": "localhost:8000"}, True),
+    ("auto", "by IPv6"): ({"host": "[::1]:8000"}, True),
+    ("auto", "through a proxy"): ({"x-forwarded-for": "10.0.0.7"}, False),
+    ("auto", "through a modern proxy"): ({"forwarded": "for=10.0.0.7"}, False),
+    ("auto", "through a page that rebinds its name"): ({"host": "evil.example"}, False),
+    ("auto", "with a name that begins like ours"): ({"host": "localhost.evil.example:8000"}, False),
+    ("none", "from this machine"): (HERE, False),
+    ("viewer", "from this machine"): (HERE, True),
+    ("admin", "through a proxy"): ({"x-forwarded-for": "10.0.0.7"}, True),
+}
+
+
+@pytest.mark.parametrize("case", GUESTS, ids=" ".join)
+async def test_the_guest_is_let_in_as_the_settings_say(house: Callable[..., RunningApp], case: tuple[str, str]) -> None:
+    headers, welcome = GUESTS[case]
+    answer = await house({"guest": case[0]}).post("/v1/write", headers=headers)
+    assert answer.status_code == (200 if welcome else 401)
+    if not welcome:
+        assert answer.headers["www-authenticate"] == "Bearer"
+
+
+async def test_further_names_of_this_machine_are_listed(house: Callable[..., RunningApp]) -> None:
+    running = house({"allowed_hosts": ["Films.Home"], "public_url": "https://tv.example"})
+    for host, status in (("films.home:8000", 200), ("tv.example", 200), ("other.home", 401)):
+        assert (await running.post("/v1/write", headers={"host": host})).status_code == status
+
+
+async def test_a_plugin_that_identifies_people_ends_the_guest(house: Callable[..., RunningApp]) -> None:
+    running = house({}, echoing={}, identifying={})
+    assert (await running.post("/v1/write")).status_code == 401
+    assert (await running.post("/v1/write", headers={"x-role": "viewer"})).status_code == 200
+
+
+# ---- default deny ----------------------------------------------------------------------------------------------
+
+
+def filled(path: str) -> str:
+    """A path with its parameters filled in."""
+
+    def value(match: re.Match[str]) -> str:
+        kind = match[1] or "str"
+        return {"int": "1", "str": "x"}.get(kind, kind.split("|")[0])
+
+    return re.sub(r"<\w+(?::([^>]+))?>", value, path)
+
+
+@pytest.mark.parametrize(
+    ("who", "allowed"),
+    [
+        ({}, {"public"}),
+        ({"x-role": "viewer"}, {"public", "signed_in"}),
+        ({"x-role": "admin"}, {"public", "signed_in", "admin"}),
+    ],
+    ids=["nobody", "viewer", "admin"],
+)
+async def test_every_route_is_closed_but_to_whom_it_says(
+    house: Callable[..., RunningApp], who: dict[str, str], allowed: set[str]
+) -> None:
+    running = await house({}, identifying={}, **BUILT_IN).start()
+    public = {"/health", "/healthz", "/livez", "/ready", "/readyz", "/docs", "/docs/openapi.json"}
+    seen = set()
+    for route in running.server.routes:
+        method = "HEAD" if route.path == "/v1/events" else route.method
+        answer = await running.request(method, filled(route.path), headers=who)
+        refused = answer.status_code in (401, 403) and "/v1/media/" not in route.path
+        assert refused == (route.guard.name not in allowed), (route.method, route.path, answer.status_code)
+        assert answer.status_code < 500 or answer.status_code == 503, route.path
+        seen.add(route.guard.name)
+        if route.guard.name == "public" and not route.path.startswith(("/v1/media/", "/v1/pictures/")):
+            assert route.path in public, "a new public route is named in this test on purpose"
+    assert seen == {"public", "signed_in", "admin"}
+    assert json.loads((await running.get("/ready")).text)["plugins_left_out"] == []

@@ -1,0 +1,81 @@
+"""What people do to files while a film is being made, seen through the running program."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.appliance import Appliance, until
+from tests.media import film
+
+pytestmark = pytest.mark.slow
+FAST = {"hls_transcoder": {"preset": "ultrafast"}}
+
+
+async def ready(appliance: Appliance, title: str) -> None:
+    async def is_ready() -> bool:
+        return await appliance.status(title) == "ready"
+
+    await until(is_ready, "every cell is made", 90)
+
+
+def published(appliance: Appliance) -> dict[str, int]:
+    return {str(path): path.stat().st_ino for path in appliance.cells()}
+
+
+async def test_a_rename_during_the_encode_makes_nothing_again(tmp_path: Path) -> None:
+    async with Appliance(tmp_path, plugins=FAST) as appliance:
+        title = (await appliance.film(film("moving.mp4", seconds=40, size="1280x720"), "Before.mp4"))["id"]
+
+        async def some() -> dict[str, int]:
+            return published(appliance)
+
+        before = await until(some, "the first cell")
+        (appliance.library / "Before.mp4").rename(appliance.library / "After.mp4")
+        await ready(appliance, title)
+        after = published(appliance)
+        assert before.items() <= after.items(), "published cells stay as they are"
+        assert len({Path(path).parts[-3] for path in after}) == 1, "there is one plan"
+
+        async def renamed() -> bool:
+            return [each["title"] for each in await appliance.films()] == ["After"]
+
+        await until(renamed, "the title follows its file's name")
+
+
+async def test_a_film_that_was_made_is_not_made_again_when_it_comes_back(tmp_path: Path) -> None:
+    source = film("returning.mp4", seconds=6, size="640x360")
+    async with Appliance(tmp_path, plugins=FAST) as appliance:
+        title = (await appliance.film(source, "Returning.mp4"))["id"]
+        await ready(appliance, title)
+        before = published(appliance)
+        shutil.move(appliance.library / "Returning.mp4", tmp_path / "elsewhere.mp4")
+
+        async def is_away() -> bool:
+            return not (await appliance.films())[0]["playable"]
+
+        await until(is_away, "the film is offline")
+        shutil.move(tmp_path / "elsewhere.mp4", appliance.library / "Back again.mp4")
+
+        async def is_back() -> bool:
+            return (await appliance.films())[0]["playable"]
+
+        await until(is_back, "the film is back")
+        assert [each["id"] for each in await appliance.films()] == [title]
+        assert published(appliance) == before
+
+
+async def test_without_room_films_play_and_the_reason_is_told(tmp_path: Path) -> None:
+    plenty = {"min_free_space": 10**15}
+    async with Appliance(tmp_path, plugins=FAST, workers=plenty) as appliance:
+        title = (await appliance.film(film("full.mp4", seconds=6, size="640x360"), "Full.mp4"))["id"]
+
+        async def reason() -> str:
+            told = await appliance.get(f"/v1/admin/content/{title}/processing-status")
+            return str(told["reason"]) if "workers.min_free_space" in told["reason"] else ""
+
+        assert "it goes on when there is room" in await until(reason, "the reason why nothing is made ahead")
+        cell = await appliance.client.get(f"{await appliance.media(title)}/480p/000.ts")
+        assert cell.status_code == 200

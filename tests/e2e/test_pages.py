@@ -1,0 +1,106 @@
+"""What the pages say: to those let in and those not, of files and films, and when the server is gone."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from playwright.async_api import expect
+
+from tests import media
+from tests.e2e.appliance import Appliance, until
+from tests.e2e.screen import MILLISECONDS
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from tests.e2e.screen import Screen
+
+    Start = Callable[..., Awaitable[Appliance]]
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
+
+OFF: dict[str, Any] = {"hls_transcoder": {"preset": "ultrafast", "background": "off"}}
+
+
+async def test_who_is_not_let_in_is_told_what_to_do(start_appliance: Start, screen: Screen) -> None:
+    appliance = await start_appliance(server={"guest": "none"})
+    await screen.open(appliance.url)
+    await expect(screen.page.get_by_text("You are not let in here yet")).to_be_visible()
+    await expect(screen.page.get_by_text("server: {guest: viewer}")).to_be_visible()
+
+
+async def test_only_an_administrator_is_told_where_the_library_is(start_appliance: Start, screen: Screen) -> None:
+    appliance = await start_appliance(server={"guest": "viewer"})
+    await screen.open(appliance.url)
+    await expect(screen.page.get_by_text("No films yet")).to_be_visible()
+    assert str(appliance.folder) not in await screen.page.content()
+    assert str(appliance.folder) not in str(await appliance.get("/ready"))
+
+
+async def test_a_viewer_sees_how_far_a_film_is_and_watches_it(start_appliance: Start, screen: Screen) -> None:
+    appliance = await start_appliance(plugins=OFF, server={"guest": "viewer"})
+    await screen.open(appliance.url)
+    await appliance.drop(media.film(seconds=8), "Quiet Film.mp4")
+    await expect(screen.poster("Quiet Film").get_by_role("img", name="of 2 parts")).to_be_visible(timeout=MILLISECONDS)
+    await screen.watch("Quiet Film")
+    await screen.plays_from(0)
+
+
+async def test_a_title_that_is_markup_stays_text(start_appliance: Start, screen: Screen) -> None:
+    appliance = await start_appliance(plugins=OFF)
+    await screen.open(appliance.url)
+    await appliance.drop(media.film(seconds=4), "<img src=x onerror=alert(1)>.mp4")
+    await expect(screen.page.locator("film-poster .name")).to_contain_text("onerror", timeout=MILLISECONDS)
+    assert await screen.page.locator('img[src="x"]').count() == 0
+
+
+async def test_a_file_that_is_refused_is_shown_with_its_reason(start_appliance: Start, screen: Screen) -> None:
+    appliance = await start_appliance(plugins=OFF)
+    await screen.open(appliance.url)
+    (appliance.library / "Broken.mp4").write_bytes(b"no film at all" * 100)
+    await screen.page.get_by_text("1 file is left out, and why").click(timeout=MILLISECONDS)
+    reason = (await appliance.get("/v1/admin/library"))["files"][0]["reason"]
+    await expect(screen.page.get_by_text(reason)).to_be_visible()
+
+
+async def test_the_player_obeys_the_keyboard(start_appliance: Start, screen: Screen) -> None:
+    appliance = await start_appliance(plugins=OFF)
+    await appliance.film(media.film("keys.mp4", seconds=40), "Keys.mp4")
+    await screen.open(appliance.url)
+    await screen.poster("Keys").focus()
+    await screen.page.keyboard.press("Enter")
+    await screen.plays_from(0)
+
+    async def reaches(key: str, wanted: Callable[[dict[str, Any]], bool]) -> None:
+        await screen.page.keyboard.press(key)
+
+        async def reached() -> bool:
+            return wanted(await screen.player())
+
+        await until(reached, f"what {key} does")
+
+    await reaches("k", lambda now: now["paused"])
+    await reaches("5", lambda now: abs(now["position"] - 20) < 0.2)
+    await reaches("l", lambda now: abs(now["position"] - 30) < 0.2)
+    await reaches("ArrowLeft", lambda now: abs(now["position"] - 25) < 0.2)
+    await reaches("j", lambda now: abs(now["position"] - 15) < 0.2)
+    await reaches(" ", lambda now: not now["paused"])
+    await screen.page.keyboard.press("?")
+    await expect(screen.page.get_by_role("dialog", name="Keys")).to_be_visible()
+    await screen.page.keyboard.press("Escape")
+    await screen.page.keyboard.press("Escape")
+    await expect(screen.poster("Keys")).to_be_focused()
+
+
+async def test_a_lost_server_is_said_and_its_return_is_seen(start_appliance: Start, screen: Screen) -> None:
+    appliance = await start_appliance(plugins=OFF)
+    await appliance.film(media.film(seconds=4), "Film.mp4")
+    await screen.open(appliance.url)
+    await expect(screen.poster("Film")).to_be_visible()
+    bar = screen.page.get_by_text("The server cannot be reached")
+    await expect(bar).to_be_hidden()
+    await appliance.stop()
+    await expect(bar).to_be_visible(timeout=MILLISECONDS)
+    await appliance.start()
+    await expect(bar).to_be_hidden(timeout=MILLISECONDS)

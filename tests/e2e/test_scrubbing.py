@@ -1,0 +1,45 @@
+"""ENCODING.md 9: while a viewer drags, what is wanted now goes first, and what is not wanted any more is dropped."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests import media
+from tests.e2e.appliance import Appliance, until
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from tests.e2e.screen import Screen
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+
+SEGMENT = 4  # s
+DRAGGED_OVER = [1, 3, 5, 7, 2, 4, 6, 9]  # segments; the last one is wanted
+PAUSE = 150  # ms at each place: eight drags in 1.2 s
+RUNNING = 3  # cells that may be in the making when the last one is asked for: the interactive slots of one worker
+
+
+async def test_the_place_where_the_hand_stops_is_made_before_those_it_only_passed(
+    start_appliance: Callable[..., Awaitable[Appliance]], screen: Screen
+) -> None:
+    """A slow preset and a big source, so that a queue builds up on any machine."""
+    source = media.film("heavy.mp4", seconds=40, rate="50", size="1920x1080", audio=False)
+    options = {"background": "off", "preset": "medium", "resolutions": ["480p"]}
+    appliance = await start_appliance(plugins={"hls_transcoder": options}, workers={"count": 1, "min_free_space": 1})
+    await appliance.film(source, "Heavy Film.mp4")
+    await screen.open(appliance.url)
+    await screen.watch("Heavy Film")
+    await screen.plays_from(0)
+
+    await screen.drag([number * SEGMENT + 1.0 for number in DRAGGED_OVER], PAUSE)
+
+    wanted = DRAGGED_OVER[-1]
+    await screen.plays_from(wanted * SEGMENT)
+    await until(appliance.is_idle, "an empty queue")
+    order = [int(cell.stem) for cell in appliance.cells("480p")]
+    passed = set(DRAGGED_OVER[1:-1])
+    assert len(passed & set(order[: order.index(wanted)])) <= RUNNING
+    assert passed - set(order), f"nothing was dropped, made were {order}"
