@@ -9,6 +9,7 @@ with sendfile is the mark for segments; for lists it is a Sanic handler that ans
 from __future__ import annotations
 
 import argparse
+import asyncio
 import http.client
 import re
 import shutil
@@ -25,10 +26,10 @@ from urllib.parse import urlsplit
 
 from benchmarks.figures import MB
 from benchmarks.titles import add_titles
-from tests.e2e.appliance import Appliance, free_port, running
+from tests.e2e.appliance import Appliance, free_port, until
 from tests.media import make
 
-DEFAULTS = {"plugins": {"hls_transcoder": {"preset": "ultrafast"}, "catalog": {}, "admin": {}}}
+PLUGINS = {"hls_transcoder": {"preset": "ultrafast"}}
 CONNECTIONS = 16
 TITLES = 1000
 UNITS = {"": 1.0, "K": 1024.0, "M": 1024.0**2, "G": 1024.0**3}
@@ -118,25 +119,32 @@ def by_turns(name: str, ours: str, theirs: tuple[str, str], seconds: int, rounds
     print(f"  ratio          {min(ratios):.2f} / {median(ratios):.2f} / {max(ratios):.2f}")
 
 
-def segments(appliance: Appliance, folder: Path, seconds: int, rounds: int) -> None:
-    title = str(appliance.titles()[0]["id"])
-    appliance.until(lambda: appliance.status(title).get("status") == "ready", "every cell is made", 300)
-    chosen = next(path for path in appliance.cells() if "1080p" in path.parts)
-    ours = urlsplit(f"{appliance.media(title)}/1080p/{chosen.name}").path
+async def segments(appliance: Appliance, folder: Path, seconds: int, rounds: int) -> None:
+    title = str((await appliance.film(film(), "Noisy.mp4"))["id"])
+
+    async def made() -> bool:
+        return await appliance.status(title) == "ready" and await appliance.is_idle()
+
+    await until(made, "every cell is made", 300)
+    chosen = appliance.cells("1080p")[0]
+    ours = urlsplit(f"{await appliance.media(title)}/1080p/{chosen.name}").path
     port = free_port()
     (folder / "nginx.conf").write_text(NGINX.format(port=port, root=chosen.parent), encoding="utf-8")
     print(f"segments of {chosen.stat().st_size / MB:.2f} MB, {CONNECTIONS} connections")
-    chosen.parent.parent.chmod(0o755)
     with program(["nginx", "-p", str(folder), "-c", "nginx.conf"], port, folder):
         theirs = ("nginx", f"http://127.0.0.1:{port}/{chosen.name}")
         by_turns("mediaserver", f"http://127.0.0.1:{appliance.port}{ours}", theirs, seconds, rounds)
 
 
-def lists(appliance: Appliance, folder: Path, seconds: int, rounds: int) -> None:
+async def lists(appliance: Appliance, folder: Path, seconds: int, rounds: int) -> None:
     add_titles(appliance.data / "mediaserver.sqlite3", TITLES)
     path = "/v1/content/browse?limit=20"
-    appliance.until(lambda: appliance.get(path)["pagination"]["total"] > TITLES, "the titles are listed")
-    (folder / "list.json").write_bytes(appliance.http.get(path).content)
+
+    async def grown() -> bool:
+        return bool((await appliance.get(path))["pagination"]["total"] > TITLES)
+
+    await until(grown, "the titles are listed")
+    (folder / "list.json").write_bytes((await appliance.client.get(appliance.url + path)).content)
     port = free_port()
     print(f"lists of 20 of {TITLES} titles, {CONNECTIONS} connections")
     with program([sys.executable, "-c", BARE, str(port), "list.json"], port, folder):
@@ -146,10 +154,10 @@ def lists(appliance: Appliance, folder: Path, seconds: int, rounds: int) -> None
 
 def film() -> Path:
     noise = ("-f", "lavfi", "-i", "testsrc2=size=1920x1080:rate=25:duration=8,noise=alls=12:allf=t")
-    return make("Noisy (2024).mp4", *noise, "-c:v", "libx264", "-preset", "ultrafast", "-b:v", "12M", "-an")
+    return make("noisy-8.mp4", *noise, "-c:v", "libx264", "-preset", "ultrafast", "-b:v", "12M", "-an")
 
 
-def main() -> None:
+async def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else None)
     parser.add_argument("--seconds", type=int, default=4)
     parser.add_argument("--rounds", type=int, default=5)
@@ -159,12 +167,10 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="bench-serve-") as name:
         folder = Path(name)
         folder.chmod(0o755)  # nginx's worker is another user
-        with running(folder, DEFAULTS) as appliance:
-            shutil.copy(film(), appliance.library)
-            appliance.until(appliance.titles, "the film is listed")
-            segments(appliance, folder, told.seconds, told.rounds)
-            lists(appliance, folder, told.seconds, told.rounds)
+        async with Appliance(folder / "home", plugins=PLUGINS) as appliance:
+            await segments(appliance, folder, told.seconds, told.rounds)
+            await lists(appliance, folder, told.seconds, told.rounds)
 
 
 if __name__ == "__main__":
-    main()
+    asyncio.run(main())

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ValidationError
 from sanic.exceptions import MethodNotAllowed, SanicException
 from sanic.exceptions import NotFound as NoRoute
 from sanic.exceptions import PayloadTooLarge as TooLarge
+from sanic.http import Stage
 from sanic.response import HTTPResponse, json
 
 from mediaserver.errors import Forbidden, InvalidRequest, NotFound, PayloadTooLarge, ServerError, Unavailable
@@ -93,6 +94,14 @@ def check_origin(request: Request, allowed: frozenset[str]) -> None:
             raise Forbidden("This page may not write here; add its origin to server.cors_origins.")
     elif request.headers.getone("sec-fetch-site", "") == "cross-site":
         raise Forbidden("Another site may not write here.")
+
+
+def forget_if_gone(request: Request) -> None:
+    """A player that jumps hangs up: without this Sanic writes an error page to nobody and logs its failure."""
+    stream, transport = request.stream, request.transport
+    if stream is not None and (transport is None or transport.is_closing()):
+        stream.stage = Stage.IDLE  # type: ignore[union-attr]
+        stream.keep_alive = False  # type: ignore[union-attr]
 
 
 def as_server_error(error: Exception) -> ServerError:
