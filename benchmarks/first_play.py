@@ -10,7 +10,7 @@ each run and on the same machine, is one plain ffmpeg that makes only this segme
 from __future__ import annotations
 
 import argparse
-import http.client
+import asyncio
 import os
 import shutil
 import subprocess
@@ -18,13 +18,14 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
-from urllib.parse import urlsplit
+
+import httpx
 
 from benchmarks.figures import spread
-from tests.e2e.appliance import Appliance, running
+from tests.e2e.appliance import Appliance
 from tests.media import copied, make
 
-DEFAULTS = {"plugins": {"hls_transcoder": {}, "catalog": {}, "admin": {}}}
+LIBRARY = {"folders": ["library"]}  # the rest as it comes: two seconds to settle where nothing better is known
 STAGES = ("listed", "manifest", "segment")
 LOOK = 0.01  # seconds between two looks at the list
 GIVE_UP = 60.0
@@ -42,42 +43,35 @@ def copy_in(source: Path, library: Path) -> None:
     shutil.copyfile(source, library / source.name)
 
 
-def measure(source: Path, put: Callable[[Path, Path], None]) -> list[float]:
+async def measure(source: Path, put: Callable[[Path, Path], None]) -> list[float]:
     """Seconds from the complete copy to each of STAGES."""
-    with tempfile.TemporaryDirectory(prefix="bench-play-") as name, running(Path(name), DEFAULTS) as appliance:
-        time.sleep(1)  # let the start settle
-        put(source, appliance.library)
-        began = time.perf_counter()
-        title = listed(appliance, began)
-        times = [time.perf_counter() - began]
-        base = appliance.media(title)
-        times.append(time.perf_counter() - began)
-        cell(appliance, base)
-        times.append(time.perf_counter() - began)
+    with tempfile.TemporaryDirectory(prefix="bench-play-") as name:
+        async with Appliance(Path(name, "home"), library=LIBRARY) as appliance:
+            await asyncio.to_thread(put, source, appliance.library)
+            began = time.perf_counter()
+            title = await listed(appliance, began)
+            times = [time.perf_counter() - began]
+            base = await appliance.media(title)
+            times.append(time.perf_counter() - began)
+            await cell(appliance, f"{base}/480p/000.ts")
+            times.append(time.perf_counter() - began)
     return times
 
 
-def listed(appliance: Appliance, began: float) -> str:
-    while not (titles := appliance.titles()):
+async def listed(appliance: Appliance, began: float) -> str:
+    while not (films := await appliance.films()):
         if time.perf_counter() - began > GIVE_UP:
-            raise SystemExit(f"The film was not listed within {GIVE_UP:g} s.\n{appliance.said()}")
-        time.sleep(LOOK)
-    return str(titles[0]["id"])
+            raise SystemExit(f"The film was not listed within {GIVE_UP:g} s.\n{appliance.log}")
+        await asyncio.sleep(LOOK)
+    return str(films[0]["id"])
 
 
-def cell(appliance: Appliance, base: str) -> None:
+async def cell(appliance: Appliance, url: str) -> None:
     """The first segment, whole; asked for again where the server says it needs longer, as players do."""
-    where = urlsplit(f"{base}/480p/000.ts")
-    connection = http.client.HTTPConnection("127.0.0.1", appliance.port, timeout=GIVE_UP)
-    while True:
-        connection.request("GET", where.path)
-        answer = connection.getresponse()
-        body = answer.read()  # raises IncompleteRead where bytes are missing
-        if answer.status != http.client.SERVICE_UNAVAILABLE:
-            break
-    connection.close()
-    if answer.status != http.client.OK or not body or len(body) % PACKET:
-        raise SystemExit(f"{answer.status} with {len(body)} bytes\n{appliance.said()}")
+    while (answer := await appliance.client.get(url)).status_code == httpx.codes.SERVICE_UNAVAILABLE:
+        await asyncio.sleep(LOOK)
+    if answer.status_code != httpx.codes.OK or not answer.content or len(answer.content) % PACKET:
+        raise SystemExit(f"{answer.status_code} with {len(answer.content)} bytes\n{appliance.log}")
 
 
 def reference(source: Path) -> float:
@@ -91,12 +85,12 @@ def reference(source: Path) -> float:
         return time.perf_counter() - began
 
 
-def report(source: Path, runs: int) -> None:
+async def report(source: Path, runs: int) -> None:
     print(f"{source.name}: {source.stat().st_size / 1e6:.0f} MB, {os.cpu_count()} cores, {runs} runs, min/median/max")
     for name, put in (("renamed", rename_in), ("copied", copy_in)):
         measured, plain = [], []
         for _ in range(runs):
-            measured.append(measure(source, put))
+            measured.append(await measure(source, put))
             plain.append(reference(source))
         for stage, times in zip(STAGES, zip(*measured, strict=True), strict=True):
             print(f"  {name:8} complete -> {stage:9} {spread(times)}")
@@ -123,7 +117,7 @@ def main() -> None:
     parser.add_argument("files", nargs="*", type=Path)
     told = parser.parse_args()
     for source in told.files or (long_film(), large_film()):
-        report(source.resolve(), told.runs)
+        asyncio.run(report(source.resolve(), told.runs))
 
 
 if __name__ == "__main__":

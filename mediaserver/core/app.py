@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -106,8 +107,11 @@ class Web:
                 early = await server.hooks.first("before_request", request=request)
                 if early is not None:
                     return early  # type: ignore[no-any-return]
-            answer = route.handler(request, **parameters)
-            return await answer
+            try:
+                return await route.handler(request, **parameters)
+            except asyncio.CancelledError:
+                http.forget_if_gone(request)
+                raise
 
         return handle
 

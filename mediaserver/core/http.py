@@ -13,6 +13,7 @@ from pydantic import BaseModel, ValidationError
 from sanic.exceptions import MethodNotAllowed, SanicException
 from sanic.exceptions import NotFound as NoRoute
 from sanic.exceptions import PayloadTooLarge as TooLarge
+from sanic.http import Stage
 from sanic.response import HTTPResponse, json
 
 from mediaserver.errors import Forbidden, InvalidRequest, NotFound, PayloadTooLarge, ServerError, Unavailable
@@ -96,6 +97,7 @@ def check_origin(request: Request, allowed: frozenset[str], host: str) -> None:
         raise Forbidden("Another site may not write here.")
 
 
+<<<<<<< HEAD
 def absolute(request: Request, path: str) -> str:
     """Address of a path for whoever asks: below `server.public_url`, else as this request came; "" stays ""."""
     server: Server = request.app.ctx.server
@@ -105,6 +107,14 @@ def absolute(request: Request, path: str) -> str:
     if section.public_url:
         return section.public_url.rstrip("/") + quote(path)
     return f"{server.proxies.scheme(request)}://{server.proxies.host(request)}{section.base_path}{quote(path)}"
+=======
+def forget_if_gone(request: Request) -> None:
+    """A player that jumps hangs up: without this Sanic writes an error page to nobody and logs its failure."""
+    stream, transport = request.stream, request.transport
+    if stream is not None and (transport is None or transport.is_closing()):
+        stream.stage = Stage.IDLE  # type: ignore[union-attr]
+        stream.keep_alive = False  # type: ignore[union-attr]
+>>>>>>> bench
 
 
 def as_server_error(error: Exception) -> ServerError:

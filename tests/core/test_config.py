@@ -154,8 +154,8 @@ def test_a_secret_is_read_from_its_file_without_the_line_end(config: Any, tmp_pa
     secret = tmp_path / "secret"
     secret.write_text("postgres://u:p@h/d\n")
     assert config("{}", {"DATABASE_URL_FILE": str(secret)}).settings.database == "postgres://u:p@h/d"
-    env = {"MEDIASERVER_SERVER__METRICS_TOKEN_FILE": str(secret)}
-    assert config("{}", env).settings.server.metrics_token == "postgres://u:p@h/d"
+    env = {"MEDIASERVER_SERVER__PUBLIC_URL_FILE": str(secret)}
+    assert config("{}", env).settings.server.public_url == "postgres://u:p@h/d"
 
 
 def test_a_secret_file_that_is_missing_names_the_variable(config: Any) -> None:
