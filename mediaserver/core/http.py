@@ -97,7 +97,6 @@ def check_origin(request: Request, allowed: frozenset[str], host: str) -> None:
         raise Forbidden("Another site may not write here.")
 
 
-<<<<<<< HEAD
 def absolute(request: Request, path: str) -> str:
     """Address of a path for whoever asks: below `server.public_url`, else as this request came; "" stays ""."""
     server: Server = request.app.ctx.server
@@ -107,14 +106,15 @@ def absolute(request: Request, path: str) -> str:
     if section.public_url:
         return section.public_url.rstrip("/") + quote(path)
     return f"{server.proxies.scheme(request)}://{server.proxies.host(request)}{section.base_path}{quote(path)}"
-=======
+
+
 def forget_if_gone(request: Request) -> None:
     """A player that jumps hangs up: without this Sanic writes an error page to nobody and logs its failure."""
-    stream, transport = request.stream, request.transport
+    stream: Any = request.stream
+    transport = request.transport
     if stream is not None and (transport is None or transport.is_closing()):
-        stream.stage = Stage.IDLE  # type: ignore[union-attr]
-        stream.keep_alive = False  # type: ignore[union-attr]
->>>>>>> bench
+        stream.stage = Stage.IDLE
+        stream.keep_alive = False
 
 
 def as_server_error(error: Exception) -> ServerError:
