@@ -91,7 +91,8 @@ PROGRAM = """
 import asyncio, sys
 from pathlib import Path
 from mediaserver.core.migrator import Upgrade
-upgrade = Upgrade("sqlite", Path(sys.argv[1]), {"core": "mediaserver.models", sys.argv[2]: f"{sys.argv[2]}.models"}, print)
+models = {"core": "mediaserver.models", sys.argv[2]: f"{sys.argv[2]}.models"}
+upgrade = Upgrade("sqlite", Path(sys.argv[1]), models, print)
 asyncio.run(upgrade.run())
 assert not upgrade.faults, upgrade.faults
 """
