@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from mediaserver.core.discovery import Plugin
     from mediaserver.core.files import send_file, send_text
     from mediaserver.core.hookspecs import hookimpl
-    from mediaserver.core.http import body, query, timestamp
+    from mediaserver.core.http import absolute, body, query, timestamp
     from mediaserver.core.registry import Registry
     from mediaserver.core.routes import RouteRegistry
     from mediaserver.core.server import Server
@@ -39,6 +39,7 @@ _HOMES = {
     "RunningJob": "mediaserver.core.worker",
     "Server": "mediaserver.core.server",
     "Settings": "mediaserver.core.settings",
+    "absolute": "mediaserver.core.http",
     "admin": "mediaserver.core.actors",
     "body": "mediaserver.core.http",
     "hookimpl": "mediaserver.core.hookspecs",
@@ -67,6 +68,7 @@ __all__ = [
     "RunningJob",
     "Server",
     "Settings",
+    "absolute",
     "admin",
     "body",
     "hookimpl",

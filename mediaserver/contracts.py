@@ -399,6 +399,10 @@ class Storage(Protocol):
 
     def free_bytes(self) -> int: ...
 
+    def internal_uri(self, path: Path) -> str:
+        """Under what name nginx finds a file of ours (`server.sendfile: x-accel`)."""
+        ...
+
     def publish(self, tmp: Path, final: Path) -> bool:
         """Fsync and link `tmp` to `final`, at most once: False means somebody was first and `tmp` was dropped."""
         ...

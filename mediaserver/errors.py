@@ -8,6 +8,7 @@ __all__ = [
     "ConfigError",
     "Conflict",
     "Forbidden",
+    "Gone",
     "InsufficientStorage",
     "InvalidRequest",
     "JobFailed",
@@ -96,6 +97,13 @@ class NotFound(ServerError):
 class Conflict(ServerError):
     status = 409
     code = "CONFLICT"
+
+
+class Gone(ServerError):
+    """It was here, or was promised, and never comes: asking again does not help."""
+
+    status = 410
+    code = "GONE"
 
 
 class PayloadTooLarge(ServerError):

@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 
     from sanic import Request
 
+    from mediaserver.core.proxies import Proxies
     from mediaserver.core.server import Server
 
 GUEST_ADMIN = Actor(user_id=None, roles=frozenset({"viewer", "admin"}))
 GUEST_VIEWER = Actor(user_id=None, roles=frozenset({"viewer"}))
-FORWARDED = ("x-forwarded-for", "forwarded", "x-real-ip")
 
 
 @dataclass(frozen=True)
@@ -52,9 +52,10 @@ admin = Guard("admin", _administrator)
 class Guests:
     """What somebody without credentials is, by `server.guest` (DESIGN.md, Settings)."""
 
-    def __init__(self, setting: str, *, accounts_named: bool, hosts: frozenset[str]) -> None:
+    def __init__(self, setting: str, proxies: Proxies, *, accounts_named: bool, hosts: frozenset[str]) -> None:
         self._setting = ("none" if accounts_named else "loopback") if setting == "auto" else setting
-        self._hosts = hosts | {"localhost", "127.0.0.1", "[::1]", "::1"}
+        self._proxies = proxies
+        self._hosts = hosts | {"localhost", "127.0.0.1", "::1"}
 
     @property
     def setting(self) -> str:
@@ -70,12 +71,12 @@ class Guests:
         return None
 
     def _at_this_machine(self, request: Request) -> bool:
-        """A loopback peer, no proxy in between, who calls this machine by a name of its own (no DNS rebinding)."""
-        if any(name in request.headers for name in FORWARDED):
-            return False
-        host = request.host.rpartition(":")[0] if request.host.count(":") == 1 else request.host
-        host = host.split("]")[0] + "]" if host.startswith("[") else host
-        return is_loopback(request.ip) and host.lower() in self._hosts
+        """Somebody on this machine, who calls it by a name of its own (no DNS rebinding)."""
+        host = self._proxies.host(request)
+        name = host if host.endswith("]") or host.count(":") != 1 else host.partition(":")[0]
+        name = name.partition("]")[0].lstrip("[") if name.startswith("[") else name
+        here = is_loopback(self._proxies.client(request)) and self._proxies.is_direct(request)
+        return here and name.lower() in self._hosts
 
 
 def is_loopback(address: str) -> bool:

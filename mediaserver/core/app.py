@@ -101,7 +101,7 @@ class Web:
             request.ctx.route_declared = route
             request.ctx.actor = await self._actor(request, route)
             if route.method not in SAFE:
-                http.check_origin(request, self._origins)
+                http.check_origin(request, self._origins, server.proxies.host(request))
             route.guard.check(request.ctx.actor)
             if has_before:
                 early = await server.hooks.first("before_request", request=request)

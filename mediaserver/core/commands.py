@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import shutil
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +26,7 @@ async def prepare_all(loaded: Loaded) -> list[str]:
     listen(section.host, section.port).close()
     async with Server(loaded, "prepare") as server:
         await server.tools.check()
-        return [*loaded.warnings, *_welcome(server)]
+        return [*loaded.warnings, *unreadable(server), *_welcome(server)]
 
 
 def _welcome(server: Server) -> list[str]:
@@ -40,6 +41,21 @@ def _welcome(server: Server) -> list[str]:
         lines.append(f"  {section.host} is open to the network, but without accounts others are let in nowhere.")
         lines.append("  To let everybody in your network watch, in config.yaml: server: {guest: viewer}")
     return [*lines, ""]
+
+
+def unreadable(server: Server) -> list[str]:
+    """Library folders that are away. That stops nothing: a disk may come back (SAFETY.md)."""
+    lines = []
+    for folder in server.library_settings.folders:
+        try:
+            with os.scandir(folder):
+                pass
+        except OSError as error:
+            lines.append(
+                f"✗ The library folder {folder} cannot be read ({error.strerror}); connect its disk or give "
+                "this user the right to read it. Its films are offline until then."
+            )
+    return lines
 
 
 async def plugin_report(server: Server) -> list[str]:
@@ -78,6 +94,7 @@ async def doctor_report(server: Server) -> list[str]:
         )
     else:
         lines.append(f"✓ {free / GIGABYTE:.0f} GB free in {server.data}")
+    lines += await asyncio.to_thread(unreadable, server)
     lines += [f"✗ plugin {name}: {reason}" for name, reason in sorted(server.hooks.faults.items())]
     for check in server.contributions.checks.values():
         finding = await check.run()

@@ -6,7 +6,7 @@ import re
 import secrets
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypeVar
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import structlog
 from pydantic import BaseModel, ValidationError
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from sanic import Request
 
     from mediaserver.contracts import Clock
+    from mediaserver.core.server import Server
 
 log = structlog.get_logger()
 M = TypeVar("M", bound=BaseModel)
@@ -84,24 +85,36 @@ def _json(request: Request) -> Any:
         raise InvalidRequest("The body is not JSON.") from error
 
 
-def check_origin(request: Request, allowed: frozenset[str]) -> None:
+def check_origin(request: Request, allowed: frozenset[str], host: str) -> None:
     """A write with an ambient credential must come from our own pages (API.md). Raises Forbidden."""
     origin = request.headers.getone("origin", None)
     if origin is not None:
         parts = urlsplit(origin)
-        same = parts.scheme in ("http", "https") and parts.netloc == request.host
+        same = parts.scheme in ("http", "https") and parts.netloc == host
         if not same and origin not in allowed:
             raise Forbidden("This page may not write here; add its origin to server.cors_origins.")
     elif request.headers.getone("sec-fetch-site", "") == "cross-site":
         raise Forbidden("Another site may not write here.")
 
 
+def absolute(request: Request, path: str) -> str:
+    """Address of a path for whoever asks: below `server.public_url`, else as this request came; "" stays ""."""
+    server: Server = request.app.ctx.server
+    if not path:
+        return ""
+    section = server.settings.server
+    if section.public_url:
+        return section.public_url.rstrip("/") + quote(path)
+    return f"{server.proxies.scheme(request)}://{server.proxies.host(request)}{section.base_path}{quote(path)}"
+
+
 def forget_if_gone(request: Request) -> None:
     """A player that jumps hangs up: without this Sanic writes an error page to nobody and logs its failure."""
-    stream, transport = request.stream, request.transport
+    stream: Any = request.stream
+    transport = request.transport
     if stream is not None and (transport is None or transport.is_closing()):
-        stream.stage = Stage.IDLE  # type: ignore[union-attr]
-        stream.keep_alive = False  # type: ignore[union-attr]
+        stream.stage = Stage.IDLE
+        stream.keep_alive = False
 
 
 def as_server_error(error: Exception) -> ServerError:

@@ -79,12 +79,17 @@ class JobRecords:
         return job_id
 
     async def _raise_place(self, key: str, priority: int, wanted_for: float | None) -> int:
+        """Told again to the broker, which knows what it has: a worker may have passed it over as unwanted."""
         rows = await self._db.fetch(
             "UPDATE core_job SET priority = CASE WHEN priority > ? THEN priority ELSE ? END, "
-            "wanted_until = CASE WHEN ? IS NULL THEN wanted_until ELSE {now} + ? END WHERE key = ? RETURNING id",
+            "wanted_until = CASE WHEN ? IS NULL THEN wanted_until ELSE {now} + ? END WHERE key = ? "
+            "RETURNING id, queue, fence, state = 'due' AND due_at <= {now} AS is_due",
             priority, priority, wanted_for, wanted_for, key,
         )  # fmt: skip
-        return int(rows[0]["id"])
+        row = rows[0]
+        if row["is_due"]:
+            self._db.after_commit(lambda: self.send(row["queue"], row["id"], row["fence"]))
+        return int(row["id"])
 
     async def renew_wish(self, key: str, seconds: float) -> None:
         """Somebody still waits for it."""
@@ -125,16 +130,20 @@ class JobRecords:
     async def claim_newest(self, queue: str, worker: str, least: int) -> JobRecord | None:
         """Take the most urgent job of a queue that somebody still wants, newest first (ENCODING.md 9).
 
-        `least` is the lowest priority that may be taken now.
+        `least` is the lowest priority that may be taken now; kinds of plugins that are off are left alone.
         """
+        kinds = [kind.name for kind in self._contributions.jobs.values() if kind.queue == queue]
+        if not kinds:
+            return None
         skip = "" if self._db.is_sqlite else " FOR UPDATE SKIP LOCKED"
         sql = (
             "UPDATE core_job SET state = 'running', worker = ?, lease_until = {now} + ?, attempt = attempt + 1 "
             "WHERE id = (SELECT id FROM core_job WHERE queue = ? AND state = 'due' AND due_at <= {now} "
+            f"AND kind IN ({', '.join('?' * len(kinds))}) "
             "AND priority >= ? AND (wanted_until IS NULL OR wanted_until > {now}) "
             f"ORDER BY priority DESC, due_at DESC, id DESC LIMIT 1{skip}) AND state = 'due' RETURNING id"
         )
-        return await self._claimed(await self._db.fetch(sql, worker, LEASE_SECONDS, queue, least))
+        return await self._claimed(await self._db.fetch(sql, worker, LEASE_SECONDS, queue, *kinds, least))
 
     @staticmethod
     async def _claimed(rows: list[dict[str, Any]]) -> JobRecord | None:

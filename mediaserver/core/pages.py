@@ -111,7 +111,7 @@ def _without_paths(library: dict[str, Any]) -> dict[str, Any]:
 async def send_events(server: Server, request: Request) -> None:
     """Server-sent events from `Last-Event-ID` (or now) on, until the client leaves."""
     last = request.headers.getone("last-event-id", "")
-    if last and not (last.isdigit() and len(last) < LAST_EVENT_ID):
+    if last and not (last.isascii() and last.isdecimal() and len(last) < LAST_EVENT_ID):
         raise InvalidRequest("Last-Event-ID should be the id of an event.")
     seq = int(last) if last else await server.changes.last()
     headers = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no", **http.SECURITY_HEADERS}

@@ -70,24 +70,29 @@ class SignedGrants:
 
     def verify(self, token: str) -> MediaGrant:
         payload, _, signature = token[:LONGEST_TOKEN].rpartition(".")
-        if not hmac.compare_digest(self._sign(payload).encode(), signature.encode()):
+        if not hmac.compare_digest(self._sign(payload).encode(), _bytes(signature)):
             raise Forbidden("This media link is not valid; start playing again.")
         session, title, video, plan, rungs, expires = json.loads(_decode(payload))
         if self._clock.now().timestamp() >= expires:
             raise Forbidden("This media link has expired; start playing again.")
-        return MediaGrant(session, title, video, plan, tuple(rungs.split(",")), expires)
+        return MediaGrant(session, title, video, plan, tuple(rungs.split(",")) if rungs else (), expires)
 
     def seal(self, purpose: str, number: int) -> str:
         return f"{number}-{self._sign(f'{purpose}:{number}')}"
 
     def unseal(self, purpose: str, word: str) -> int:
         number, _, signature = word[:LONGEST_TOKEN].partition("-")
-        if not hmac.compare_digest(self._sign(f"{purpose}:{number}").encode(), signature.encode()):
+        if not hmac.compare_digest(self._sign(f"{purpose}:{number}").encode(), _bytes(signature)):
             raise NotFound("There is nothing here.")
         return int(number)
 
     def _sign(self, payload: str) -> str:
-        return _encode(hmac.digest(self._key, payload.encode(), hashlib.sha256)[:16])
+        return _encode(hmac.digest(self._key, _bytes(payload), hashlib.sha256)[:16])
+
+
+def _bytes(text: str) -> bytes:
+    """Text of a request may hold what is no Unicode."""
+    return text.encode("utf-8", "surrogatepass")
 
 
 def _encode(raw: bytes) -> str:

@@ -23,6 +23,7 @@ from mediaserver.core.library.service import LibraryService
 from mediaserver.core.library.settings import LibrarySettings
 from mediaserver.core.migrator import Upgrade
 from mediaserver.core.plugins import PluginHost
+from mediaserver.core.proxies import Proxies
 from mediaserver.core.registry import Contributions, Registry
 from mediaserver.core.secrets import SignedGrants, load_key
 from mediaserver.core.services import Services
@@ -72,6 +73,7 @@ class Server:
         }
         self.jobs = JobRecords(self.db, self.queues, self.contributions)
         self.library_settings = self._library_settings()
+        self.proxies = Proxies(self.settings.server.trusted_proxies)
         self.guests = self._guests()
         self.routes: list[Route] = []
         self.ready = False
@@ -252,7 +254,7 @@ class Server:
         hosts = {host.lower() for host in self.settings.server.allowed_hosts}
         if self.settings.server.public_url and (host := urlsplit(self.settings.server.public_url).hostname):
             hosts.add(host)
-        return Guests(self.settings.server.guest, accounts_named=identifies, hosts=frozenset(hosts))
+        return Guests(self.settings.server.guest, self.proxies, accounts_named=identifies, hosts=frozenset(hosts))
 
 
 CORE_CONTRACTS: tuple[Any, ...] = (

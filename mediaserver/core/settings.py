@@ -23,7 +23,6 @@ class ServerSection(Settings):
     base_path: str = ""
     allowed_hosts: list[str] = []
     docs: Literal["public", "admin"] = "public"
-    metrics_token: str | None = None
     guest: Literal["auto", "none", "viewer", "admin"] = "auto"
     sendfile: Literal["none", "x-accel"] = "none"
 
@@ -56,27 +55,6 @@ class WorkersSection(Settings):
     min_free_space: ByteSize = ByteSize(5_000_000_000)
 
 
-class FrontendSection(Settings):
-    base_url: str | None = None
-    activation_path: str = "/pages/auth/activate.html"
-    password_reset_path: str = "/pages/auth/confirm_password.html"  # noqa: S105 (a path)
-
-
-class SmtpSection(Settings):
-    host: str | None = None
-    port: Annotated[int, Field(ge=1, le=65535)] = 587
-    username: str | None = None
-    password: str | None = None
-    tls: Literal["starttls", "tls", "none"] = "starttls"
-
-
-class MailSection(Settings):
-    backend: Literal["console", "directory", "smtp"] = "console"
-    directory: Path = Path("data/mail")
-    from_: Annotated[str, Field(alias="from")] = "mediaserver@localhost"
-    smtp: SmtpSection = SmtpSection()
-
-
 def _options(value: Any) -> Any:
     if value is None or value is False or isinstance(value, dict):
         return value
@@ -95,8 +73,6 @@ class Configuration(Settings):
     ffmpeg: Path | None = None
     library: LibrarySection = LibrarySection()
     workers: WorkersSection = WorkersSection()
-    frontend: FrontendSection = FrontendSection()
-    mail: MailSection = MailSection()
     plugins: dict[str, Annotated[dict[str, Any] | Literal[False] | None, BeforeValidator(_options)]] = {}
 
     @property

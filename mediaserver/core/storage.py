@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import secrets
 import shutil
@@ -40,6 +41,10 @@ class MediaStorage:
 
     def picture(self, video_id: int, name: str) -> Path:
         return self.video(video_id) / "pictures" / name
+
+    def internal_uri(self, path: Path) -> str:
+        """`location /internal-media/ { internal; alias <data>/media/; }` of nginx."""
+        return f"/internal-media/{path.relative_to(self.media)}"
 
     def free_bytes(self) -> int:
         return shutil.disk_usage(self.media).free
@@ -97,15 +102,13 @@ def _sync(path: Path) -> None:
 
 
 def _rename_once(tmp: Path, final: Path) -> bool:
-    """For file systems without links: take the name by creating it exclusively, then replace it by the whole file.
-
-    A marker beside the final name is what is taken, so that no reader ever sees an empty segment.
-    """
-    marker = final.with_name(f".{final.name}.taken")
+    """For file systems without links: one publisher at a time in a folder. The kernel frees its lock if it dies."""
+    folder = os.open(final.parent, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        os.close(os.open(marker, os.O_CREAT | os.O_EXCL | os.O_WRONLY))
-    except FileExistsError:
+        fcntl.flock(folder, fcntl.LOCK_EX)
         if final.exists():
             return False
-    tmp.replace(final)
-    return True
+        tmp.replace(final)
+        return True
+    finally:
+        os.close(folder)

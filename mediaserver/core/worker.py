@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 from typing import TYPE_CHECKING, Any
+from weakref import WeakSet
 
 import structlog
 from saq import Worker
@@ -66,6 +67,7 @@ class JobRunner:
         self.name = own_name()
         self._held: dict[int, int] = {}
         self._tasks: dict[int, set[asyncio.Task[Any]]] = {}
+        self._ended: WeakSet[asyncio.Task[Any]] = WeakSet()
         self._interactive = 0
         self._slots = {"interactive": max(2, slots) + 1 if slots else 0, "background": slots, "mail": 2}
 
@@ -120,9 +122,9 @@ class JobRunner:
             while True:
                 least = 1 if self._interactive >= self._slots[queue] else 0
                 record = await self._server.jobs.claim_newest(queue, self.name, least)
-                if record is None or (kind := self._server.contributions.jobs.get(record.kind)) is None:
+                if record is None:
                     return
-                await self._run(record, kind)
+                await self._run(record, self._server.contributions.jobs[record.kind])
         finally:
             self._interactive -= 1
 
@@ -134,11 +136,23 @@ class JobRunner:
         if current:
             mine.add(current)
         try:
-            await kind.handler(job)
+            await self._attempt(job, record, kind)
         except asyncio.CancelledError:
+            if current is not None and current in self._ended:
+                current.uncancel()
+                return  # for the broker it is done
             if not kind.shared:
                 await self._server.jobs.release(record)
             raise
+        finally:
+            mine.discard(current) if current else None
+            if not mine:
+                self._held.pop(record.id, None)
+                self._tasks.pop(record.id, None)
+
+    async def _attempt(self, job: RunningJob, record: JobRecord, kind: JobKind) -> None:
+        try:
+            await kind.handler(job)
         except JobPostponed as error:
             await self._server.jobs.postpone(record, kind, str(error), error.seconds)
         except JobFailed as error:
@@ -149,11 +163,6 @@ class JobRunner:
         else:
             if job.finished:
                 await self._server.jobs.finish(record, kept=kind.kept)
-        finally:
-            mine.discard(current) if current else None
-            if not mine:
-                self._held.pop(record.id, None)
-                self._tasks.pop(record.id, None)
 
     async def _renewing(self) -> None:
         while True:
@@ -161,6 +170,7 @@ class JobRunner:
             for lost in await self._server.jobs.renew(dict(self._held)):
                 for task in self._tasks.get(lost, ()):
                     log.info("a job was taken away or ended elsewhere", job=lost)
+                    self._ended.add(task)
                     task.cancel()
 
     async def _reconciling(self) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, Field
 
-from mediaserver import HTTPResponse, Request, json, query, signed_in, timestamp
+from mediaserver import HTTPResponse, Request, absolute, json, query, signed_in, timestamp
 from mediaserver.contracts import BrowseQuery, Catalog, Item, Streaming
 from mediaserver.errors import NotFound
 
@@ -55,7 +55,7 @@ class ContentPage(BaseModel):
     pagination: Pagination
 
 
-def shown(item: Item) -> dict[str, Any]:
+def shown(request: Request, item: Item) -> dict[str, Any]:
     return {
         "id": str(item.id),
         "slug": item.slug,
@@ -65,7 +65,7 @@ def shown(item: Item) -> dict[str, Any]:
         "rating": item.rating,
         "duration": item.duration,
         "release_year": item.release_year,
-        "thumbnail_url": item.thumbnail_url,
+        "thumbnail_url": absolute(request, item.thumbnail_url),
         "description": item.description,
         "cast": list(item.cast),
         "director": item.director,
@@ -85,14 +85,14 @@ def register(registry: RouteRegistry) -> None:
         wanted = query(request, Browse)
         page = await catalog.browse(BrowseQuery(wanted.type, wanted.sort, wanted.page, wanted.limit), request.ctx.actor)
         pagination = {"page": page.page, "limit": page.limit, "total": page.total, "has_next": page.has_next}
-        return json({"content": [shown(item) for item in page.items], "pagination": pagination})
+        return json({"content": [shown(request, item) for item in page.items], "pagination": pagination})
 
     @registry.get("/v1/content/<ref:str>", guard=signed_in)
     async def content(request: Request, ref: str) -> HTTPResponse:
         actor = request.ctx.actor
         item = await catalog.item(await catalog.resolve(ref), actor)
-        detail = shown(item) | {
-            "episodes_list": [shown(each) for each in await catalog.episodes(item.id, actor)],
+        detail = shown(request, item) | {
+            "episodes_list": [shown(request, each) for each in await catalog.episodes(item.id, actor)],
             "renditions": await _renditions(registry, item.id),
         }
         return json(detail)

@@ -18,8 +18,6 @@ class Config(Settings):
     preset: Literal["ultrafast", "superfast", "veryfast", "faster", "fast", "medium"] = "veryfast"
     crf: Annotated[int, Field(ge=16, le=40)] = 23
     background: Literal["all", "first_chunks", "off"] = "all"  # how much is made ahead of the viewers
-    encoder: Literal["auto", "libx264"] = "auto"
-    encryption: Literal["none"] = "none"
 
 
 plugin = Plugin(

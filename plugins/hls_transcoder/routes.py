@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
-from urllib.parse import quote
 
-from mediaserver import HTTPResponse, Request, json, public, send_file, signed_in
+from mediaserver import HTTPResponse, Request, absolute, json, public, send_file, signed_in
 from mediaserver.contracts import Catalog, MediaGrants, Storage, Streaming
 from mediaserver.errors import NotFound
 
@@ -20,6 +19,7 @@ def register(registry: RouteRegistry) -> None:
     streaming = registry.services.get(Streaming)
     grants = registry.services.get(MediaGrants)
     storage = registry.services.get(Storage)
+    by_nginx = registry.server.settings.server.sendfile == "x-accel"
 
     @registry.get("/v1/streaming/<ref:str>/manifest", guard=signed_in, limit="streaming")
     async def manifest(request: Request, ref: str) -> HTTPResponse:
@@ -42,7 +42,8 @@ def register(registry: RouteRegistry) -> None:
         if found.path is None:
             raise NotFound("There is nothing here.")
         cache = IMMUTABLE if found.immutable else "no-cache"
-        await send_file(request, found.path, content_type=found.content_type, cache_control=cache)
+        accel = storage.internal_uri(found.path) if by_nginx else None
+        await send_file(request, found.path, content_type=found.content_type, cache_control=cache, accel=accel)
 
     @registry.get("/v1/media/<token:str>/master.m3u8", guard=public, limit=None)
     async def master(request: Request, token: str) -> None:
@@ -59,14 +60,6 @@ def register(registry: RouteRegistry) -> None:
             raise NotFound("There is nothing here.")
         path = storage.picture(grants.unseal("pictures", key), name)
         await send_file(request, path, content_type=PICTURES[name], cache_control="private, max-age=3600")
-
-
-def absolute(request: Request, path: str) -> str:
-    server = request.app.ctx.server.settings.server
-    base = (
-        server.public_url.rstrip("/") if server.public_url else f"{request.scheme}://{request.host}{server.base_path}"
-    )
-    return base + quote(path)
 
 
 def _number(ref: str) -> int:

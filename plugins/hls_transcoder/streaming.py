@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from mediaserver import require_play
 from mediaserver.contracts import Encoding, EncodingState, Manifest, MediaFile, MediaGrant
-from mediaserver.errors import Conflict, NotFound, NotYet, Unavailable
+from mediaserver.errors import Conflict, Gone, NotFound, NotYet, Unavailable
 from mediaserver.models import JobRecord, JobState, Title, TitleKind, TitleVideo, Video
 
 from .cells import Cells
@@ -78,7 +78,7 @@ class HlsStreaming:
         video = await self._video_of(title_id)
         plan = await self._plans.ensure(video.id)
         if plan.state == PlanState.FAILED:
-            raise Unavailable(plan.reason or "This film cannot be played.")
+            raise Gone(plan.reason or "This film cannot be played.")
         rungs = tuple(rung.name for rung in Recipe.from_dict(plan.recipe).rungs)
         expires = int(self._clock.now().timestamp()) + GRANT_SECONDS
         token = self._grants.issue(MediaGrant(None, title_id, video.id, plan.id, rungs, expires))
@@ -131,7 +131,7 @@ class HlsStreaming:
         return path
 
     async def _wait(self, plan: Plan, path: Path, rung: str, number: int) -> Path:
-        """Ask for a cell and hold the request until it is there. Raises NotYet after 8 s, or Unavailable."""
+        """Ask for a cell and hold the request until it is there. Raises NotYet after 8 s, or Gone."""
         key = cell_key(plan.id, rung, number)
         loop = asyncio.get_running_loop()
         end = loop.time() + HOLD_SECONDS
@@ -150,13 +150,13 @@ class HlsStreaming:
 
     async def _want(self, plan: Plan, key: str, rung: str, number: int) -> None:
         if plan.state == PlanState.FAILED:
-            raise Unavailable(plan.reason or "This film cannot be played.")
+            raise Gone(plan.reason or "This film cannot be played.")
         if Recipe.from_dict(plan.recipe).straight:
             return
         failed = await JobRecord.get_or_none(key=key)
         if failed is not None and failed.state is JobState.FAILED:
             await JobRecord.filter(id=failed.id).delete()
-            raise Unavailable(failed.error)
+            raise Gone(failed.error)
         if failed is not None and failed.state is JobState.DUE:
             await self._jobs.renew_wish(key, WISH_SECONDS)
         elif failed is None and not await self._is_being_made(plan.id, rung, number):

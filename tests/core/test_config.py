@@ -154,8 +154,8 @@ def test_a_secret_is_read_from_its_file_without_the_line_end(config: Any, tmp_pa
     secret = tmp_path / "secret"
     secret.write_text("postgres://u:p@h/d\n")
     assert config("{}", {"DATABASE_URL_FILE": str(secret)}).settings.database == "postgres://u:p@h/d"
-    env = {"MEDIASERVER_SERVER__METRICS_TOKEN_FILE": str(secret)}
-    assert config("{}", env).settings.server.metrics_token == "postgres://u:p@h/d"
+    env = {"MEDIASERVER_SERVER__PUBLIC_URL_FILE": str(secret)}
+    assert config("{}", env).settings.server.public_url == "postgres://u:p@h/d"
 
 
 def test_a_secret_file_that_is_missing_names_the_variable(config: Any) -> None:
@@ -221,7 +221,7 @@ def test_the_shipped_file_has_every_setting_with_its_default() -> None:
 
 
 def test_every_setting_of_the_shipped_file_has_its_meaning_beside_it() -> None:
-    bare = {"server", "log", "library", "workers", "frontend", "mail", "plugins"}
+    bare = {"server", "log", "library", "workers", "plugins"}
     for line in (ROOT / "config.yaml").read_text().splitlines():
         key = re.match(r"\s*(\w+):", line)
         if key and key[1] not in bare and not re.match(r"  \w+:( \{\})?$", line):

@@ -27,7 +27,18 @@ BUILT_IN = {path.parent.name for path in (ROOT / "plugins").glob("*/__init__.py"
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder that holds what the wheel holds; the packages it needs are those of the tests."""
     built, site = tmp_path_factory.mktemp("wheel"), tmp_path_factory.mktemp("site")
-    argv = [sys.executable, "-m", "pip", "wheel", str(ROOT), "--no-deps", "--no-build-isolation", "-q", "-w", str(built)]
+    argv = [
+        sys.executable,
+        "-m",
+        "pip",
+        "wheel",
+        str(ROOT),
+        "--no-deps",
+        "--no-build-isolation",
+        "-q",
+        "-w",
+        str(built),
+    ]
     subprocess.run(argv, check=True, stdin=subprocess.DEVNULL)
     with zipfile.ZipFile(next(built.glob("*.whl"))) as wheel:
         wheel.extractall(site)

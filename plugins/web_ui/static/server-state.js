@@ -3,7 +3,7 @@
 import { count, el } from "./dom.js";
 
 export function stateList(library) {
-  return [watching(library), films(library), encoding(library), leftOut(library), plugins(library)].filter(Boolean);
+  return [watching(library), working(library), films(library), encoding(library), leftOut(library), plugins(library)].filter(Boolean);
 }
 
 const item = (kind, text, title = null) => el("li", { class: kind, title }, text);
@@ -15,6 +15,10 @@ function watching({ ready }) {
   if (away.length === roots.length) return item("bad", "The library's disk is not connected", away[0].reason);
   if (away.length) return item("bad", `${count(away.length, "library folder is", "library folders are")} not connected`, away[0].reason);
   return item("good", "Watching the library", roots.map((root) => root.folder).filter(Boolean).join("\n") || null);
+}
+
+function working({ ready }) {
+  return ready?.workers === 0 ? item("bad", "No worker is running", "Films play as far as they are prepared; restart the server.") : null;
 }
 
 function films({ total }) {
@@ -29,7 +33,7 @@ function encoding({ films: shown, progress }) {
   if (!open.length) return null;
   const made = open.reduce((sum, one) => sum + one.made, 0);
   const total = open.reduce((sum, one) => sum + one.total, 0);
-  return item("busy", `Preparing ${count(open.length, "film", "films")}: ${made} of ${total} parts`);
+  return item("busy", `${made} of ${total} parts are prepared`);
 }
 
 function leftOut({ leftOut: files }) {

@@ -24,6 +24,7 @@ const ICONS = {
 class WatchPage extends HTMLElement {
   #film = null;
   #progress = null;
+  #row = null; // of what is seen now: a string of 0 and 1, or counts
   #video = el("video", { playsinline: true, preload: "auto" });
   #playback = new Playback(this.#video);
   #title = el("h1");
@@ -37,6 +38,7 @@ class WatchPage extends HTMLElement {
   #quality = el("quality-menu");
   #keys = keyList();
   #end = new AbortController();
+  #wakes = false;
   #fading = 0;
   #saying = 0;
   #refresh = calmly(() => this.#lookAtProgress(), 1000);
@@ -139,7 +141,8 @@ class WatchPage extends HTMLElement {
     on(video, "timeupdate durationchange progress seeking", () => this.#drawTime());
     on(video, "waiting seeking stalled", () => video.readyState < 3 && this.#wait());
     on(video, "playing canplay seeked", () => video.readyState >= 3 && this.#quiet());
-    on(video, "click", () => this.toggle());
+    on(video, "pointerdown", (event) => (this.#wakes = event.pointerType === "touch" && this.classList.contains("idle")));
+    on(video, "click", () => this.#wakes || this.toggle()); // the first touch only brings the controls back
     on(video, "ended", () => this.#awake());
     on(this.#seek, "seek", (event) => this.seek(event.detail));
     on(this.#volume, "input", () => this.volume(Number(this.#volume.value)));
@@ -196,13 +199,20 @@ class WatchPage extends HTMLElement {
 
   #drawStrip() {
     const names = this.#playback.qualities.map((each) => each.name);
-    const row = this.#progress?.rows[Math.max(0, names.indexOf(this.#playback.current))];
-    this.#seek.row = this.#progress && !this.#progress.done && typeof row === "string" ? row : null;
+    this.#row = this.#progress?.rows[Math.max(0, names.indexOf(this.#playback.current))] ?? null;
+    this.#seek.row = typeof this.#row === "string" && !this.#progress.done ? this.#row : null;
   }
 
   #wait() {
     if (this.#doing.classList.contains("fault")) return;
-    this.#say(this.#video.currentTime > 0 ? "Making this part…" : "Making the first part…", SAY_AFTER);
+    this.#say(this.#isMadeHere() ? "Loading this part…" : "Making this part…", SAY_AFTER);
+  }
+
+  /** As far as is known: the map is a second old, and its parts are not all of one length. */
+  #isMadeHere() {
+    if (this.#progress?.done) return true;
+    const { currentTime, duration } = this.#video;
+    return typeof this.#row === "string" && this.#row[Math.floor((currentTime / duration) * this.#row.length)] === "1";
   }
 
   #say(sentence, after) {

@@ -4,6 +4,8 @@ import asyncio
 import logging
 import os
 import shutil
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -520,3 +522,13 @@ async def test_lost_events_are_made_up_for_by_a_scan(house: House, films: Films)
 
 async def _scanned_after(house: House, before: str) -> bool:
     return bool(read_status(house.run_folder)["roots"][0]["last_scan"] != before)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.geteuid() != 0, reason="this user may read everything, or is a plain one that ran them above")
+def test_what_root_may_read_is_tested_without_that_right() -> None:
+    without = ["setpriv", "--bounding-set=-dac_override,-dac_read_search"]
+    plain = [sys.executable, "-m", "pytest", "-q", __file__, "-k", "cannot_be_read_is_visible or read_again_is_taken"]
+    done = subprocess.run([*without, *plain], capture_output=True, text=True, cwd=Path(__file__).parents[3], check=False)
+    assert done.returncode == 0, done.stdout
+    assert "skipped" not in done.stdout

@@ -1,0 +1,160 @@
+"""News: told in the transaction of the fact, once to each reader, and by server-sent events."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+
+from mediaserver.contracts import Changes, Database
+from mediaserver.core.changes import Reader
+from mediaserver.core.worker import NewsReader
+from mediaserver.events import LocationChanged, TitleAdded, UserDeleted, VideoPlayable
+from mediaserver.models import Change
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+    from pathlib import Path
+
+    from mediaserver.testing import RunningApp
+
+    AppWith = Callable[..., RunningApp]
+
+LISTENER = """
+from mediaserver import Plugin, hookimpl
+plugin = Plugin(api="1")
+heard, hinted = [], []
+@hookimpl
+async def on_event(event):
+    heard.append(event)
+    if len(heard) == 1:
+        raise RuntimeError("not now")
+@hookimpl
+def on_change(event):
+    hinted.append(event)
+"""
+
+
+async def test_a_fact_that_is_rolled_back_was_never_told(app_with: AppWith) -> None:
+    server = (await app_with().start()).server
+    changes, database = server.services.get(Changes), server.services.get(Database)
+    before = await Change.all().count()
+
+    async def fail() -> None:
+        async with database.transaction() as tx:
+            await changes.record(TitleAdded(1), tx)
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        await fail()
+    assert await Change.all().count() == before
+
+
+async def test_a_stream_tells_every_change_once_and_in_order(app_with: AppWith) -> None:
+    server = (await app_with().start()).server
+    stream = server.changes.stream(await server.changes.last())
+    for number in range(3):
+        await server.changes.record(TitleAdded(number))
+    async with asyncio.timeout(10):
+        told = [await anext(stream) for _ in range(3)]
+        waiting = asyncio.ensure_future(anext(stream))
+        await server.changes.record(UserDeleted(9))
+        last = await waiting
+    assert [event for _, event in told] == [TitleAdded(0), TitleAdded(1), TitleAdded(2)]
+    assert last[1] == UserDeleted(9)
+    assert [seq for seq, _ in (*told, last)] == sorted(seq for seq, _ in (*told, last))
+    await stream.aclose()
+
+
+async def test_news_of_a_plugin_that_is_off_or_has_changed_are_passed_over(app_with: AppWith) -> None:
+    server = (await app_with().start()).server
+    reader = Reader(server.db, await server.changes.last())
+    for kind, payload in (("of_nobody", {}), ("title_added", {}), ("title_added", {"title_id": 1, "new_field": 2})):
+        await Change.create(kind=kind, payload=payload, at=0.0)
+    assert [event for _, event in await reader.read()] == [TitleAdded(1)]
+
+
+async def test_plugins_hear_every_fact_once_and_a_failing_listener_stops_nothing(
+    app_with: AppWith, tmp_path: Path
+) -> None:
+    (tmp_path / "listening.py").write_text(LISTENER)
+    server = (await app_with(folders=(tmp_path,), listening={}).start()).server
+    module = server.hooks.loaded["listening"].found.module
+    for number in range(3):
+        await server.changes.record(TitleAdded(number))
+    for _ in range(2):  # the second worker takes over where the first one ended
+        reading = asyncio.create_task(NewsReader(server).run())
+        async with asyncio.timeout(10):
+            while len(module.heard) < 3 or len(module.hinted) < 3:
+                await asyncio.sleep(0.01)
+        reading.cancel()
+        await asyncio.gather(reading, return_exceptions=True)
+    assert module.heard == module.hinted == [TitleAdded(0), TitleAdded(1), TitleAdded(2)]
+
+
+# ---- server-sent events ----------------------------------------------------------------------------------------
+
+
+@asynccontextmanager
+async def listening(running: RunningApp, **headers: str) -> AsyncIterator[AsyncIterator[dict[str, Any]]]:
+    """Messages as {"id", "event", "data"}, once the server is telling."""
+    health = await running.get("/health")
+    address = str(health.request.url.copy_with(path="/v1/events"))
+    async with httpx.AsyncClient(timeout=10) as client, client.stream("GET", address, headers=headers) as response:
+        assert response.headers["content-type"].startswith("text/event-stream")
+        lines = response.aiter_lines()
+        assert await anext(lines) == "retry: 2000"
+
+        async def messages() -> AsyncIterator[dict[str, Any]]:
+            told: dict[str, Any] = {}
+            async for line in lines:
+                name, _, value = line.partition(": ")
+                if name in {"id", "event", "data"}:
+                    told[name] = json.loads(value) if name == "data" else value
+                elif told:
+                    yield told
+                    told = {}
+
+        yield messages()
+
+
+async def test_pages_are_told_by_topic_as_it_happens(app_with: AppWith) -> None:
+    running = await app_with().start()
+    async with listening(running) as messages:
+        await running.server.changes.record(UserDeleted(1))
+        await running.server.changes.record(LocationChanged(3, "ready"))
+        await running.server.changes.record(VideoPlayable(4))
+        first, second = await anext(messages), await anext(messages)
+    assert first["event"] == "library"
+    assert first["data"] == {"kind": "location_changed", "location_id": 3, "state": "ready"}
+    assert (second["event"], second["data"]) == ("progress", {"kind": "video_playable", "video_id": 4})
+
+
+async def test_a_page_that_was_away_continues_where_it_left(app_with: AppWith) -> None:
+    running = await app_with().start()
+    seq = await running.server.changes.record(TitleAdded(1))
+    await running.server.changes.record(TitleAdded(2))
+    async with listening(running, **{"Last-Event-ID": str(seq)}) as messages:
+        assert (await anext(messages))["data"]["title_id"] == 2
+
+
+@pytest.mark.parametrize("wrong", ["x", "-1", "1.5", "9" * 30, "²"])
+async def test_an_id_that_is_none_is_refused(app_with: AppWith, wrong: str) -> None:
+    answer = await app_with().get("/v1/events", headers=[(b"last-event-id", wrong.encode())])
+    assert answer.status_code == 400
+
+
+async def test_a_page_that_leaves_is_forgotten(app_with: AppWith) -> None:
+    running = await app_with().start()
+    await running.get("/health")
+    before = len(running.server.wakeups._subscriptions)
+    async with listening(running):
+        assert len(running.server.wakeups._subscriptions) == before + 1
+    async with asyncio.timeout(10):
+        while len(running.server.wakeups._subscriptions) > before:
+            await running.server.changes.record(TitleAdded(1))
+            await asyncio.sleep(0.02)

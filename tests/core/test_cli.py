@@ -1,0 +1,196 @@
+"""The command line as people meet it: one clear line, an exit code that means something, never a traceback."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+CANNOT_GO_ON = 78
+pytestmark = pytest.mark.slow  # each is a process or several
+
+
+class Terminal:
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.env = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "HOME": str(folder)}
+
+    def write(self, config: str) -> None:
+        (self.folder / "config.yaml").write_text(config)
+
+    def run(self, *arguments: str | Path, user: int | None = None) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "mediaserver", *map(str, arguments)]
+        done = subprocess.run(
+            command, cwd=self.folder, env=self.env, capture_output=True, text=True, timeout=60, user=user, check=False
+        )
+        assert "Traceback" not in done.stdout + done.stderr
+        return done
+
+    def refused(self, *arguments: str | Path, user: int | None = None) -> str:
+        """The one line with which a command cannot go on."""
+        done = self.run(*arguments, user=user)
+        assert done.returncode == CANNOT_GO_ON, done.stdout + done.stderr
+        [line] = [line for line in done.stderr.splitlines() if line.startswith("mediaserver: ")]
+        return line
+
+
+@pytest.fixture
+def terminal(tmp_path: Path) -> Terminal:
+    made = Terminal(tmp_path)
+    made.write("plugins: {hls_transcoder: {}, catalog: {}}\nserver: {port: 0}\n")
+    return made
+
+
+def test_help_names_every_command(terminal: Terminal) -> None:
+    said = terminal.run("--help").stdout
+    assert all(
+        word in said for word in ("run", "serve", "worker", "watch", "scan", "why", "doctor", "config", "plugins")
+    )
+    assert "prepare" not in said
+
+
+def test_an_unknown_key_is_one_line(terminal: Terminal) -> None:
+    terminal.write("server:\n  prot: 1\n")
+    line = terminal.refused("plugins")
+    assert line == "mediaserver: config.yaml:2: server.prot: unknown key; did you mean port?"
+
+
+def test_a_config_that_is_not_there_is_one_line(terminal: Terminal) -> None:
+    assert "there is no such file" in terminal.refused("--config", "other.yaml", "plugins")
+
+
+def test_without_ffmpeg_the_start_says_what_to_install(terminal: Terminal, tmp_path: Path) -> None:
+    terminal.env["PATH"] = str(tmp_path)
+    line = terminal.refused("prepare")
+    assert "ffmpeg" in line
+    assert "apt install ffmpeg" in line
+
+
+def test_a_taken_port_names_another_one(terminal: Terminal) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        line = terminal.refused("prepare", "--port", str(port))
+    assert line.startswith(f"mediaserver: Port {port} is taken by another program.")
+    assert f"make run PORT={port + 1}" in line
+
+
+def test_a_foreign_address_is_one_line(terminal: Terminal) -> None:
+    assert "cannot listen there" in terminal.refused("prepare", "--host", "192.0.2.1")
+    assert "is no address of this machine" in terminal.refused("prepare", "--host", "no such host")
+
+
+def test_a_database_that_is_none_is_left_alone(terminal: Terminal, tmp_path: Path) -> None:
+    file = tmp_path / "data" / "mediaserver.sqlite3"
+    file.parent.mkdir()
+    file.write_bytes(b"no database at all" * 1000)
+    line = terminal.refused("migrate")
+    assert f"The database {file} cannot be used" in line
+    assert "put back a copy" in line
+    assert file.read_bytes().startswith(b"no database at all")
+
+
+def test_a_newer_database_is_refused(terminal: Terminal, tmp_path: Path) -> None:
+    assert terminal.run("migrate").returncode == 0
+    with sqlite3.connect(tmp_path / "data" / "mediaserver.sqlite3") as db:
+        columns = [row[1] for row in db.execute("PRAGMA table_info(tortoise_migrations)")]
+        db.execute(
+            f"INSERT INTO tortoise_migrations ({', '.join(columns[1:])}) "
+            f"SELECT {', '.join(repr('9999_future') if name == 'name' else name for name in columns[1:])} "
+            "FROM tortoise_migrations WHERE app = 'core' LIMIT 1"
+        )
+    assert "was made by a newer version (core 9999_future)" in terminal.refused("migrate")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root to become somebody with fewer rights")
+def test_a_data_folder_that_may_not_be_written_is_one_line(terminal: Terminal, tmp_path: Path) -> None:
+    for folder in (tmp_path, *tmp_path.parents):
+        if not folder.stat().st_mode & 0o001:
+            pytest.skip("the folder of the tests is closed to others")
+    tmp_path.chmod(0o755)
+    assert "must be writable" in terminal.refused("migrate", user=65534)
+
+
+def test_the_wrong_plugin_name_is_one_line(terminal: Terminal) -> None:
+    terminal.write("plugins: {catalogue: {}}\n")
+    assert "did you mean catalog?" in terminal.refused("plugins")
+
+
+def test_the_start_tells_where_to_go_and_how_to_open_it(terminal: Terminal) -> None:
+    said = terminal.run("prepare").stdout
+    assert "Drop videos into" in said
+    assert "Only this machine can see it." in said
+    opened = terminal.run("prepare", "--host", "0.0.0.0").stdout
+    assert "without accounts others are let in nowhere" in opened
+    assert "guest: viewer" in opened
+
+
+def test_a_plugin_that_was_mended_takes_part_again(terminal: Terminal, tmp_path: Path) -> None:
+    (tmp_path / "plugins").mkdir()
+    plugin = tmp_path / "plugins" / "mended.py"
+    plugin.write_text("1 / 0\n")
+    terminal.write("plugins: {mended: {}}\nserver: {port: 0}\n")
+    assert terminal.run("prepare").returncode == 0
+    assert "✗ mended: its import failed" in terminal.run("plugins").stdout
+    plugin.write_text('from mediaserver import Plugin\n\nplugin = Plugin(api="1")\n')
+    assert terminal.run("prepare").returncode == 0
+    assert "✓ mended" in terminal.run("plugins").stdout
+
+
+def test_why_answers_for_any_path(terminal: Terminal, tmp_path: Path) -> None:
+    terminal.run("migrate")
+    for path, state in (
+        ("library/no.mp4", "unknown: There is no such file"),
+        ("library", "folder: "),
+        ("/etc/passwd", "outside: "),
+        ("library/.hidden.mp4", "ignored: "),
+    ):
+        assert terminal.run("why", path).stdout.startswith(state)
+
+
+def test_scan_asks_the_watcher(terminal: Terminal) -> None:
+    assert terminal.run("scan").stdout.strip().endswith("The watcher was asked to look.")
+    assert "asked to look at library/a.mp4" in terminal.run("scan", "library/a.mp4").stdout
+
+
+def test_config_tells_where_a_value_comes_from_and_hides_secrets(terminal: Terminal) -> None:
+    terminal.env["MEDIASERVER_SERVER__METRICS_TOKEN"] = "hush-hush"
+    said = terminal.run("config").stdout
+    assert "server.port = 0    (config.yaml:2)" in said
+    assert "server.metrics_token = (hidden)    (environment MEDIASERVER_SERVER__METRICS_TOKEN)" in said
+    assert "hush-hush" not in said
+
+
+def test_a_command_of_a_plugin_has_its_help(terminal: Terminal) -> None:
+    said = terminal.run("transcode", "--help").stdout
+    assert "Encode what is not encoded yet" in said
+    assert "--overwrite" in said
+    assert terminal.run("trnscode").returncode == 2
+
+
+@pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="ffmpeg is not installed")
+def test_doctor_has_one_line_per_finding_and_ends_by_what_it_found(terminal: Terminal) -> None:
+    terminal.write("workers: {min_free_space: 0}\n")
+    fine = terminal.run("doctor")
+    assert fine.returncode == 0, fine.stdout
+    assert "✓ ffmpeg" in fine.stdout
+    terminal.write("workers: {min_free_space: 900000GB}\n")
+    ill = terminal.run("doctor")
+    assert ill.returncode == 1
+    assert "GB are free" in ill.stdout
+
+
+def test_a_library_folder_that_is_missing_is_told_but_stops_nothing(terminal: Terminal, tmp_path: Path) -> None:
+    terminal.write("library: {folders: [films]}\nserver: {port: 0}\nworkers: {min_free_space: 0}\n")
+    for command, code in (("prepare", 0), ("doctor", 1)):
+        done = terminal.run(command)
+        assert done.returncode == code
+        assert f"library folder {tmp_path / 'films'} cannot be read (No such file or directory)" in done.stdout

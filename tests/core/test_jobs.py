@@ -1,0 +1,339 @@
+"""Jobs: once per key, never lost, tried again, given up, in the order people wait for them."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from mediaserver.contracts import Jobs
+from mediaserver.core import jobs as records
+from mediaserver.core import worker
+from mediaserver.core.config import load
+from mediaserver.core.server import Server
+from mediaserver.core.worker import JobRunner
+from mediaserver.models import JobRecord
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+
+ROOT = Path(__file__).parents[2]
+PLUGIN = """
+import asyncio, os
+from mediaserver import Plugin, hookimpl
+from mediaserver.errors import JobFailed, JobPostponed
+
+plugin = Plugin(api="1")
+gate = asyncio.Event()
+ran = []
+
+async def work(job):
+    ran.append((job.args.get("name"), job.attempt))
+    if path := job.args.get("log"):
+        with open(path, "a") as file:
+            file.write(f"{os.getpid()}\\n")
+        if job.args["name"] == "hangs once" and job.attempt == 1:
+            await asyncio.sleep(3600)
+    if job.args.get("name") == "fails":
+        raise RuntimeError("the disk is away")
+    if job.args.get("name") == "cannot":
+        raise JobFailed("This film has no picture.")
+    if job.args.get("name") == "later" and len(ran) == 1:
+        raise JobPostponed("The disk is full.", 0.1)
+    if job.args.get("wait"):
+        await gate.wait()
+    await job.progress(0.5)
+
+@hookimpl
+def register(registry):
+    registry.job("slow", work, queue="background", attempts=2)
+    registry.job("quick", work, queue="interactive", attempts=1, kept=False)
+"""
+
+
+class House:
+    def __init__(self, config: Path, server: Server) -> None:
+        self.config = config
+        self.server = server
+        self.jobs = server.services.get(Jobs)
+        self.module: Any = server.hooks.loaded["working"].found.module
+
+    async def enqueue(self, kind: str, key: str, **more: Any) -> int:
+        options = {name: more.pop(name) for name in ("priority", "delay", "wanted_for") if name in more}
+        return await self.jobs.enqueue(kind, key, {"name": key, **more}, **options)
+
+    async def row(self, job_id: int) -> JobRecord:
+        return await JobRecord.get(id=job_id)
+
+    async def until(self, check: Callable[[], Awaitable[bool]]) -> None:
+        async with asyncio.timeout(8):
+            while not await check():
+                await asyncio.sleep(0.01)
+
+    async def until_state(self, job_id: int, state: str) -> JobRecord:
+        async def reached() -> bool:
+            return (await self.row(job_id)).state.value == state
+
+        await self.until(reached)
+        return await self.row(job_id)
+
+    async def until_ran(self, count: int) -> list[tuple[str, int]]:
+        async def reached() -> bool:
+            return len(self.module.ran) >= count
+
+        await self.until(reached)
+        ran: list[tuple[str, int]] = self.module.ran
+        return ran
+
+    @asynccontextmanager
+    async def working(self, slots: int = 2) -> AsyncIterator[None]:
+        stop = asyncio.Event()
+        task = asyncio.create_task(JobRunner(self.server, slots).run(stop))
+        try:
+            yield
+        finally:
+            stop.set()
+            await task
+
+
+@pytest.fixture
+async def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[House]:
+    monkeypatch.setattr(worker, "RECONCILE_SECONDS", 0.1)
+    monkeypatch.setattr(worker, "RENEW_SECONDS", 0.1)
+    monkeypatch.setattr(records, "BACKOFF_SECONDS", (0.1, 0.1))
+    (tmp_path / "working.py").write_text(PLUGIN)
+    config = tmp_path / "config.yaml"
+    config.write_text(f"plugin_folders: [{tmp_path}]\nplugins: {{working: {{}}}}\n")
+    async with Server(load(config, {}), "worker") as server:
+        yield House(config, server)
+
+
+async def test_a_job_runs_once_and_is_done(house: House) -> None:
+    async with house.working():
+        job = await house.until_state(await house.enqueue("slow", "a"), "done")
+    assert (job.attempt, job.progress, job.error) == (1, 1.0, "")
+    assert house.module.ran == [("a", 1)]
+
+
+async def test_a_key_is_one_job_however_often_it_is_asked_for(house: House) -> None:
+    ids = {await house.enqueue("slow", "a") for _ in range(5)}
+    ids |= set(await asyncio.gather(*(house.enqueue("slow", "a") for _ in range(5))))
+    assert len(ids) == 1
+    async with house.working():
+        await house.until_state(ids.pop(), "done")
+    assert len(house.module.ran) == 1
+
+
+async def test_a_job_that_is_done_may_be_asked_for_again(house: House) -> None:
+    async with house.working():
+        first = await house.enqueue("slow", "a")
+        await house.until_state(first, "done")
+        assert await house.enqueue("slow", "a") == first
+        await house.until_ran(2)
+
+
+async def test_a_job_that_keeps_no_row_leaves_none(house: House) -> None:
+    async with house.working():
+        await house.enqueue("quick", "a")
+        await house.until_ran(1)
+
+        async def gone() -> bool:
+            return not await JobRecord.all().exists()
+
+        await house.until(gone)
+
+
+async def test_a_stale_message_is_dropped(house: House) -> None:
+    job_id = await house.enqueue("slow", "a", delay=3600)
+    kind = house.server.contributions.jobs["slow"]
+    row = await house.row(job_id)
+    assert await house.server.jobs.claim(kind, job_id, row.fence + 1, "somebody") is None
+    claimed = await house.server.jobs.claim(kind, job_id, row.fence, "somebody")
+    assert claimed is not None
+    assert await house.server.jobs.claim(kind, job_id, row.fence, "another") is None
+
+
+async def test_a_worker_that_was_given_up_cannot_write_any_more(house: House) -> None:
+    job_id = await house.enqueue("slow", "a", delay=3600)
+    row = await house.row(job_id)
+    claimed = await house.server.jobs.claim(house.server.contributions.jobs["slow"], job_id, row.fence, "elsewhere:1:1")
+    assert claimed is not None
+    await house.server.db.fetch("UPDATE core_job SET lease_until = 0")
+    await house.server.jobs.reconcile()
+    await house.server.jobs.finish(claimed, kept=True)
+    await house.server.jobs.progress(claimed, 0.9)
+    assert (await house.row(job_id)).state.value == "due"
+    assert await house.server.jobs.renew({job_id: claimed.fence}) == {job_id}
+
+
+async def test_a_failure_is_tried_again_and_then_told(house: House) -> None:
+    async with house.working():
+        job = await house.until_state(await house.enqueue("slow", "fails"), "failed")
+    assert job.error == "RuntimeError: the disk is away"
+    assert house.module.ran == [("fails", 1), ("fails", 2)]
+
+
+async def test_what_cannot_be_done_is_not_tried_again_until_somebody_asks(house: House) -> None:
+    async with house.working():
+        job = await house.until_state(await house.enqueue("slow", "cannot"), "failed")
+        assert job.error == "This film has no picture."
+        assert await house.jobs.retry(job.id)
+        await house.until_ran(2)
+        await house.until_state(job.id, "failed")
+    assert not await house.jobs.retry(job.id + 1)
+
+
+async def test_a_postponed_job_has_lost_no_attempt(house: House) -> None:
+    async with house.working():
+        job = await house.until_state(await house.enqueue("slow", "later"), "done")
+    assert house.module.ran == [("later", 1), ("later", 1)]
+    assert job.attempt == 1
+
+
+async def test_a_delayed_job_waits_for_its_time(house: House) -> None:
+    async with house.working():
+        late = await house.enqueue("slow", "late", delay=0.4)
+        await house.enqueue("slow", "early")
+        await house.until_state(late, "done")
+    assert [name for name, _ in house.module.ran] == ["early", "late"]
+
+
+async def test_what_somebody_waits_for_comes_first_and_the_newest_before_the_older(house: House) -> None:
+    for key, priority in (("ahead", 0), ("old", 1), ("new", 1), ("urgent", 2)):
+        await house.enqueue("quick", key, priority=priority)
+    async with house.working(slots=1):
+        ran = await house.until_ran(4)
+    assert {name for name, _ in ran} == {"urgent", "new", "old", "ahead"}
+    assert ran[-1][0] == "ahead"
+    claimed = []
+    for key in ("older", "newer"):
+        await house.enqueue("quick", key, priority=1)
+    while row := await house.server.jobs.claim_newest("interactive", "me", 0):
+        claimed.append(row.key)
+    assert claimed == ["newer", "older"]
+
+
+async def test_nobody_takes_up_what_nobody_wants_any_more(house: House) -> None:
+    await house.enqueue("quick", "unwanted", priority=1, wanted_for=0.0)
+    await house.enqueue("quick", "wanted", priority=1, wanted_for=60.0)
+    async with house.working():
+        ran = await house.until_ran(1)
+
+        async def drained() -> bool:
+            return await JobRecord.all().count() == 1
+
+        await house.until(drained)
+    assert [name for name, _ in ran] == ["wanted"]
+
+
+async def test_a_wish_that_comes_back_is_heard_at_once(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(worker, "RECONCILE_SECONDS", 3600)
+    async with house.working():
+        await house.enqueue("quick", "seek", priority=1, wanted_for=0.0)
+        await house.enqueue("quick", "other", priority=1)
+        await house.until_ran(1)
+
+        async def message_is_gone() -> bool:
+            return await house.server.queues["interactive"].count("incomplete") == 0
+
+        await house.until(message_is_gone)
+        await house.enqueue("quick", "seek", priority=1, wanted_for=60.0)
+        await house.until_ran(2)
+
+
+async def test_a_running_job_that_is_cancelled_stops(house: House) -> None:
+    async with house.working():
+        job_id = await house.enqueue("slow", "a", wait=True)
+        await house.until_ran(1)
+        assert await house.jobs.cancel(job_id)
+
+        async def let_go() -> bool:
+            return await house.server.queues["background"].count("active") == 0
+
+        await house.until(let_go)
+        job = await house.row(job_id)
+    assert (job.state.value, job.error) == ("cancelled", "Cancelled.")
+    assert not await house.jobs.cancel(job_id)
+
+
+async def test_a_job_of_a_plugin_that_is_off_holds_up_nobody(house: House) -> None:
+    await house.enqueue("quick", "orphan", priority=9)
+    await house.server.db.fetch("UPDATE core_job SET kind = 'of.nobody'")
+    await house.enqueue("quick", "ours", priority=1)
+    async with house.working():
+        assert await house.until_ran(1) == [("ours", 1)]
+    assert (await JobRecord.get(key="orphan")).attempt == 0
+
+
+async def test_a_worker_that_stops_gives_its_job_back(house: House) -> None:
+    async with house.working():
+        job_id = await house.enqueue("slow", "a", wait=True)
+        await house.until_ran(1)
+    job = await house.row(job_id)
+    assert (job.state.value, job.attempt) == ("due", 0)
+
+
+async def test_a_broker_that_forgot_everything_costs_no_job(house: House) -> None:
+    ids = [await house.enqueue("slow", f"job {number}") for number in range(5)]
+    await house.server.jobs.drain()
+    for job in [job async for job in house.server.queues["background"].iter_jobs()]:
+        await job.abort("forgotten")
+    async with house.working():
+        for job_id in ids:
+            await house.until_state(job_id, "done")
+    assert len(house.module.ran) == 5
+
+
+@pytest.fixture
+def workers(house: House) -> Iterator[Callable[[], subprocess.Popen[bytes]]]:
+    started: list[subprocess.Popen[bytes]] = []
+
+    def start() -> subprocess.Popen[bytes]:
+        command = [sys.executable, "-m", "mediaserver", "--config", str(house.config), "worker"]
+        env = {**os.environ, "PYTHONPATH": str(ROOT)}
+        started.append(subprocess.Popen(command, env=env, stdin=subprocess.DEVNULL))
+        return started[-1]
+
+    yield start
+    for process in started:
+        process.kill()
+        process.wait()
+
+
+@pytest.mark.slow
+async def test_after_kill_9_the_job_runs_again(
+    house: House, workers: Callable[[], subprocess.Popen[bytes]], tmp_path: Path
+) -> None:
+    log = tmp_path / "ran"
+    job_id = await house.enqueue("slow", "hangs once", log=str(log))
+    first = workers()
+
+    async def taken() -> bool:
+        return log.exists() and str(first.pid) in log.read_text()
+
+    await house.until(taken)
+    first.send_signal(signal.SIGKILL)
+    first.wait()
+    second = workers()
+    job = await house.until_state(job_id, "done")
+    assert job.attempt == 2
+    assert log.read_text().split() == [str(first.pid), str(second.pid)]
+
+
+@pytest.mark.slow
+async def test_a_broker_file_that_is_deleted_costs_no_job(
+    house: House, workers: Callable[[], subprocess.Popen[bytes]], tmp_path: Path
+) -> None:
+    job_id = await house.enqueue("slow", "a")
+    await house.server.jobs.drain()
+    for file in house.server.data.glob("broker.sqlite3*"):
+        file.unlink()
+    workers()
+    await house.until_state(job_id, "done")
