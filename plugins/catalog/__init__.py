@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from mediaserver import Plugin, Registry, RouteRegistry, Settings, hookimpl
+from typing import Any
+
+from mediaserver import Plugin, Registry, RouteRegistry, Server, Settings, hookimpl
 from mediaserver.contracts import Catalog, Pictures, Streaming
+from mediaserver.events import EncodingProgressed, Event, LocationChanged
 
 
 class Config(Settings):
@@ -25,3 +28,11 @@ def register_routes(registry: RouteRegistry) -> None:
     from . import routes
 
     routes.register(registry)
+
+
+@hookimpl
+def on_change(server: Server, event: Event) -> None:
+    """Lists show nothing of files or of encoding, whose changes are many."""
+    catalog: Any = server.services.find(Catalog)
+    if catalog is not None and not isinstance(event, EncodingProgressed | LocationChanged):
+        catalog.lists.forget()

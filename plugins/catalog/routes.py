@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, Field
 
-from mediaserver import HTTPResponse, Request, absolute, json, query, signed_in, timestamp
+from mediaserver import HTTPResponse, Request, absolute, json, query, signed_in, timestamp, title_limit
 from mediaserver.contracts import BrowseQuery, Catalog, Item, Streaming
 from mediaserver.errors import NotFound
 
@@ -83,9 +83,17 @@ def register(registry: RouteRegistry) -> None:
     @registry.get("/v1/content/browse", guard=signed_in, answer=ContentPage)
     async def browse(request: Request) -> HTTPResponse:
         wanted = query(request, Browse)
-        page = await catalog.browse(BrowseQuery(wanted.type, wanted.sort, wanted.page, wanted.limit), request.ctx.actor)
-        pagination = {"page": page.page, "limit": page.limit, "total": page.total, "has_next": page.has_next}
-        return json({"content": [shown(request, item) for item in page.items], "pagination": pagination})
+        asked = BrowseQuery(wanted.type, wanted.sort, wanted.page, wanted.limit)
+        actor = request.ctx.actor
+
+        async def answer() -> bytes:
+            page = await catalog.browse(asked, actor)
+            pagination = {"page": page.page, "limit": page.limit, "total": page.total, "has_next": page.has_next}
+            content = [shown(request, item) for item in page.items]
+            return json({"content": content, "pagination": pagination}).body or b""
+
+        seen = (asked, actor.is_admin, await title_limit(request.app.ctx.server, actor), absolute(request, "/"))
+        return HTTPResponse(await catalog.lists.get(seen, answer), content_type="application/json")
 
     @registry.get("/v1/content/<ref:str>", guard=signed_in)
     async def content(request: Request, ref: str) -> HTTPResponse:

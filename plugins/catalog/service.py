@@ -9,6 +9,8 @@ from mediaserver.contracts import BrowseQuery, Catalog, Item, Page, Pictures
 from mediaserver.errors import NotFound
 from mediaserver.models import Title, TitleKind, TitleVideo, Video
 
+from .memory import Memory
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -30,6 +32,7 @@ class TitleCatalog:
     def __init__(self, server: Server, pictures: Callable[[], Pictures | None]) -> None:
         self._server = server
         self._pictures = pictures
+        self.lists = Memory()
 
     async def resolve(self, ref: str) -> int:
         if ref.isdigit() and len(ref) <= len(str(LARGEST_ID)) and int(ref) <= LARGEST_ID:

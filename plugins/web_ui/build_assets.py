@@ -28,6 +28,7 @@ WANTED = {
     "package/dist/hls.worker.js": "hls.worker.js",
     "package/LICENSE": "LICENSE",
 }
+PATIENCE = 120  # seconds; npm by itself tries an unreachable registry for many minutes
 STAMP = "integrity"  # beside the files: which tarball they came from
 
 
@@ -64,7 +65,12 @@ def is_there(vendor: Path, integrity: str) -> bool:
 def packed(package: str, folder: Path) -> Path:
     """The package as npm has it; no script of it runs."""
     command = [*npm(), "pack", package, "--silent", "--ignore-scripts", "--pack-destination", str(folder)]
-    done = subprocess.run(command, cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    try:
+        done = subprocess.run(
+            command, cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=PATIENCE
+        )
+    except subprocess.TimeoutExpired as error:
+        raise AssetsFailed(f"npm did not bring {package} in {PATIENCE} s; is its registry reachable?") from error
     found = next(folder.glob("*.tgz"), None)
     if done.returncode or found is None:
         said = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]

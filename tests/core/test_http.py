@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 from typing import TYPE_CHECKING, Any
@@ -64,6 +65,34 @@ def identify(request):
     role = request.headers.get("x-role")
     return Actor(1, "a@x", frozenset({role})) if role else None
 """
+SLOW = """
+import asyncio
+from contextlib import suppress
+from mediaserver import Plugin, hookimpl, json, public
+
+plugin = Plugin(api="1")
+
+@hookimpl
+def register_routes(registry):
+    state = {"asked": False, "gone": False}
+
+    @registry.get("/v1/slow", guard=public)
+    async def slow(request):
+        state["asked"] = True
+        response = None
+        try:
+            while not request.transport.is_closing():
+                with suppress(asyncio.CancelledError):  # it goes on for a while, as one does that reads a file
+                    await asyncio.sleep(0.01)
+            response = await request.respond(headers={"content-length": "9"})
+            await response.send("123")
+        finally:
+            state["gone"] = True
+
+    @registry.get("/v1/slow/asked", guard=public)
+    async def asked(request):
+        return json(state)
+"""
 BUILT_IN: dict[str, Any] = {"hls_transcoder": {}, "catalog": {}, "admin": {}}
 
 
@@ -73,6 +102,7 @@ def house(app_with: AppWith, tmp_path: Path) -> Callable[..., RunningApp]:
     folder.mkdir()
     (folder / "echoing.py").write_text(ECHO)
     (folder / "identifying.py").write_text(IDENTIFIES)
+    (folder / "slow.py").write_text(SLOW)
 
     def make(server: dict[str, Any] | None = None, **plugins: Any) -> RunningApp:
         settings = {"server": {"port": 0, **(server or {})}}
@@ -342,3 +372,22 @@ async def test_every_route_is_closed_but_to_whom_it_says(
             assert route.path in public, "a new public route is named in this test on purpose"
     assert seen == {"public", "signed_in", "admin"}
     assert json.loads((await running.get("/ready")).text)["plugins_left_out"] == []
+
+
+# ---- a client that leaves --------------------------------------------------------------------------------------
+
+
+async def test_a_client_that_hangs_up_leaves_no_traceback(
+    house: Callable[..., RunningApp], caplog: pytest.LogCaptureFixture
+) -> None:
+    running = house(slow={})
+    port = (await running.get("/health")).url.port
+    _, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(b"GET /v1/slow HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    await writer.drain()
+    while not (await running.get("/v1/slow/asked")).json()["asked"]:
+        await asyncio.sleep(0.01)
+    writer.transport.abort()
+    while not (await running.get("/v1/slow/asked")).json()["gone"]:
+        await asyncio.sleep(0.01)
+    assert not [record for record in caplog.records if record.exc_info]

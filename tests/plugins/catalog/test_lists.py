@@ -1,0 +1,66 @@
+"""Lists are kept in memory until something changes, and told anew within the second after."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+from mediaserver.contracts import Changes
+from mediaserver.events import EncodingProgressed, TitleAdded, TitleChanged
+from mediaserver.models import Title, TitleKind
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from mediaserver.testing import RunningApp
+
+    AppWith = Callable[..., RunningApp]
+
+SECONDS = 10
+
+
+async def titles(app: RunningApp, **query: Any) -> list[str]:
+    return [item["title"] for item in (await app.get("/v1/content/browse", params=query)).json()["content"]]
+
+
+async def add(app: RunningApp, name: str) -> Title:
+    title = await Title.create(kind=TitleKind.MOVIE, title=name, slug=name.lower())
+    await app.server.services.get(Changes).record(TitleAdded(title.id))
+    return title
+
+
+async def until_listed(app: RunningApp, expected: list[str]) -> None:
+    async with asyncio.timeout(SECONDS):
+        while await titles(app, sort="title") != expected:
+            await asyncio.sleep(0.01)
+
+
+async def test_a_kept_list_follows_what_is_added_and_renamed(app_with: AppWith) -> None:
+    app = app_with(catalog={})
+    assert await titles(app, sort="title") == []
+    title = await add(app, "Zero")
+    await until_listed(app, ["Zero"])
+    await Title.filter(id=title.id).update(title="One")
+    await app.server.services.get(Changes).record(TitleChanged(title.id))
+    await until_listed(app, ["One"])
+
+
+async def test_each_question_has_its_own_list(app_with: AppWith) -> None:
+    app = app_with(catalog={})
+    await app.get("/health")
+    await add(app, "Ada")
+    await add(app, "Bea")
+    await until_listed(app, ["Ada", "Bea"])
+    assert await titles(app, sort="title", limit=1) == ["Ada"]
+    assert await titles(app, sort="title", limit=1, page=2) == ["Bea"]
+    assert await titles(app, type="series") == []
+
+
+async def test_a_list_is_kept_while_films_are_encoded(app_with: AppWith) -> None:
+    app = app_with(catalog={})
+    await app.get("/health")
+    await add(app, "Ada")
+    await until_listed(app, ["Ada"])
+    await Title.all().update(title="Changed without a word")
+    await app.server.services.get(Changes).record(EncodingProgressed(1, 1, 9))
+    assert await titles(app, sort="title") == ["Ada"]
