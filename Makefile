@@ -23,7 +23,8 @@ run: $(VENV)/.run  ## start the server; PORT=8000 and CONFIG=config.yaml may be 
 	@exec $(BIN)/mediaserver $(if $(CONFIG),--config "$(CONFIG)") run $(if $(PORT),--port "$(PORT)")
 
 test: $(VENV)/.dev debian  ## every test but the soak runs
-	$(PYTEST) -m "not soak"
+	$(PYTEST) -n 2 -m "not slow and not soak"
+	$(PYTEST) -m "slow and not soak"
 
 quick: $(VENV)/.dev  ## the tests that need no encoding, no browser and no crowd of processes
 	$(PYTEST) -n 2 -m "not slow and not soak"
