@@ -72,6 +72,17 @@ def test_every_setting_has_a_meaning() -> None:
             assert re.fullmatch(r"\| `[^`]+` \| `[^`]+` \| .+ \|", line), line
 
 
+def test_config_yaml_shows_every_setting_with_its_default() -> None:
+    written = load(ROOT / "config.yaml", {})
+    shown = written.settings.model_dump()
+    assert shown | {"plugins": {}} == Configuration().model_dump()
+    assert all(tuple(key.split(".")) in written.origins for key, _ in settings_of(Configuration))
+    for name in PLUGINS:
+        options = shown["plugins"][name]
+        declared = importlib.import_module(f"plugins.{name}").plugin.config
+        assert options == declared().model_dump()
+
+
 def test_every_error_code_has_its_line() -> None:
     for kind in vars(errors).values():
         if inspect.isclass(kind) and issubclass(kind, errors.ServerError):
