@@ -12,6 +12,7 @@ __all__ = [
     "Event",
     "LibraryScanned",
     "LocationChanged",
+    "PictureMade",
     "PluginQuarantined",
     "TitleAdded",
     "TitleChanged",
@@ -108,6 +109,14 @@ class VideoOnline(Event):
     """A file with this content can be reached again."""
 
     video_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class PictureMade(Event):
+    """A picture of the video exists now; `name` is its file, poster.jpg say."""
+
+    video_id: int
+    name: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from mediaserver import log
 from mediaserver.contracts import MediaInfo
 from mediaserver.errors import JobFailed, JobPostponed
-from mediaserver.events import EncodingProgressed, VideoFailed, VideoReady
+from mediaserver.events import EncodingProgressed, PictureMade, VideoFailed, VideoReady
 from mediaserver.models import Video
 
 from .cells import Cells, Span
@@ -189,6 +189,7 @@ class Encoding:
             except EncodeFailed as failure:
                 raise JobFailed(str(failure)) from failure
             await asyncio.to_thread(self._shop.storage.publish, made, final)
+        await self._shop.changes.record(PictureMade(video.id, final.name), None)
 
     # ---- the work ----------------------------------------------------------------------------------------------
 

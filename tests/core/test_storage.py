@@ -33,24 +33,29 @@ def any_storage(storage: MediaStorage, request: pytest.FixtureRequest, monkeypat
     return storage
 
 
+def winners(storage: MediaStorage, final: Path) -> list[str]:
+    """Names of the publishers, of eight at once, that believe they were first."""
+    start, won = threading.Barrier(8), []
+
+    def publish(name: str) -> None:
+        tmp = storage.work / name
+        tmp.write_text(name * 1000)
+        start.wait()
+        if storage.publish(tmp, final):
+            won.append(name)
+
+    threads = [threading.Thread(target=publish, args=(f"p{each}",)) for each in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return won
+
+
 def test_of_many_publishers_of_one_cell_exactly_one_wins(any_storage: MediaStorage) -> None:
     for number in range(20):
         final = any_storage.segment(1, 1, "480p", number)
-        start = threading.Barrier(8)
-        won: list[str] = []
-
-        def publish(name: str) -> None:
-            tmp = any_storage.work / name
-            tmp.write_text(name * 1000)
-            start.wait()
-            if any_storage.publish(tmp, final):
-                won.append(name)
-
-        threads = [threading.Thread(target=publish, args=(f"p{each}",)) for each in range(8)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
+        won = winners(any_storage, final)
         assert len(won) == 1
         assert final.read_text() == won[0] * 1000
     assert list(any_storage.work.iterdir()) == []
@@ -64,9 +69,7 @@ def test_a_reader_never_sees_a_part(any_storage: MediaStorage) -> None:
 
     def poll() -> None:
         while not done.is_set():
-            for final in finals:
-                if final.exists():
-                    seen.append(len(final.read_bytes()))
+            seen.extend(len(final.read_bytes()) for final in finals if final.exists())
 
     poller = threading.Thread(target=poll)
     poller.start()
@@ -109,10 +112,13 @@ def test_a_text_is_replaced_whole(storage: MediaStorage) -> None:
 
 
 async def test_a_workspace_is_gone_afterwards_whatever_happens(storage: MediaStorage) -> None:
-    with pytest.raises(RuntimeError):
+    async def fail() -> None:
         async with storage.workspace() as folder:
             (folder / "part.ts").write_text("x")
             raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        await fail()
     assert list(storage.work.iterdir()) == []
 
 

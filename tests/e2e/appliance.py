@@ -39,7 +39,9 @@ async def until(condition: Callable[[], Awaitable[Any]], what: str, seconds: flo
 class Appliance:
     """Started with `async with`; it is stopped by SIGTERM and must leave a log without a traceback."""
 
-    def __init__(self, folder: Path, *, plugins: dict[str, dict[str, Any]] | None = None, **sections: Any) -> None:
+    def __init__(
+        self, folder: Path, *, plugins: dict[str, dict[str, Any]] | None = None, bare: bool = False, **sections: Any
+    ) -> None:
         self.folder = folder
         self.library = folder / "library"
         self.port = free_port()  # a fixed one: a killed `serve` comes back where it was
@@ -49,7 +51,7 @@ class Appliance:
             "library": {"folders": ["library"], "settle_seconds": 0.5},
             "workers": {"min_free_space": 100_000_000},
             **sections,
-            "plugins": PLUGINS | (plugins or {}),
+            "plugins": {} if bare else PLUGINS | (plugins or {}),
         }
         self._process: asyncio.subprocess.Process | None = None
         self.client = httpx.AsyncClient(timeout=30)
