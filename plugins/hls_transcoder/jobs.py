@@ -38,6 +38,7 @@ RENEW_SECONDS = 5.0
 OTHER_BUILD_SECONDS = 120.0
 NO_SPACE_SECONDS = 20.0
 OFFLINE_SECONDS = 60.0
+AWAY_SECONDS = 2.0  # while a viewer waits: a renamed film is found under its new name within a moment
 INTERRUPTED_SECONDS = 1.0
 MOST_INTERRUPTIONS = 10
 
@@ -156,7 +157,7 @@ class Encoding:
 
     async def cell(self, job: RunningJob) -> None:
         """The cells a viewer is about to see, at one rung, ahead of everything else."""
-        film = await self._open(int(job.args["plan_id"]))
+        film = await self._open(int(job.args["plan_id"]), AWAY_SECONDS)
         rung = film.recipe.rung(job.args["rung"])
         if rung is None or film.recipe.straight:
             return
@@ -205,19 +206,20 @@ class Encoding:
                     await asyncio.to_thread(shop.storage.publish, cell.path, final)
                     shop.wakeups.notify(CELLS_TOPIC)
 
-    async def _open(self, plan_id: int) -> Film:
+    async def _open(self, plan_id: int, again: float = OFFLINE_SECONDS) -> Film:
         plan = await Plan.get_or_none(id=plan_id)
         video = await Video.get_or_none(id=plan.video_id) if plan else None
         if plan is None or video is None:
             raise JobFailed("The film is gone.")
         recipe = Recipe.from_dict(plan.recipe)
         cells = Cells(self._shop.storage, video.id, plan.id, recipe)
-        return Film(plan, recipe, MediaInfo.from_dict(video.probe), await self._source(video.id), cells)
+        return Film(plan, recipe, MediaInfo.from_dict(video.probe), await self._source(video.id, again), cells)
 
-    async def _source(self, video_id: int) -> Path:
+    async def _source(self, video_id: int, again: float = OFFLINE_SECONDS) -> Path:
+        """Raises JobPostponed, until `again` seconds from now."""
         source = await self._shop.library.source(video_id)
         if source is None:
-            raise JobPostponed("No file with this film can be reached; it goes on when one is back.", OFFLINE_SECONDS)
+            raise JobPostponed("No file with this film can be reached; it goes on when one is back.", again)
         return source
 
     def _need_space(self) -> None:

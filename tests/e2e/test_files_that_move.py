@@ -67,6 +67,24 @@ async def test_a_film_that_was_made_is_not_made_again_when_it_comes_back(tmp_pat
         assert published(appliance) == before
 
 
+async def test_a_viewer_of_a_film_that_is_away_is_told_and_goes_on_soon_after_it_is_back(tmp_path: Path) -> None:
+    """Without a word from the watcher too: a rename is not known for a moment."""
+    off = {"hls_transcoder": {"preset": "ultrafast", "background": "off"}}
+    async with Appliance(tmp_path, plugins=off) as appliance:
+        title = (await appliance.film(film("away.mp4", seconds=6, size="640x360"), "Away.mp4"))["id"]
+        base = await appliance.media(title)
+        shutil.move(appliance.library / "Away.mp4", tmp_path / "elsewhere.mp4")
+        answer = await appliance.client.get(f"{base}/480p/000.ts")
+        assert answer.status_code == 503
+        assert "No file with this film can be reached" in answer.json()["error"]["message"]
+        shutil.move(tmp_path / "elsewhere.mp4", appliance.library / "Away.mp4")
+
+        async def plays() -> bool:
+            return (await appliance.client.get(f"{base}/480p/000.ts")).status_code == 200
+
+        await until(plays, "the viewer goes on", 30)
+
+
 async def test_without_room_films_play_and_the_reason_is_told(tmp_path: Path) -> None:
     plenty = {"min_free_space": 10**15}
     async with Appliance(tmp_path, plugins=FAST, workers=plenty) as appliance:
