@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 GUEST_ADMIN = Actor(user_id=None, roles=frozenset({"viewer", "admin"}))
 GUEST_VIEWER = Actor(user_id=None, roles=frozenset({"viewer"}))
 FORWARDED = ("x-forwarded-for", "forwarded", "x-real-ip")
+HOST = re.compile(r"([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::\d{1,5})?")  # never user@host, a path or a quote
 
 
 @dataclass(frozen=True)
@@ -73,9 +75,8 @@ class Guests:
         """A loopback peer, no proxy in between, who calls this machine by a name of its own (no DNS rebinding)."""
         if any(name in request.headers for name in FORWARDED):
             return False
-        host = request.host.rpartition(":")[0] if request.host.count(":") == 1 else request.host
-        host = host.split("]")[0] + "]" if host.startswith("[") else host
-        return is_loopback(request.ip) and host.lower() in self._hosts
+        match = HOST.fullmatch(request.host)
+        return is_loopback(request.ip) and match is not None and match[1].lower() in self._hosts
 
 
 def is_loopback(address: str) -> bool:
