@@ -37,6 +37,7 @@ CELLS_TOPIC = "cells"
 RENEW_SECONDS = 5.0
 OTHER_BUILD_SECONDS = 120.0
 NO_SPACE_SECONDS = 20.0
+FULL_BYTES = 100_000_000  # with less room, what ffmpeg made wrong tells of the disk and not of the film
 OFFLINE_SECONDS = 60.0
 AWAY_SECONDS = 2.0  # while a viewer waits: a renamed film is found under its new name within a moment
 INTERRUPTED_SECONDS = 1.0
@@ -84,7 +85,7 @@ class Encoding:
         film = await self._open(int(job.args["plan_id"]))
         if film.recipe.build != self._shop.tools.build:
             await self._leave_to_its_build(film)
-        self._need_space()
+        self._need_space(self._shop.min_free_space)
         open_chunks = await asyncio.to_thread(film.cells.open_chunks)
         if self._first_chunk_only and not film.recipe.straight:
             open_chunks = [start for start in open_chunks if start == 0]
@@ -126,7 +127,7 @@ class Encoding:
             except GuardFailed as failure:
                 await self._go_straight(film, failure)
             except EncodeFailed as failure:
-                self._need_space()
+                self._not_full()
                 await self._give_up(film, str(failure))
 
     def _interrupted(self, film: Film, start: int, failure: EncodeInterrupted) -> None:
@@ -174,6 +175,7 @@ class Encoding:
             except GuardFailed as failure:
                 await self._go_straight(film, failure)
             except EncodeFailed as failure:
+                self._not_full()
                 raise JobFailed(str(failure)) from failure
 
     # ---- pictures ----------------------------------------------------------------------------------------------
@@ -222,17 +224,22 @@ class Encoding:
             raise JobPostponed("No file with this film can be reached; it goes on when one is back.", again)
         return source
 
-    def _need_space(self) -> None:
+    def _not_full(self) -> None:
+        """Raises JobPostponed where a failure may be the disk's."""
+        self._need_space(FULL_BYTES)
+
+    def _need_space(self, needed: int) -> None:
         free = self._shop.storage.free_bytes()
-        if free < self._shop.min_free_space:
+        if free < needed:
             raise JobPostponed(
-                f"{free / 1e9:.1f} GB are free, {self._shop.min_free_space / 1e9:.1f} are needed "
+                f"{free / 1e9:.1f} GB are free, {needed / 1e9:.1f} are needed "
                 "(workers.min_free_space); it goes on when there is room.",
                 NO_SPACE_SECONDS,
             )
 
     async def _go_straight(self, film: Film, failure: GuardFailed) -> None:
         """The file cannot be cut by seeking: a new plan makes it in one run on the same grid."""
+        self._not_full()
         latest = await self._shop.plans.latest(film.plan.video_id)
         await self._shop.plans.set_state(film.plan, PlanState.FAILED, str(failure))
         if latest is not None and latest.id == film.plan.id:
