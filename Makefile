@@ -9,9 +9,10 @@ BIN := $(VENV)/bin
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && { command -v "$$p"; exit 0; }; done)
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
-DEBIAN := ffmpeg chromium nginx redis-server postgresql rsync
-PROGRAMS := ffmpeg chromium nginx redis-server /usr/share/postgresql-common rsync
+DEBIAN := ffmpeg chromium nginx redis-server postgresql rsync wrk
+PROGRAMS := ffmpeg chromium nginx redis-server /usr/share/postgresql-common rsync wrk
 PAGES := plugins/web_ui/package-lock.json plugins/web_ui/build_assets.py
+BENCHMARKS := idle first_play encode serve_segments scan
 PYTEST := $(BIN)/pytest -q
 
 .PHONY: help run test quick lint types docs bench soak clean lock debian
@@ -23,7 +24,8 @@ run: $(VENV)/.run  ## start the server; PORT=8000 and CONFIG=config.yaml may be 
 	@exec $(BIN)/mediaserver $(if $(CONFIG),--config "$(CONFIG)") run $(if $(PORT),--port "$(PORT)")
 
 test: $(VENV)/.dev debian  ## every test but the soak runs
-	$(PYTEST) -m "not soak"
+	$(PYTEST) -n 2 -m "not slow and not soak"
+	$(PYTEST) -m "slow and not soak"
 
 quick: $(VENV)/.dev  ## the tests that need no encoding, no browser and no crowd of processes
 	$(PYTEST) -n 2 -m "not slow and not soak"
@@ -40,8 +42,8 @@ types: $(VENV)/.dev  ## mypy, strict
 docs: $(VENV)/.dev  ## check that every hook, setting, error, event and command is documented
 	$(PYTEST) tests/test_docs.py
 
-bench: $(VENV)/.dev  ## measure the budgets of the design on this machine
-	@for file in benchmarks/*.py; do echo "== $$file"; $(BIN)/python "$$file" || exit 1; done
+bench: $(VENV)/.dev debian  ## measure the budgets of the design on this machine
+	@for name in $(BENCHMARKS); do echo "== $$name"; PYTHONPATH=. $(BIN)/python "benchmarks/$$name.py" || exit 1; done
 
 soak: $(VENV)/.dev debian  ## long fault and load runs
 	$(PYTEST) -m soak

@@ -80,6 +80,8 @@ class Guests:
 
 
 def is_loopback(address: str) -> bool:
+    if address == "127.0.0.1":
+        return True
     try:
         return ipaddress.ip_address(address.partition("%")[0]).is_loopback
     except ValueError:

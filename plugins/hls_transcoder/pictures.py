@@ -13,7 +13,7 @@ from .runner import EncodeFailed
 __all__ = ["make_poster"]
 
 WIDTH = 600  # pixels
-LIMITS = Limits(wall=60, cpu=60)
+LIMITS = Limits(wall=60, cpu=60, nice=19, idle_io=True)
 JPEG_START, JPEG_END = b"\xff\xd8", b"\xff\xd9"
 
 

@@ -15,11 +15,12 @@ from .playlists import media_playlist, multivariant_playlist
 from .recipes import Recipe, recipe
 
 if TYPE_CHECKING:
-    from mediaserver.contracts import Changes, Database, Jobs, MediaTools, Storage
+    from mediaserver.contracts import Changes, Database, Jobs, MediaTools, Storage, Transaction
 
     from . import Config
 
 ENCODE, CELL, POSTER = "hls.encode", "hls.cell", "hls.poster"
+FIRST_CELL_SECONDS = 30.0  # after that the background has made it
 
 
 class Plans:
@@ -73,9 +74,18 @@ class Plans:
                 await self._write_playlists(plan, wanted)
                 await self._changes.record(VideoPlayable(video_id), tx)
                 await self._jobs.enqueue(POSTER, f"poster:{video_id}", {"video_id": video_id}, priority=5, tx=tx)
+                await self._open_film(plan, wanted, tx)
                 if self._config.background != "off":
                     await self._jobs.enqueue(ENCODE, f"encode:{plan.id}", {"plan_id": plan.id}, tx=tx)
         return plan
+
+    async def _open_film(self, plan: Plan, wanted: Recipe, tx: Transaction) -> None:
+        """The first cell of the lowest rung, where every player begins: half of the viewer's wait is over by then."""
+        if wanted.straight or self._config.background == "off":
+            return
+        rung = wanted.rungs[0].name
+        args = {"plan_id": plan.id, "rung": rung, "number": 0}
+        await self._jobs.enqueue(CELL, cell_key(plan.id, rung, 0), args, wanted_for=FIRST_CELL_SECONDS, tx=tx)
 
     async def successor(self, plan: Plan) -> Plan:
         """The plan that makes the cells of one that failed: the newest on the same grid, so that viewers go on."""
@@ -110,3 +120,7 @@ class Plans:
             self._storage.write_text(path, media_playlist(made.grid))
         multivariant = multivariant_playlist(made.grid, made.rungs, audio=audio)
         self._storage.write_text(self._storage.playlist(plan.video_id, plan.id, ""), multivariant)
+
+
+def cell_key(plan_id: int, rung: str, number: int) -> str:
+    return f"cell:{plan_id}:{rung}:{number}"

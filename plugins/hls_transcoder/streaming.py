@@ -15,7 +15,7 @@ from mediaserver.models import JobRecord, JobState, Title, TitleKind, TitleVideo
 from .cells import Cells
 from .collecting import Usage
 from .models import Plan, PlanState
-from .plans import CELL
+from .plans import CELL, cell_key
 from .recipes import Recipe
 
 if TYPE_CHECKING:
@@ -231,10 +231,6 @@ class HlsStreaming:
             return None
         spent = (self._clock.now() - plan.created_at).total_seconds()
         return spent / done * (total - done)
-
-
-def cell_key(plan_id: int, rung: str, number: int) -> str:
-    return f"cell:{plan_id}:{rung}:{number}"
 
 
 def _state(plan: Plan, video: Video, done: int, total: int) -> tuple[EncodingState, str]:

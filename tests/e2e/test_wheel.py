@@ -71,6 +71,7 @@ def running(installed: Path, tmp_path: Path) -> Iterator[str]:
     finally:
         process.terminate()
         process.wait(30)
+        sys.stdout.write((tmp_path / "log").read_text(encoding="utf-8"))  # pytest shows it where the test failed
 
 
 async def test_a_film_plays_from_the_wheel_in_an_empty_folder(running: str, installed: Path, tmp_path: Path) -> None:
