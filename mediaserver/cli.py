@@ -21,27 +21,30 @@ if TYPE_CHECKING:
     from mediaserver.core.server import Server
 
 CANNOT_GO_ON = 78  # EX_CONFIG of sysexits.h: the supervisor does not try such a role again
+FILE = click.Path(path_type=Path)
+PLUGIN_COMMANDS = f"{__name__}.plugin_commands"  # where click's context keeps them
 ROLES = ("serve", "worker", "watch")
 
 
 class Commands(click.Group):
-    """Our commands and, for a name that is none of them, those of plugins."""
+    """Our commands and those of plugins."""
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        own = super().get_command(ctx, cmd_name)
-        if own is not None or not ctx.params:
-            return own
-        from mediaserver.core.commands import plugin_command
-
-        return plugin_command(settings(ctx), cmd_name)
+        return super().get_command(ctx, cmd_name) or self._of_plugins(ctx).get(cmd_name)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        own = super().list_commands(ctx)
-        if not ctx.params:
-            return own
-        from mediaserver.core.commands import plugin_commands
+        try:
+            offered = list(self._of_plugins(ctx))
+        except MediaServerError:  # help is also for those whose config.yaml is not right yet
+            offered = []
+        return sorted([*super().list_commands(ctx), *offered])
 
-        return sorted({*own, *plugin_commands(settings(ctx))})
+    def _of_plugins(self, ctx: click.Context) -> dict[str, click.Command]:
+        if PLUGIN_COMMANDS not in ctx.meta:
+            from mediaserver.core.commands import plugin_commands
+
+            ctx.meta[PLUGIN_COMMANDS] = plugin_commands(settings(ctx))
+        return ctx.meta[PLUGIN_COMMANDS]  # type: ignore[no-any-return]
 
     def main(self, *args: Any, **kwargs: Any) -> Any:
         try:
@@ -55,30 +58,36 @@ class Commands(click.Group):
 
 @click.group(cls=Commands)
 @click.version_option(__version__)
-@click.option("--config", type=click.Path(path_type=Path), envvar="MEDIASERVER_CONFIG", help="config.yaml to use.")
-@click.option("--data", type=click.Path(path_type=Path), help="Where database, media and secrets live.")
-@click.pass_context
-def main(ctx: click.Context, config: Path | None, data: Path | None) -> None:
+@click.option("--config", type=FILE, envvar="MEDIASERVER_CONFIG", is_eager=True, help="config.yaml to use.")
+@click.option("--data", type=FILE, is_eager=True, help="Where database, media and secrets live.")
+def main(config: Path | None, data: Path | None) -> None:
     """A media server: drop a video into library/, watch it seconds later."""
-    ctx.ensure_object(dict)
-    ctx.obj["config"] = config
-    ctx.obj["overrides"] = {("data",): str(data.absolute())} if data else {}
+    # Both options are read by `given`: the name of a plugin's command is looked up before this is called.
+
+
+def given(ctx: click.Context, option: str) -> Path | None:
+    """What stands before the command, or in the environment where click answers --help before it reads options."""
+    root = ctx.find_root()
+    if option in root.params:
+        return root.params[option]  # type: ignore[no-any-return]
+    [declared] = [each for each in root.command.params if each.name == option]
+    told = declared.resolve_envvar_value(root)
+    return Path(told) if told else None
 
 
 def config_file(ctx: click.Context) -> Path | None:
-    chosen: Path | None = ctx.obj["config"] if ctx.obj else ctx.params.get("config")
-    if chosen is not None:
-        return chosen
-    return Path("config.yaml") if Path("config.yaml").is_file() else None
+    default = Path("config.yaml")
+    return given(ctx, "config") or (default if default.is_file() else None)
 
 
 def settings(ctx: click.Context, **overrides: Any) -> Loaded:
     from mediaserver.core.config import load
     from mediaserver.core.logs import configure
 
-    given = dict(ctx.obj["overrides"]) if ctx.obj else {}
-    given |= {tuple(key.split("__")): value for key, value in overrides.items() if value is not None}
-    loaded = load(config_file(ctx), os.environ, given)
+    said = {tuple(key.split("__")): value for key, value in overrides.items() if value is not None}
+    if data := given(ctx, "data"):
+        said[("data",)] = str(data.absolute())
+    loaded = load(config_file(ctx), os.environ, said)
     configure(loaded.settings.log.level, loaded.settings.log.format, ctx.info_name or "")
     return loaded
 
@@ -102,7 +111,7 @@ def with_server(loaded: Loaded, role: str, work: Callable[[Server], Awaitable[An
 @click.option("--port", type=int, help="Port to listen on.")
 @click.pass_context
 def run(ctx: click.Context, host: str | None, port: int | None) -> None:
-    """Everything on this machine: serve, worker and watch, restarted when they fall."""
+    """Serve, worker and watch on this machine, restarted."""
     from mediaserver.supervisor import Supervisor
 
     if config_file(ctx) is None:
@@ -117,10 +126,9 @@ def run(ctx: click.Context, host: str | None, port: int | None) -> None:
 
 def _program(ctx: click.Context) -> list[str]:
     program = [sys.executable, "-m", "mediaserver"]
-    if ctx.obj["config"]:
-        program += ["--config", str(ctx.obj["config"])]
-    for key, value in ctx.obj["overrides"].items():
-        program += [f"--{key[-1]}", value]
+    for option in ("config", "data"):
+        if value := given(ctx, option):
+            program += [f"--{option}", str(value)]
     return program
 
 
@@ -199,19 +207,17 @@ def migrate(ctx: click.Context) -> None:
 
 
 @main.command()
-@click.argument("path", required=False, type=click.Path(path_type=Path))
+@click.argument("path", required=False, type=FILE)
 @click.pass_context
 def scan(ctx: click.Context, path: Path | None) -> None:
     """Ask the watcher to look at PATH, or at the whole library, now."""
-    from mediaserver.contracts import Library
+    from mediaserver.core.commands import ask_to_scan
 
-    loaded = settings(ctx)
-    with_server(loaded, "cli", lambda server: server.services.get(Library).scan(path.absolute() if path else None))
-    click.echo("The watcher was asked to look." if path is None else f"The watcher was asked to look at {path}.")
+    click.echo(with_server(settings(ctx), "cli", lambda server: ask_to_scan(server, path)))
 
 
 @main.command()
-@click.argument("path", type=click.Path(path_type=Path))
+@click.argument("path", type=FILE)
 @click.pass_context
 def why(ctx: click.Context, path: Path) -> None:
     """State of the file PATH and why, in one sentence."""
@@ -234,7 +240,7 @@ def plugins(ctx: click.Context) -> None:
 @main.command(name="config")
 @click.pass_context
 def config_command(ctx: click.Context) -> None:
-    """Every setting that is not a default, and where it comes from."""
+    """Every setting that differs from its default."""
     from mediaserver.core.commands import config_report
 
     for line in config_report(settings(ctx)):

@@ -98,7 +98,6 @@ class Web:
         has_before = server.hooks.has("before_request")
 
         async def handle(request: Request, **parameters: Any) -> HTTPResponse | None:
-            request.ctx.route_declared = route
             request.ctx.actor = await self._actor(request, route)
             if route.method not in SAFE:
                 http.check_origin(request, self._origins, server.proxies.host(request))

@@ -3,21 +3,32 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
+import re
 import shutil
 from typing import TYPE_CHECKING, Any
 
 import click
+from pydantic_core import to_jsonable_python
 
+from mediaserver.contracts import Library
 from mediaserver.core.actors import is_loopback
+from mediaserver.core.library.service import OUTSIDE
 from mediaserver.core.roles import address, listen, slots
 from mediaserver.core.server import Server
+from mediaserver.core.settings import Settings
+from mediaserver.errors import MediaServerError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from mediaserver.core.config import Loaded
 
 GIGABYTE = 1_000_000_000
-SECRET_WORDS = ("password", "secret", "token", "database", "redis")
+SECRET_WORDS = ("password", "secret", "token")
+PASSWORD_IN_URL = re.compile(r"(://[^:@/]*:)[^@]+@")
+PLUGIN_OPTION = 3  # parts of a key such as plugins.catalog.language
 
 
 async def prepare_all(loaded: Loaded) -> list[str]:
@@ -64,17 +75,55 @@ async def plugin_report(server: Server) -> list[str]:
     return lines or ["No plugin is switched on."]
 
 
+async def ask_to_scan(server: Server, path: Path | None) -> str:
+    """Raises MediaServerError for a path where the watcher would never look."""
+    library = server.services.get(Library)
+    if path is None:
+        await library.scan()
+        return "The watcher was asked to look."
+    reason = await library.why(path.absolute())
+    if reason.state == OUTSIDE:
+        raise MediaServerError(f"{path}: {reason.sentence}")
+    await library.scan(path.absolute())
+    return f"The watcher was asked to look at {path}."
+
+
 def config_report(loaded: Loaded) -> list[str]:
+    """One line for each setting that differs from its default, with where it was said."""
+    server = Server(loaded, "cli")
+    server.register_only()
     lines = []
     for key, origin in sorted(loaded.origins.items()):
-        value: Any = loaded.settings.model_dump(by_alias=True)
-        for part in key:
-            value = value.get(part) if isinstance(value, dict) else value
-        if isinstance(value, dict):
-            continue
-        shown = "(hidden)" if value is not None and any(word in key[-1] for word in SECRET_WORDS) else value
-        lines.append(f"{'.'.join(key)} = {shown}    ({origin})")
+        section: Settings = loaded.settings
+        names = key
+        if key[0] == "plugins":
+            if len(key) < PLUGIN_OPTION or key[1] not in server.hooks.loaded:
+                continue
+            section, names = server.hooks.loaded[key[1]].config, key[2:]
+        default, value = _compared(section, names)
+        if value != default:
+            lines.append(f"{'.'.join(key)} = {_shown(key[-1], value)}    ({origin})")
     return lines or ["Every setting has its default."]
+
+
+def _compared(section: Settings, names: tuple[str, ...]) -> tuple[Any, Any]:
+    """Default and value of a setting; equal for a whole section, whose settings have lines of their own."""
+    default: Any = None
+    value: Any = section
+    for name in names:
+        if not isinstance(value, Settings):
+            break
+        default = type(value).model_fields[name].get_default(call_default_factory=True)
+        value = getattr(value, name)
+    return (None, None) if isinstance(value, Settings) else (default, value)
+
+
+def _shown(name: str, value: Any) -> str:
+    """As config.yaml would say it, without what nobody should read over a shoulder."""
+    if value is not None and any(word in name for word in SECRET_WORDS):
+        return "(hidden)"
+    plain = to_jsonable_python(value)
+    return PASSWORD_IN_URL.sub(r"\1(hidden)@", plain if isinstance(plain, str) else json.dumps(plain))
 
 
 async def doctor_report(server: Server) -> list[str]:
@@ -102,16 +151,14 @@ async def doctor_report(server: Server) -> list[str]:
     return lines
 
 
-def plugin_commands(loaded: Loaded) -> list[str]:
-    return sorted(_registered(loaded).contributions.commands)
+def plugin_commands(loaded: Loaded) -> dict[str, click.Command]:
+    """Commands of plugins by name, each run with the server open and handed to it first. Nothing is made or opened."""
+    server = Server(loaded, "cli")
+    server.register_only()
+    return {name: _opened(loaded, command) for name, (_, command) in sorted(server.contributions.commands.items())}
 
 
-def plugin_command(loaded: Loaded, name: str) -> click.Command | None:
-    """A plugin's command, run with the server open and handed to it as `click`'s object."""
-    found = _registered(loaded).contributions.commands.get(name)
-    if found is None:
-        return None
-    command = found[1]
+def _opened(loaded: Loaded, command: click.Command) -> click.Command:
     inner = command.callback
 
     def callback(*args: Any, **kwargs: Any) -> Any:
@@ -122,9 +169,3 @@ def plugin_command(loaded: Loaded, name: str) -> click.Command | None:
         return asyncio.run(go())
 
     return click.Command(command.name, callback=callback, params=command.params, help=command.help)
-
-
-def _registered(loaded: Loaded) -> Server:
-    server = Server(loaded, "cli")
-    server.register_only()
-    return server

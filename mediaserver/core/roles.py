@@ -71,6 +71,7 @@ async def serve(loaded: Loaded) -> None:
 @asynccontextmanager
 async def serving(app: Sanic[Any, Any], listening: socket.socket) -> AsyncIterator[None]:
     """Answer requests until the end of the block; then what is being answered has a few seconds."""
+    os.environ["SANIC_IGNORE_PRODUCTION_WARNING"] = "1"  # on a terminal it advises --debug, which we do not have
     running = await app.create_server(sock=listening, return_asyncio_server=True, access_log=False)
     if running is None:
         raise StartError("The web server did not start.")

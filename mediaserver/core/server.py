@@ -131,9 +131,8 @@ class Server:
                 self.quarantine(row.plugin, row.reason)
 
     def register_only(self) -> None:
-        """Learn what plugins contribute without opening anything: for the command line's list of commands."""
-        prepare_folders(self)
-        self._provide_core()
+        """Learn what plugins contribute, with nothing made or opened: for the command line's list of commands."""
+        self._provide_core(key=b"")  # it signs nothing
         self._load()
         self._register()
 
@@ -155,7 +154,7 @@ class Server:
 
     async def _open(self) -> None:
         prepare_folders(self)
-        self._provide_core()
+        self._provide_core(load_key(self.data))
         self._load()
         await self._upgrade()
         self._stack.push_async_callback(self.db.close)
@@ -179,8 +178,8 @@ class Server:
         for name, reason in upgrade.faults.items():
             self.quarantine(name, reason)
 
-    def _provide_core(self) -> None:
-        grants = SignedGrants(load_key(self.data), self.clock)
+    def _provide_core(self, key: bytes) -> None:
+        grants = SignedGrants(key, self.clock)
         library = LibraryService(self.library_settings, self.wakeups, self.data / "run")
         for contract, provider in (
             (contracts.Clock, self.clock),

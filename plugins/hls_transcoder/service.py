@@ -110,7 +110,7 @@ async def _transcode(transcoding: Any, video_id: int, *, overwrite: bool) -> Non
             failed = await transcoding.retry(video_id)
             click.echo(f"video {video_id}: {'tried again' if failed else 'what is missing is made'}.")
     except NotFound as error:
-        raise MediaServerError(f"There is no video {video_id} ({error.message})") from error
+        raise MediaServerError(f"Video {video_id}: {error.message}") from error
 
 
 async def recover(server: Server) -> None:

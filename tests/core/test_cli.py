@@ -56,6 +56,29 @@ def test_help_names_every_command(terminal: Terminal) -> None:
     assert "prepare" not in said
 
 
+def test_help_lists_the_commands_of_plugins_and_makes_nothing(terminal: Terminal, tmp_path: Path) -> None:
+    assert "transcode" in terminal.run("--help").stdout
+    assert [path.name for path in tmp_path.iterdir()] == ["config.yaml"]
+
+
+def test_help_helps_where_the_configuration_is_broken(terminal: Terminal) -> None:
+    terminal.write("server: [\n")
+    assert "doctor" in terminal.run("--help").stdout
+
+
+def test_help_of_another_configuration_lists_its_plugins(terminal: Terminal, tmp_path: Path) -> None:
+    (tmp_path / "bare.yaml").write_text("plugins: {}\n")
+    assert "transcode" not in terminal.run("--config", "bare.yaml", "--help").stdout
+    terminal.env["MEDIASERVER_CONFIG"] = "bare.yaml"
+    assert "transcode" not in terminal.run("--help").stdout
+
+
+def test_a_command_of_a_plugin_uses_the_data_folder_that_was_named(terminal: Terminal, tmp_path: Path) -> None:
+    assert terminal.run("--data", "elsewhere", "transcode").returncode == 0
+    assert (tmp_path / "elsewhere").is_dir()
+    assert not (tmp_path / "data" / "mediaserver.sqlite3").exists()
+
+
 def test_an_unknown_key_is_one_line(terminal: Terminal) -> None:
     terminal.write("server:\n  prot: 1\n")
     line = terminal.refused("plugins")
@@ -156,14 +179,32 @@ def test_why_answers_for_any_path(terminal: Terminal, tmp_path: Path) -> None:
 def test_scan_asks_the_watcher(terminal: Terminal) -> None:
     assert terminal.run("scan").stdout.strip().endswith("The watcher was asked to look.")
     assert "asked to look at library/a.mp4" in terminal.run("scan", "library/a.mp4").stdout
+    assert "/etc: This path is not in the library" in terminal.refused("scan", "/etc")
 
 
-def test_config_tells_where_a_value_comes_from_and_hides_secrets(terminal: Terminal) -> None:
-    terminal.env["MEDIASERVER_SERVER__METRICS_TOKEN"] = "hush-hush"
+def test_config_tells_only_what_differs_and_hides_passwords(terminal: Terminal) -> None:
+    terminal.write(
+        "database: postgres://films:hush-hush@db/films\nlog: {level: info}\nserver: {port: 0, guest: viewer}\n"
+        "plugins: {hls_transcoder: {crf: 23, resolutions: [480p]}, catalog: {}}\n"
+    )
+    assert terminal.run("config").stdout.splitlines() == [
+        "database = postgres://films:(hidden)@db/films    (config.yaml:1)",
+        'plugins.hls_transcoder.resolutions = ["480p"]    (config.yaml:4)',
+        "server.guest = viewer    (config.yaml:3)",
+        "server.port = 0    (config.yaml:3)",
+    ]
+
+
+def test_config_tells_where_a_value_comes_from_and_hides_secrets(terminal: Terminal, tmp_path: Path) -> None:
+    (tmp_path / "plugins").mkdir()
+    (tmp_path / "plugins" / "scrobble.py").write_text(
+        "from mediaserver import Plugin, Settings\n\n\nclass Config(Settings):\n    token: str | None = None\n\n\n"
+        'plugin = Plugin(api="1", config=Config)\n'
+    )
+    terminal.write("plugins: {scrobble: {}}\n")
+    terminal.env["MEDIASERVER_PLUGINS__SCROBBLE__TOKEN"] = "hush-hush"
     said = terminal.run("config").stdout
-    assert "server.port = 0    (config.yaml:2)" in said
-    assert "server.metrics_token = (hidden)    (environment MEDIASERVER_SERVER__METRICS_TOKEN)" in said
-    assert "hush-hush" not in said
+    assert said == "plugins.scrobble.token = (hidden)    (environment MEDIASERVER_PLUGINS__SCROBBLE__TOKEN)\n"
 
 
 def test_a_command_of_a_plugin_has_its_help(terminal: Terminal) -> None:
