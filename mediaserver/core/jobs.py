@@ -226,6 +226,9 @@ class JobRecords:
         """Make due what a dead worker held, drop what nobody wants, and send what is due. Answers how many."""
         await self._db.fetch("DELETE FROM core_job WHERE state = 'due' AND wanted_until < {now} - 30")
         await self._db.fetch(
+            "DELETE FROM core_job WHERE state IN ('failed', 'cancelled') AND wanted_until < {now} - 3600"
+        )
+        await self._db.fetch(
             "UPDATE core_job SET state = 'due', fence = fence + 1, due_at = {now} "
             "WHERE state = 'running' AND lease_until < {now}"
         )

@@ -17,15 +17,17 @@ from mediaserver.errors import JobFailed, JobPostponed
 from mediaserver.models import JobRecord
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Coroutine
 
-    from mediaserver.core.registry import JobKind
+    from mediaserver.core.registry import JobKind, Timer
     from mediaserver.core.server import Server
+    from mediaserver.core.wakeups import Subscription
 
 log = structlog.get_logger()
 RENEW_SECONDS = 5.0
 RECONCILE_SECONDS = 5.0
 CURSOR_LEASE_SECONDS = 15.0
+LOOK_SECONDS = 1.0  # what a lost wake-up costs
 STOP_SECONDS = 5
 LISTENER_SECONDS = 30.0  # a listener that hangs is left behind
 
@@ -74,7 +76,12 @@ class JobRunner:
     async def run(self, stop: asyncio.Event) -> None:
         await self._server.jobs.release_dead()
         workers = [self._worker(name) for name in QUEUES if self._slots[name]]
-        loops = [self._renewing(), self._reconciling(), NewsReader(self._server).run(), *self._timers()]
+        loops = [
+            every(RENEW_SECONDS, "renewing leases", self._renew),
+            every(RECONCILE_SECONDS, "reconciling jobs", self._reconcile),
+            NewsReader(self._server).run(),
+            *self._timers(),
+        ]
         tasks = [asyncio.create_task(work) for work in (*(worker.start() for worker in workers), *loops)]
         stopped = asyncio.create_task(stop.wait())
         try:
@@ -164,36 +171,45 @@ class JobRunner:
             if job.finished:
                 await self._server.jobs.finish(record, kept=kind.kept)
 
-    async def _renewing(self) -> None:
-        while True:
-            await asyncio.sleep(RENEW_SECONDS)
-            for lost in await self._server.jobs.renew(dict(self._held)):
-                for task in self._tasks.get(lost, ()):
-                    log.info("a job was taken away or ended elsewhere", job=lost)
-                    self._ended.add(task)
-                    task.cancel()
+    async def _renew(self) -> None:
+        for lost in await self._server.jobs.renew(dict(self._held)):
+            for task in self._tasks.get(lost, ()):
+                log.info("a job was taken away or ended elsewhere", job=lost)
+                self._ended.add(task)
+                task.cancel()
 
-    async def _reconciling(self) -> None:
-        while True:
-            if await self._server.leases.take("reconciler", self.name, RECONCILE_SECONDS * 3):
-                await self._server.jobs.release_dead()
-                await self._server.jobs.reconcile()
-                await self._server.changes.prune()
-            await asyncio.sleep(RECONCILE_SECONDS)
+    async def _reconcile(self) -> None:
+        if await self._server.leases.take("reconciler", self.name, RECONCILE_SECONDS * 3):
+            await self._server.jobs.release_dead()
+            await self._server.jobs.reconcile()
+            await self._server.changes.prune()
 
-    def _timers(self) -> list[Any]:
+    def _timers(self) -> list[Coroutine[Any, Any, None]]:
         return [
-            self._timer(timer.name, timer.seconds, timer.run) for timer in self._server.contributions.timers.values()
+            every(timer.seconds, f"the timer {timer.name}", self._when_ours(timer))
+            for timer in self._server.contributions.timers.values()
         ]
 
-    async def _timer(self, name: str, seconds: float, run: Callable[[], Awaitable[None]]) -> None:
-        while True:
-            await asyncio.sleep(seconds)
-            if await self._server.leases.take(f"timer {name}", self.name, seconds * 3):
-                try:
-                    await run()
-                except Exception:
-                    log.exception("a timer failed", timer=name)
+    def _when_ours(self, timer: Timer) -> Callable[[], Awaitable[None]]:
+        """A timer runs in one worker of the installation."""
+
+        async def run() -> None:
+            if await self._server.leases.take(f"timer {timer.name}", self.name, timer.seconds * 3):
+                await timer.run()
+
+        return run
+
+
+async def every(
+    seconds: float, what: str, work: Callable[[], Awaitable[None]], news: Subscription | None = None
+) -> None:
+    """Do it for ever, sooner on `news`; a database that is away or a full disk costs one line and one round."""
+    while True:
+        try:
+            await work()
+        except Exception as error:  # noqa: BLE001 - an edge: nobody stands above this loop
+            log.warning(f"{what} failed and is tried again in {seconds:g} s: {type(error).__name__}: {error}")
+        await (news.wait(seconds) if news else asyncio.sleep(seconds))
 
 
 class NewsReader:
@@ -207,10 +223,11 @@ class NewsReader:
 
     async def run(self) -> None:
         with self._server.wakeups.subscribe(TOPIC) as news:
-            while True:
-                if await self._server.leases.take(self.NAME, self._owner, CURSOR_LEASE_SECONDS):
-                    await self._read()
-                await news.wait(1.0)
+            await every(LOOK_SECONDS, "telling plugins the news", self._tell, news)
+
+    async def _tell(self) -> None:
+        if await self._server.leases.take(self.NAME, self._owner, CURSOR_LEASE_SECONDS):
+            await self._read()
 
     async def _read(self) -> None:
         seq = await self._server.leases.position(self.NAME)

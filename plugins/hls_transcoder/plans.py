@@ -75,7 +75,7 @@ class Plans:
                 await self._changes.record(VideoPlayable(video_id), tx)
                 await self._jobs.enqueue(POSTER, f"poster:{video_id}", {"video_id": video_id}, priority=5, tx=tx)
                 await self._open_film(plan, wanted, tx)
-                if self._config.background != "off":
+                if self._config.background != "off" or wanted.straight:
                     await self._jobs.enqueue(ENCODE, f"encode:{plan.id}", {"plan_id": plan.id}, tx=tx)
         return plan
 

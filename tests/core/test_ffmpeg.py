@@ -11,6 +11,8 @@ from mediaserver.core.sandbox import Sandbox
 from mediaserver.errors import StartError
 from tests import media
 
+pytestmark = pytest.mark.slow
+
 
 def program(path: Path, says: str) -> Path:
     path.write_text(f"#!/bin/sh\n{says}\n")

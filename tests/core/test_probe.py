@@ -9,6 +9,8 @@ from mediaserver.contracts import MediaInfo
 from mediaserver.core.library.probe import ProbeFailed, probe
 from tests import media
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def tools():

@@ -179,6 +179,8 @@ import asyncio, sys
 from mediaserver.contracts import Limits
 from mediaserver.core.sandbox import Sandbox
 from pathlib import Path
+
+pytestmark = pytest.mark.slow
 async def main():
     argv = ["/bin/sh", "-c", "trap '' TERM HUP; echo ready; while :; do read x </dev/zero; done"]
     tool = await Sandbox.detect().start(argv, reads=[Path("/dev/zero")], limits=Limits(60, 60))
