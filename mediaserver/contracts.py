@@ -216,7 +216,7 @@ class BrowseQuery:
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """A title as every list shows it (API.md `item`)."""
+    """A title as every list shows it."""
 
     id: int
     slug: str
