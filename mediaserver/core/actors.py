@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 GUEST_ADMIN = Actor(user_id=None, roles=frozenset({"viewer", "admin"}))
 GUEST_VIEWER = Actor(user_id=None, roles=frozenset({"viewer"}))
+HOST = re.compile(r"([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::\d{1,5})?")  # never user@host, a path or a quote
 
 
 @dataclass(frozen=True)
@@ -72,11 +74,9 @@ class Guests:
 
     def _at_this_machine(self, request: Request) -> bool:
         """Somebody on this machine, who calls it by a name of its own (no DNS rebinding)."""
-        host = self._proxies.host(request)
-        name = host if host.endswith("]") or host.count(":") != 1 else host.partition(":")[0]
-        name = name.partition("]")[0].lstrip("[") if name.startswith("[") else name
+        match = HOST.fullmatch(self._proxies.host(request))
         here = is_loopback(self._proxies.client(request)) and self._proxies.is_direct(request)
-        return here and name.lower() in self._hosts
+        return here and match is not None and match[1].strip("[]").lower() in self._hosts
 
 
 def is_loopback(address: str) -> bool:

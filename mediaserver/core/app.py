@@ -15,7 +15,7 @@ from mediaserver.core.corsheaders import cors_headers
 from mediaserver.core.discovery import PluginFault, deadline
 from mediaserver.core.pages import register_core_routes
 from mediaserver.core.routes import SAFE, Route, RouteRegistry
-from mediaserver.errors import Unauthorized
+from mediaserver.errors import InvalidRequest, Unauthorized
 
 if TYPE_CHECKING:
     from sanic import Request
@@ -126,6 +126,9 @@ class Web:
 
     async def prepare(self, request: Request) -> HTTPResponse | None:
         http.request_id(request)
+        hosts = request.headers.getall("host", [""])
+        if len(hosts) > 1 or (hosts[0] and not actors.HOST.fullmatch(hosts[0])):  # addresses are built from it
+            raise InvalidRequest("The Host header is not the name of a host.")
         if request.method == "OPTIONS":
             return empty(204, headers=cors_headers(request, self._origins, preflight=True))
         return None

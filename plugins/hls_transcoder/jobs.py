@@ -37,7 +37,9 @@ CELLS_TOPIC = "cells"
 RENEW_SECONDS = 5.0
 OTHER_BUILD_SECONDS = 120.0
 NO_SPACE_SECONDS = 20.0
+FULL_BYTES = 100_000_000  # with less room, what ffmpeg made wrong tells of the disk and not of the film
 OFFLINE_SECONDS = 60.0
+AWAY_SECONDS = 2.0  # while a viewer waits: a renamed film is found under its new name within a moment
 INTERRUPTED_SECONDS = 1.0
 MOST_INTERRUPTIONS = 10
 
@@ -84,7 +86,7 @@ class Encoding:
         film = await self._open(int(job.args["plan_id"]))
         if film.recipe.build != self._shop.tools.build:
             await self._leave_to_its_build(film)
-        self._need_space()
+        self._need_space(self._shop.min_free_space)
         open_chunks = await asyncio.to_thread(film.cells.open_chunks)
         if self._first_chunk_only and not film.recipe.straight:
             open_chunks = [start for start in open_chunks if start == 0]
@@ -126,7 +128,7 @@ class Encoding:
             except GuardFailed as failure:
                 await self._go_straight(film, failure)
             except EncodeFailed as failure:
-                self._need_space()
+                self._not_full()
                 await self._give_up(film, str(failure))
 
     def _interrupted(self, film: Film, start: int, failure: EncodeInterrupted) -> None:
@@ -157,7 +159,7 @@ class Encoding:
 
     async def cell(self, job: RunningJob) -> None:
         """The cells a viewer is about to see, at one rung, ahead of everything else."""
-        film = await self._open(int(job.args["plan_id"]))
+        film = await self._open(int(job.args["plan_id"]), AWAY_SECONDS)
         rung = film.recipe.rung(job.args["rung"])
         if rung is None or film.recipe.straight:
             return
@@ -174,6 +176,7 @@ class Encoding:
             except GuardFailed as failure:
                 await self._go_straight(film, failure)
             except EncodeFailed as failure:
+                self._not_full()
                 raise JobFailed(str(failure)) from failure
 
     # ---- pictures ----------------------------------------------------------------------------------------------
@@ -207,32 +210,38 @@ class Encoding:
                     await asyncio.to_thread(shop.storage.publish, cell.path, final)
                     shop.wakeups.notify(CELLS_TOPIC)
 
-    async def _open(self, plan_id: int) -> Film:
+    async def _open(self, plan_id: int, again: float = OFFLINE_SECONDS) -> Film:
         plan = await Plan.get_or_none(id=plan_id)
         video = await Video.get_or_none(id=plan.video_id) if plan else None
         if plan is None or video is None:
             raise JobFailed("The film is gone.")
         recipe = Recipe.from_dict(plan.recipe)
         cells = Cells(self._shop.storage, video.id, plan.id, recipe)
-        return Film(plan, recipe, MediaInfo.from_dict(video.probe), await self._source(video.id), cells)
+        return Film(plan, recipe, MediaInfo.from_dict(video.probe), await self._source(video.id, again), cells)
 
-    async def _source(self, video_id: int) -> Path:
+    async def _source(self, video_id: int, again: float = OFFLINE_SECONDS) -> Path:
+        """Raises JobPostponed, until `again` seconds from now."""
         source = await self._shop.library.source(video_id)
         if source is None:
-            raise JobPostponed("No file with this film can be reached; it goes on when one is back.", OFFLINE_SECONDS)
+            raise JobPostponed("No file with this film can be reached; it goes on when one is back.", again)
         return source
 
-    def _need_space(self) -> None:
+    def _not_full(self) -> None:
+        """Raises JobPostponed where a failure may be the disk's."""
+        self._need_space(FULL_BYTES)
+
+    def _need_space(self, needed: int) -> None:
         free = self._shop.storage.free_bytes()
-        if free < self._shop.min_free_space:
+        if free < needed:
             raise JobPostponed(
-                f"{free / 1e9:.1f} GB are free, {self._shop.min_free_space / 1e9:.1f} are needed "
+                f"{free / 1e9:.1f} GB are free, {needed / 1e9:.1f} are needed "
                 "(workers.min_free_space); it goes on when there is room.",
                 NO_SPACE_SECONDS,
             )
 
     async def _go_straight(self, film: Film, failure: GuardFailed) -> None:
         """The file cannot be cut by seeking: a new plan makes it in one run on the same grid."""
+        self._not_full()
         latest = await self._shop.plans.latest(film.plan.video_id)
         await self._shop.plans.set_state(film.plan, PlanState.FAILED, str(failure))
         if latest is not None and latest.id == film.plan.id:

@@ -146,7 +146,8 @@ class HlsStreaming:
                 return path
         finally:
             subscription.close()
-        raise NotYet("This part is being made; ask again in a second.")
+        waiting = await JobRecord.get_or_none(key=key)
+        raise NotYet((waiting and waiting.error) or "This part is being made; ask again in a second.")
 
     async def _want(self, plan: Plan, key: str, rung: str, number: int) -> None:
         if plan.state == PlanState.FAILED:

@@ -229,6 +229,25 @@ async def test_a_slash_at_the_end_is_optional_everywhere_and_never_redirected(ap
                 assert answer.json()["error"]["message"] != "There is nothing here." or "pictures" in path, path
 
 
+@pytest.mark.parametrize(
+    "host",
+    ["localhost:1@evil.example", "localhost:80\\@evil.example", "localhost/x", '"><b>', "[::1]evil", "a b", "a:b"],
+)
+async def test_a_host_that_is_none_is_refused_before_an_address_is_built_from_it(
+    house: Callable[..., RunningApp], host: str
+) -> None:
+    assert fault(await house().get("/v1/echo?number=1", headers={"host": host})) == (400, "INVALID_REQUEST")
+
+
+async def test_two_hosts_are_refused(house: Callable[..., RunningApp]) -> None:
+    address = (await house().get("/health")).request.url
+    reader, writer = await asyncio.open_connection(address.host, address.port)
+    writer.write(b"GET /health HTTP/1.1\r\nHost: localhost\r\nHost: evil.example\r\nConnection: close\r\n\r\n")
+    assert (await reader.readline()).startswith(b"HTTP/1.1 400 ")
+    writer.close()
+    await writer.wait_closed()
+
+
 async def test_below_a_base_path_everything_is_below_it(house: Callable[..., RunningApp]) -> None:
     running = house({"base_path": "films/"})
     assert (await running.get("/films/health")).status_code == 200

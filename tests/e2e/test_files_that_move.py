@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -67,6 +69,24 @@ async def test_a_film_that_was_made_is_not_made_again_when_it_comes_back(tmp_pat
         assert published(appliance) == before
 
 
+async def test_a_viewer_of_a_film_that_is_away_is_told_and_goes_on_soon_after_it_is_back(tmp_path: Path) -> None:
+    """Without a word from the watcher too: a rename is not known for a moment."""
+    off = {"hls_transcoder": {"preset": "ultrafast", "background": "off"}}
+    async with Appliance(tmp_path, plugins=off) as appliance:
+        title = (await appliance.film(film("away.mp4", seconds=6, size="640x360"), "Away.mp4"))["id"]
+        base = await appliance.media(title)
+        shutil.move(appliance.library / "Away.mp4", tmp_path / "elsewhere.mp4")
+        answer = await appliance.client.get(f"{base}/480p/000.ts")
+        assert answer.status_code == 503
+        assert "No file with this film can be reached" in answer.json()["error"]["message"]
+        shutil.move(tmp_path / "elsewhere.mp4", appliance.library / "Away.mp4")
+
+        async def plays() -> bool:
+            return (await appliance.client.get(f"{base}/480p/000.ts")).status_code == 200
+
+        await until(plays, "the viewer goes on", 30)
+
+
 async def test_without_room_films_play_and_the_reason_is_told(tmp_path: Path) -> None:
     plenty = {"min_free_space": 10**15}
     async with Appliance(tmp_path, plugins=FAST, workers=plenty) as appliance:
@@ -79,3 +99,31 @@ async def test_without_room_films_play_and_the_reason_is_told(tmp_path: Path) ->
         assert "it goes on when there is room" in await until(reason, "the reason why nothing is made ahead")
         cell = await appliance.client.get(f"{await appliance.media(title)}/480p/000.ts")
         assert cell.status_code == 200
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="mounts a small disk")
+async def test_a_full_disk_is_never_blamed_on_the_film_and_the_work_goes_on_when_there_is_room(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    data.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", data], check=True)
+    try:
+        async with Appliance(tmp_path, plugins=FAST, workers={"min_free_space": 0}) as appliance:
+            title = (await appliance.film(film("moving.mp4", seconds=40, size="1280x720"), "Big.mp4"))["id"]
+
+            async def told() -> bool:
+                return "GB are free" in str(
+                    (await appliance.get(f"/v1/admin/content/{title}/processing-status"))["reason"]
+                )
+
+            filler = data / "filler"
+            with filler.open("wb") as file:  # the database keeps what it has, cells find no room
+                file.truncate(0)
+                os.posix_fallocate(file.fileno(), 0, max(4096, shutil.disk_usage(data).free - 1_500_000))
+            await until(told, "the reason is told", 60)
+            filler.unlink()
+            subprocess.run(["mount", "-o", "remount,size=400m", data], check=True)
+            await ready(appliance, title)
+            assert not [path for path in appliance.cells() if path.stat().st_size % 188 or not path.stat().st_size]
+            assert len({path.parts[-3] for path in appliance.cells()}) == 1, "the film was never made anew"
+    finally:
+        subprocess.run(["umount", data], check=True)
