@@ -52,7 +52,7 @@ admin = Guard("admin", _administrator)
 
 
 class Guests:
-    """What somebody without credentials is, by `server.guest` (DESIGN.md, Settings)."""
+    """What somebody without credentials is, by `server.guest`."""
 
     def __init__(self, setting: str, proxies: Proxies, *, accounts_named: bool, hosts: frozenset[str]) -> None:
         self._setting = ("none" if accounts_named else "loopback") if setting == "auto" else setting

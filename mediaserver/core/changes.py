@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from mediaserver.core.wakeups import Wakeups
 
 TOPIC = "changes"
-POLL_SECONDS = 1.0  # a lost wake-up costs no more than this (DESIGN.md)
+POLL_SECONDS = 1.0  # a lost wake-up costs no more than this
 BATCH = 500
 KEEP_ROWS = 100_000
 OVERLAP_SECONDS = 10.0  # Postgres commits sequence numbers out of order: the last ten seconds are read again

@@ -55,7 +55,7 @@ def _welcome(server: Server) -> list[str]:
 
 
 def unreadable(server: Server) -> list[str]:
-    """Library folders that are away. That stops nothing: a disk may come back (SAFETY.md)."""
+    """Library folders that are away. That stops nothing: a disk may come back."""
     lines = []
     for folder in server.library_settings.folders:
         try:

@@ -31,7 +31,7 @@ DECODERS = (
     # ffprobe gives up on a file of which it may not open one stream, so subtitles stand here too
     ",ass,ssa,subrip,srt,mov_text,text,webvtt,dvdsub,dvbsub,pgssub,xsub,eia608,cc_dec"
 )
-# `-protocol_whitelist file` alone lets a playlist named film.mp4 read other media of this disk (SAFETY.md).
+# `-protocol_whitelist file` alone lets a playlist named film.mp4 read other media of this disk.
 INPUT_FLAGS: Mapping[str, str] = {
     "protocol_whitelist": "file",
     "format_whitelist": FORMATS,

@@ -36,7 +36,7 @@ SECURITY_HEADERS = {
     "worker-src 'self' blob:; style-src 'self' 'unsafe-inline'; object-src 'none'; base-uri 'none'; "
     "frame-ancestors 'none'",
 }
-MAX_BODY = 1024 * 1024  # bytes of an API body (SAFETY.md)
+MAX_BODY = 1024 * 1024  # bytes of an API body
 
 
 def request_id(request: Request) -> str:
@@ -86,7 +86,7 @@ def _json(request: Request) -> Any:
 
 
 def check_origin(request: Request, allowed: frozenset[str], host: str) -> None:
-    """A write with an ambient credential must come from our own pages (API.md). Raises Forbidden."""
+    """A write with an ambient credential must come from our own pages. Raises Forbidden."""
     origin = request.headers.getone("origin", None)
     if origin is not None:
         parts = urlsplit(origin)

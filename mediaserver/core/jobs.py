@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from mediaserver.core.registry import Contributions, JobKind
 
 log = structlog.get_logger()
-LEASE_SECONDS = 20.0  # renewed every 5 s by a timer of the worker (DESIGN.md, Jobs)
+LEASE_SECONDS = 20.0  # renewed every 5 s by a timer of the worker
 QUEUES = ("interactive", "background", "mail")
 BACKOFF_SECONDS = (2.0, 15.0, 60.0, 300.0, 900.0)
 
@@ -128,7 +128,7 @@ class JobRecords:
         return await self._claimed(await self._db.fetch(sql, worker, LEASE_SECONDS, job_id, fence))
 
     async def claim_newest(self, queue: str, worker: str, least: int) -> JobRecord | None:
-        """Take the most urgent job of a queue that somebody still wants, newest first (ENCODING.md 9).
+        """Take the most urgent job of a queue that somebody still wants, newest first.
 
         `least` is the lowest priority that may be taken now; kinds of plugins that are off are left alone.
         """
@@ -244,14 +244,11 @@ class JobRecords:
         return is_gone(worker)
 
     async def cancel(self, job_id: int) -> bool:
-        return await self._end(job_id, JobState.CANCELLED, "('due', 'running')", "Cancelled.")
-
-    async def _end(self, job_id: int, state: JobState, before: str, why: str) -> bool:
         rows = await self._db.fetch(
-            f"UPDATE core_job SET state = ?, error = ?, fence = fence + 1 WHERE id = ? AND state IN {before} "
-            "RETURNING id",
-            state.value, why, job_id,
-        )  # fmt: skip
+            "UPDATE core_job SET state = 'cancelled', error = 'Cancelled.', fence = fence + 1 "
+            "WHERE id = ? AND state IN ('due', 'running') RETURNING id",
+            job_id,
+        )
         return bool(rows)
 
     async def retry(self, job_id: int) -> bool:

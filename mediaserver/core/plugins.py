@@ -163,11 +163,6 @@ class PluginHost:
         self.faults[name] = reason
         log.error(f"plugin {name} is left out: {reason}")
 
-    def call(self, hook: str, **kwargs: Any) -> list[tuple[str, Any]]:
-        """Name and answer of every plugin with an answer; for hooks that cannot wait."""
-        answers = ((each.plugin, each.run()) for each in self._implementations(hook, kwargs))
-        return [(name, answer) for name, answer in answers if answer is not None]
-
     async def gather(self, hook: str, **kwargs: Any) -> list[Any]:
         """Every answer, in order; the first exception ends the call."""
         answers = [await settle(each.run()) for each in self._implementations(hook, kwargs)]

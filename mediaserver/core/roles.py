@@ -144,7 +144,7 @@ async def described(server: Server, path: Path, info: MediaInfo) -> Metadata | N
 
 
 def slots(loaded: Loaded) -> int:
-    """How many encodes run at once here: one ffmpeg per core (ENCODING.md)."""
+    """How many encodes run at once here: one ffmpeg per core."""
     count = loaded.settings.workers.count
     return len(os.sched_getaffinity(0)) if count == "auto" else count
 

@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 
 LIMITS = frozenset({"auth", "content", "streaming", "analytics"})
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
-
-
 PARAMETER = re.compile(r"<(\w+)(?::([^>]+))?>")
 
 
@@ -39,8 +37,6 @@ class Route:
     handler: Handler
     guard: Guard
     limit: str | None
-    scope: str | None
-    cookie_write: bool
     body: type[BaseModel] | None
     answer: type[BaseModel] | None
     stream: bool
@@ -89,8 +85,6 @@ class RouteRegistry:
         *,
         guard: Guard | None = None,
         limit: str | None = "content",
-        scope: str | None = None,
-        cookie_write: bool = False,
         body: type[BaseModel] | None = None,
         answer: type[BaseModel] | None = None,
         stream: bool = False,
@@ -105,9 +99,7 @@ class RouteRegistry:
             _check_parameter(f"{method} {path}", kind)
 
         def add(handler: Handler) -> Handler:
-            self.routes.append(
-                Route(self.plugin, method, path, handler, guard, limit, scope, cookie_write, body, answer, stream)
-            )
+            self.routes.append(Route(self.plugin, method, path, handler, guard, limit, body, answer, stream))
             return handler
 
         return add

@@ -1,6 +1,6 @@
 """Tortoise backend: SQLite whose transactions take the write lock at once, and give it back however they end.
 
-A deferred BEGIN followed by a read and a write answered 168 of 800 attempts with "database is locked" (SAFETY.md).
+A deferred BEGIN followed by a read and a write answered 168 of 800 attempts with "database is locked".
 Tortoise's migration executor knows the dialect by the word sqlite in this module's name.
 """
 

@@ -53,7 +53,7 @@ def register(registry: RouteRegistry) -> None:
     async def why(request: Request) -> HTTPResponse:
         return json(_file(await library.why(Path(query(request, Where).path))))
 
-    @registry.post("/v1/admin/library/scan", guard=admin, cookie_write=True)
+    @registry.post("/v1/admin/library/scan", guard=admin)
     async def scan(_request: Request) -> HTTPResponse:
         await library.scan()
         return json({"message": "The watcher was asked to look."}, status=202)
@@ -65,17 +65,17 @@ def register(registry: RouteRegistry) -> None:
         shown = [{**_fields(job), "id": str(job.id)} for job in page.items]
         return json({"jobs": shown, "pagination": _pagination(page)})
 
-    @registry.post("/v1/admin/jobs/<job:int>/retry", guard=admin, cookie_write=True)
+    @registry.post("/v1/admin/jobs/<job:int>/retry", guard=admin)
     async def retry(_request: Request, job: int) -> HTTPResponse:
         return _done(await jobs.retry(job), "Only a job that failed or was cancelled can be tried again.")
 
-    @registry.post("/v1/admin/jobs/<job:int>/cancel", guard=admin, cookie_write=True)
+    @registry.post("/v1/admin/jobs/<job:int>/cancel", guard=admin)
     async def cancel(_request: Request, job: int) -> HTTPResponse:
         return _done(await jobs.cancel(job), "Only a job that is due or running can be cancelled.")
 
 
 def status_of(title_id: int, encoding: Encoding, clock: Clock) -> dict[str, Any]:
-    """API.md, processing-status."""
+    """The answer of processing-status."""
     finish = clock.now() + timedelta(seconds=encoding.eta) if encoding.eta is not None else None
     return {
         "content_id": str(title_id),

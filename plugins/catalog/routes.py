@@ -22,7 +22,7 @@ class Browse(BaseModel):
 
 
 class ContentItem(BaseModel):
-    """API.md `item`."""
+    """A title in lists and alone."""
 
     id: str
     slug: str

@@ -21,7 +21,6 @@ __all__ = [
     "Run",
     "audio_span",
     "default_audio",
-    "notes",
     "poster_arguments",
     "segment_name",
     "segments_arguments",
@@ -32,7 +31,7 @@ PACKET = 1024  # samples of an AAC-LC packet
 PREROLL = 4  # packets encoded before the first kept one, until the encoder's window has settled
 AFTER = 3  # packets read beyond the last kept one: the encoder looks ahead
 # Frames by which libx264's first DTS stands before its PTS: two with B-frames in a pyramid, which we ask for at every
-# preset (ultrafast has none by itself). Measured on 5.1.9, 8.1.2 and 9.0.2 (ENCODING.md); the segment muxer cuts at the
+# preset (ultrafast has none by itself). Measured on 5.1.9, 8.1.2 and 9.0.2; the segment muxer cuts at the
 # DTS, so the audio border has to use the same rule.
 ENCODER_DELAY = 2
 B_FRAMES = {"bf": 3, "b-pyramid": "normal"}
@@ -98,13 +97,6 @@ def _border(grid: Grid, frame: int) -> int:
 
 def default_audio(info: MediaInfo) -> AudioTrack | None:
     return next((track for track in info.audio if track.default), info.audio[0] if info.audio else None)
-
-
-def notes(info: MediaInfo, *, tonemap: bool) -> tuple[str, ...]:
-    """What a viewer will notice and an administrator can cure, in sentences."""
-    if info.video.transfer in HDR_TRANSFERS and not tonemap:
-        return ("The colours of this HDR film look pale: this ffmpeg cannot convert them; install one with zscale.",)
-    return ()
 
 
 def segment_name(rung: Rung, number: int) -> str:

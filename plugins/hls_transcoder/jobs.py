@@ -57,7 +57,8 @@ class Workshop:
     plans: Plans
     claims: Claims
     pausing: Pausing
-    min_free_space: int
+    min_free_space: int  # bytes
+    nice: int  # of what no viewer waits for
     clock: Clock
 
 
@@ -202,7 +203,7 @@ class Encoding:
         run = Run(film.info, recipe.grid, span.rungs, span.first, span.count, recipe.preset, recipe.crf)
         control = Control()
         async with shop.storage.workspace() as workspace:
-            work = EncodeJob(run, film.source, workspace, background, control)
+            work = EncodeJob(run, film.source, workspace, shop.nice if background else None, control)
             with shop.pausing.background(control) if background else shop.pausing.viewer_waits():
                 async for cell in encode(shop.tools, work):
                     final = shop.storage.segment(film.plan.video_id, film.plan.id, cell.rung.name, cell.number)

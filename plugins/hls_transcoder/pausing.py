@@ -1,4 +1,4 @@
-"""Background encodes stand still while a viewer waits on this machine (ENCODING.md 10)."""
+"""Background encodes stand still while a viewer waits on this machine."""
 
 from __future__ import annotations
 

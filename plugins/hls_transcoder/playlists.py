@@ -14,7 +14,7 @@ from .plan import Grid
 __all__ = ["Rates", "estimated_rates", "media_playlist", "multivariant_playlist"]
 
 AUDIO_RATE = 128_000  # bit/s
-TS_OVERHEAD = 1.10  # 16 % over the payload at 480p, 6.6 % at 1080p (ENCODING.md)
+TS_OVERHEAD = 1.10  # 16 % over the payload at 480p, 6.6 % at 1080p
 TYPICAL = 0.6  # of the maximum: where CRF 23 usually lands
 
 

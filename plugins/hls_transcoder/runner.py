@@ -30,7 +30,7 @@ class EncodeInterrupted(EncodeFailed):
 
 
 class GuardFailed(EncodeFailed):
-    """A run gave other frames than planned: make the whole film in one straight run (`EncodeJob.straight`)."""
+    """A run gave other frames than planned: make the whole film in one straight run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,12 +65,12 @@ class Control:
 
 @dataclass(frozen=True, slots=True)
 class EncodeJob:
-    """`source` is the path as it is now, `workspace` an empty folder; a background job runs at nice 19, idle I/O."""
+    """`source` is the path as it is now, `workspace` an empty folder; with `nice` it stands behind others."""
 
     run: Run
     source: Path
     workspace: Path
-    background: bool = False
+    nice: int | None = None
     control: Control = field(default_factory=Control)
 
     @property
@@ -79,14 +79,7 @@ class EncodeJob:
         first_frame, end_frame = self.run.frames
         seconds = float(self.run.grid.time(end_frame - first_frame))
         cpu = math.ceil(20 * seconds) + 60
-        return Limits(wall=8 * cpu, cpu=cpu, nice=19 if self.background else None, idle_io=self.background)
-
-    def straight(self) -> EncodeJob:
-        """The same film from its start to its end without a seek, on the same grid."""
-        whole = Run(
-            self.run.info, self.run.grid, self.run.rungs, 0, self.run.grid.segments, self.run.preset, self.run.crf
-        )
-        return EncodeJob(whole, self.source, self.workspace, self.background, self.control)
+        return Limits(wall=8 * cpu, cpu=cpu, nice=self.nice, idle_io=self.nice is not None)
 
 
 async def encode(tools: MediaTools, job: EncodeJob) -> AsyncIterator[Cell]:

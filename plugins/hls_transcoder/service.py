@@ -74,7 +74,7 @@ def register(registry: Registry) -> None:
     transcoder = Transcoder(plans, jobs, storage, grants)
     shop = Workshop(
         tools, storage, services.get(core.Library), changes, jobs, wakeups, plans, claims,
-        Pausing(enabled=workers.pause_while_waiting), int(workers.min_free_space), clock,
+        Pausing(enabled=workers.pause_while_waiting), int(workers.min_free_space), workers.nice, clock,
     )  # fmt: skip
     encoding = Encoding(shop, first_chunk_only=config.background == "first_chunks")
     registry.provide(Transcoding, transcoder)

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 PLAYLIST = "application/vnd.apple.mpegurl"
 SEGMENT = "video/mp2t"
-GRANT_SECONDS = 24 * 3600  # a media token lives a day at most (DESIGN.md)
+GRANT_SECONDS = 24 * 3600  # a media token lives a day at most
 HOLD_SECONDS = 8.0  # hls.js gives up after 10 s without a byte
 WISH_SECONDS = 3.0
 PREFETCH_SECONDS = 10.0

@@ -1,4 +1,4 @@
-"""ENCODING.md 9: while a viewer drags, what is wanted now goes first, and what is not wanted any more is dropped."""
+"""While a viewer drags, what is wanted now goes first, and what is not wanted any more is dropped."""
 
 from __future__ import annotations
 

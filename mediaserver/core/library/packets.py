@@ -1,4 +1,4 @@
-"""Where a film really ends: headers lie (ENCODING.md 7 and 8), packets do not."""
+"""Where a film really ends: headers lie, packets do not."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ from mediaserver.core.library.refusals import ProbeFailed
 __all__ = ["ProbeFailed", "probe"]
 
 PROBE = Limits(wall=15, cpu=15)
-LONGEST = 24 * 3600.0  # seconds; more is a broken header or an attack (SAFETY.md: 16 KB with a gap of 27 h)
+LONGEST = 24 * 3600.0  # seconds; more is a broken header or an attack: 16 KB can claim a gap of 27 h
 MAX_PIXELS = 40_000_000
 MAX_TAG = 500
 VARIABLE = 0.02  # where average and nominal rate are further apart than this, the rate is not constant

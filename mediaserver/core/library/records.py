@@ -23,7 +23,7 @@ __all__ = ["CANNOT_READ", "HOLDING", "Known", "Records"]
 
 T = TypeVar("T")
 PAGE = 5000  # rows of one read
-MOST_ROWS = 500  # of one transaction (DESIGN.md, SQLite discipline)
+MOST_ROWS = 500  # of one transaction: others want to write, too
 LONGEST = 0.05  # seconds of one transaction
 TOLD = 100  # rows of a transaction that also writes a change per row
 HOLDING = (LocationState.READY, LocationState.DUPLICATE)  # the states in which a location's video can be read

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Look", "Pending", "Settler", "Verdict", "look"]
 
-QUICK = 0.3  # seconds after close-write or a move with no writer (SAFETY.md)
+QUICK = 0.3  # seconds after close-write or a move with no writer
 HELD = 0.5  # seconds until a file that is still being written is looked at again
 BATCH = 200  # files looked at in one go
 EMPTY = "This file is still empty; it is looked at again and again."

@@ -1,4 +1,4 @@
-// The keyboard of the player (UI.md), and the list of it that ? shows.
+// The keyboard of the player, and the list of it that ? shows.
 
 import { el } from "./dom.js";
 

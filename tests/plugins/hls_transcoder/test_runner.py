@@ -125,10 +125,10 @@ async def test_all_rungs_come_from_one_run(cells):
 async def test_a_file_that_seeks_wrong_falls_back_to_one_straight_run(tools, workspace):
     """A transport stream with a single key frame has nothing behind a seek."""
     film = media.film("single.ts", seconds=9, gop=1000)
-    job = job_for(await probe(tools, film), film, workspace, 1, 1)
+    info = await probe(tools, film)
     with pytest.raises(GuardFailed, match="straight run"):
-        await collect(encode(tools, job))
-    straight = job.straight()
+        await collect(encode(tools, job_for(info, film, workspace, 1, 1)))
+    straight = job_for(info, film, workspace)
     assert [cell.number for cell in await collect(encode(tools, straight))] == list(straight.run.numbers)
 
 
@@ -139,6 +139,14 @@ async def test_a_file_that_is_shorter_than_planned_gives_its_whole_cells_and_the
     assert [(await anext(run)).number, (await anext(run)).number] == [0, 1]
     with pytest.raises(EncodeFailed, match="does not decode"):
         await anext(run)
+
+
+async def test_what_no_viewer_waits_for_is_encoded_behind_everything_else(tools, workspace):
+    film = media.film(seconds=4)
+    job = job_for(await probe(tools, film), film, workspace)
+    assert (job.limits.nice, job.limits.idle_io) == (None, False)
+    behind = replace(job, nice=7)
+    assert (behind.limits.nice, behind.limits.idle_io) == (7, True)
 
 
 async def test_a_file_that_is_gone_fails_in_one_sentence(tools, workspace, tmp_path):

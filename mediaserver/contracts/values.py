@@ -1,0 +1,276 @@
+"""Value objects that contracts hand around: who asks, what a file is, what lists and players are shown."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+T_co = TypeVar("T_co", covariant=True)
+
+
+# ---- who ---------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who asks. `user_id` is None for a guest; `scopes` None means all that the roles allow."""
+
+    user_id: int | None
+    email: str = ""
+    roles: frozenset[str] = frozenset()
+    login_id: str | None = None
+    profile_id: int | None = None
+    scopes: frozenset[str] | None = None
+
+    @property
+    def is_admin(self) -> bool:
+        return "admin" in self.roles
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why somebody may not; `message` is shown to them."""
+
+    message: str
+    code: str = "FORBIDDEN"
+
+
+@dataclass(frozen=True, slots=True)
+class TitleLimit:
+    """What somebody may see, as plain data that goes into SQL. None means no limit of that sort."""
+
+    max_maturity: int | None = None
+    kinds: frozenset[str] | None = None
+    hidden_tags: frozenset[str] = frozenset()
+
+
+# ---- what a file is ----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class VideoStream:
+    """The picture. `frame_rate` is the source's as "num/den"; `width`, `height` are coded pixels before rotation."""
+
+    index: int
+    codec: str
+    width: int
+    height: int
+    frame_rate: str
+    variable_rate: bool
+    sample_aspect: str  # "num/den", "1/1" for square pixels
+    rotation: int  # degrees, 0 90 180 270
+    pixel_format: str
+    field_order: str  # "progressive" or the fields' order
+    transfer: str  # color_transfer, "" where unsaid
+    profile: str = ""
+    bit_rate: int | None = None  # bit/s
+
+
+@dataclass(frozen=True, slots=True)
+class AudioTrack:
+    index: int
+    codec: str
+    channels: int
+    sample_rate: int  # Hz
+    language: str  # ISO 639-2 as tagged, "" where unsaid
+    title: str
+    default: bool
+    start: float = 0.0  # seconds after MediaInfo.start_time, as the headers say
+    end: float | None = None  # the same, None where unsaid
+
+
+@dataclass(frozen=True, slots=True)
+class SubtitleTrack:
+    index: int
+    codec: str
+    language: str
+    title: str
+    default: bool
+    forced: bool
+
+
+@dataclass(frozen=True, slots=True)
+class MediaInfo:
+    """What probing found. Times are seconds; `duration` is counted from packets where headers lie."""
+
+    container: str
+    duration: float
+    start_time: float
+    size: int  # bytes
+    video: VideoStream
+    audio: tuple[AudioTrack, ...]
+    subtitles: tuple[SubtitleTrack, ...]
+    truncated: bool = False  # packets end before the header says
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @staticmethod
+    def from_dict(raw: Mapping[str, Any]) -> MediaInfo:
+        return MediaInfo(
+            **{
+                **raw,
+                "video": VideoStream(**raw["video"]),
+                "audio": tuple(AudioTrack(**track) for track in raw["audio"]),
+                "subtitles": tuple(SubtitleTrack(**track) for track in raw["subtitles"]),
+            }
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Metadata:
+    """What somebody knows about a file; None means no opinion."""
+
+    title: str | None = None
+    kind: str | None = None  # movie | episode
+    year: int | None = None
+    series: str | None = None
+    season: int | None = None
+    episode: int | None = None
+    role: str | None = None  # version | part | extra
+    label: str | None = None
+    position: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """State of a file and why, in one sentence."""
+
+    path: str
+    state: str
+    sentence: str
+    title_id: int | None = None
+
+
+# ---- lists -------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[T_co]):
+    items: tuple[T_co, ...]
+    page: int
+    limit: int
+    total: int
+
+    @property
+    def has_next(self) -> bool:
+        return self.page * self.limit < self.total
+
+
+@dataclass(frozen=True, slots=True)
+class BrowseQuery:
+    type: str | None = None
+    sort: str = "-created"
+    page: int = 1
+    limit: int = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """A title as every list shows it."""
+
+    id: int
+    slug: str
+    title: str
+    type: str
+    genre: tuple[str, ...]
+    rating: str
+    duration: float
+    release_year: int | None
+    thumbnail_url: str
+    description: str
+    cast: tuple[str, ...]
+    director: str
+    language: str
+    seasons: int
+    episodes: int
+    created_at: datetime
+    playable: bool
+
+
+# ---- media -------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Rung:
+    """One resolution of a plan. `name` is 480p, 720p or 1080p; rates are bit/s."""
+
+    name: str
+    width: int
+    height: int
+    max_rate: int
+    buffer_size: int
+
+
+@dataclass(frozen=True, slots=True)
+class MediaGrant:
+    """What a media token allows: these rungs of this plan, until `expires` (seconds since 1970)."""
+
+    session_id: int | None
+    title_id: int
+    video_id: int
+    plan_id: int
+    rungs: tuple[str, ...]
+    expires: int
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    content_id: int
+    path: str  # of the multivariant playlist, from the root of this server
+    drm_license_url: str | None = None
+    subtitles: tuple[Mapping[str, str], ...] = ()
+    audio_tracks: tuple[Mapping[str, Any], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class MediaFile:
+    """What to send: a file on disk, or `text` made on the spot."""
+
+    content_type: str
+    path: Path | None = None
+    text: str | None = None
+    immutable: bool = False
+
+
+class EncodingState(StrEnum):
+    PENDING = "pending"
+    PROCESSING = "processing"
+    READY = "ready"
+    PARTIAL = "partial"
+    FAILED = "failed"
+    OFFLINE = "offline"
+
+
+@dataclass(frozen=True, slots=True)
+class Encoding:
+    """How far a title's grid is, the same numbers everywhere. `eta` is seconds, None where unknown."""
+
+    state: EncodingState
+    done: int
+    total: int
+    reason: str = ""
+    eta: float | None = None
+    rungs: Mapping[str, tuple[bool, ...]] = field(default_factory=dict)  # per rung: which segments are made
+    picture: bool = False  # the poster exists
+
+    @property
+    def percent(self) -> float:
+        return 100.0 * self.done / self.total if self.total else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class JobView:
+    id: int
+    kind: str
+    key: str
+    state: str
+    progress: float
+    attempt: int
+    worker: str
+    error: str
