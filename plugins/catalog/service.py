@@ -64,6 +64,8 @@ class TitleCatalog:
     async def _visible(self, actor: Actor) -> Any:
         titles = Title.all() if actor.is_admin else Title.filter(published=True)
         limit = await title_limit(self._server, actor)
+        if limit.max_maturity is not None:  # no title has a rating yet, and who has a ceiling sees nothing unrated
+            return titles.filter(id__in=[])
         return titles if limit.kinds is None else titles.filter(kind__in=list(limit.kinds))
 
     async def _items(self, titles: list[Title]) -> list[Item]:

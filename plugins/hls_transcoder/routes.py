@@ -25,6 +25,8 @@ def register(registry: RouteRegistry) -> None:
     async def manifest(request: Request, ref: str) -> HTTPResponse:
         catalog = registry.services.find(Catalog)
         title_id = await catalog.resolve(ref) if catalog else _number(ref)
+        if catalog:
+            await catalog.item(title_id, request.ctx.actor)  # what somebody may not see they do not play
         made = await streaming.manifest(request.ctx.actor, title_id)
         return json(
             {

@@ -11,6 +11,7 @@ from mediaserver.models import Title, TitleKind
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from mediaserver.testing import RunningApp
 
@@ -58,7 +59,7 @@ async def test_each_question_has_its_own_list(app_with: AppWith) -> None:
 
 async def test_a_list_is_kept_while_films_are_encoded(app_with: AppWith) -> None:
     app = app_with(catalog={})
-    await app.get("/health")
+    assert await titles(app, sort="title") == []  # kept: what comes next is seen only once the news has been heard
     await add(app, "Ada")
     await until_listed(app, ["Ada"])
     lists = app.server.services.get(Catalog).lists
@@ -67,3 +68,25 @@ async def test_a_list_is_kept_while_films_are_encoded(app_with: AppWith) -> None
     await Title.all().update(title="Changed without a word")
     await app.server.services.get(Changes).record(EncodingProgressed(1, 1, 9))
     assert await titles(app, sort="title") == ["Ada"]
+
+
+CEILING = """
+from mediaserver import Plugin, hookimpl
+from mediaserver.contracts import TitleLimit
+
+plugin = Plugin(api="1")
+
+
+@hookimpl
+def limit_titles(actor):
+    return TitleLimit(max_maturity=1)
+"""
+
+
+async def test_who_has_a_ceiling_sees_nothing_that_is_unrated(app_with: AppWith, tmp_path: Path) -> None:
+    (tmp_path / "ceiling.py").write_text(CEILING)
+    app = app_with(catalog={}, ceiling={}, folders=(tmp_path,))
+    await app.get("/health")
+    title = await add(app, "Ada")
+    assert await titles(app, sort="title") == []
+    assert (await app.get(f"/v1/content/{title.id}")).status_code == 404
