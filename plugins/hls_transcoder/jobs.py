@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -24,7 +24,7 @@ from .recipes import Recipe
 from .runner import Control, EncodeFailed, EncodeInterrupted, EncodeJob, GuardFailed, encode
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterator
     from pathlib import Path
 
     from mediaserver import RunningJob
@@ -38,7 +38,7 @@ RENEW_SECONDS = 5.0
 OTHER_BUILD_SECONDS = 120.0
 NO_SPACE_SECONDS = 20.0
 FULL_BYTES = 100_000_000  # with less room, what ffmpeg made wrong tells of the disk and not of the film
-OFFLINE_SECONDS = 60.0
+OFFLINE_SECONDS = 10.0
 AWAY_SECONDS = 2.0  # while a viewer waits: a renamed film is found under its new name within a moment
 INTERRUPTED_SECONDS = 1.0
 MOST_INTERRUPTIONS = 10
@@ -71,6 +71,17 @@ class Film:
     info: MediaInfo
     source: Path
     cells: Cells
+
+
+@contextmanager
+def still_there(source: Path) -> Iterator[None]:
+    """A file that was renamed or unplugged between its choice and its reading says nothing about the film."""
+    try:
+        yield
+    except EncodeFailed as failure:
+        if source.exists():
+            raise
+        raise JobPostponed("Its file has just moved; it goes on where it is found again.", AWAY_SECONDS) from failure
 
 
 class Encoding:
@@ -189,7 +200,8 @@ class Encoding:
         source = await self._source(video.id)
         async with self._shop.storage.workspace() as workspace:
             try:
-                made = await make_poster(self._shop.tools, MediaInfo.from_dict(video.probe), source, workspace)
+                with still_there(source):
+                    made = await make_poster(self._shop.tools, MediaInfo.from_dict(video.probe), source, workspace)
             except EncodeFailed as failure:
                 raise JobFailed(str(failure)) from failure
             await asyncio.to_thread(self._shop.storage.publish, made, final)
@@ -204,7 +216,8 @@ class Encoding:
         control = Control()
         async with shop.storage.workspace() as workspace:
             work = EncodeJob(run, film.source, workspace, shop.nice if background else None, control)
-            with shop.pausing.background(control) if background else shop.pausing.viewer_waits():
+            pause = shop.pausing.background(control) if background else shop.pausing.viewer_waits()
+            with pause, still_there(film.source):
                 async for cell in encode(shop.tools, work):
                     final = shop.storage.segment(film.plan.video_id, film.plan.id, cell.rung.name, cell.number)
                     await asyncio.to_thread(shop.storage.publish, cell.path, final)

@@ -11,6 +11,7 @@ import pytest
 from mediaserver.contracts import Limits
 from mediaserver.core.sandbox import Sandbox
 
+pytestmark = pytest.mark.slow
 LIMITS = Limits(wall=20, cpu=20)
 SHELL = "/bin/sh"
 
@@ -179,8 +180,6 @@ import asyncio, sys
 from mediaserver.contracts import Limits
 from mediaserver.core.sandbox import Sandbox
 from pathlib import Path
-
-pytestmark = pytest.mark.slow
 async def main():
     argv = ["/bin/sh", "-c", "trap '' TERM HUP; echo ready; while :; do read x </dev/zero; done"]
     tool = await Sandbox.detect().start(argv, reads=[Path("/dev/zero")], limits=Limits(60, 60))
