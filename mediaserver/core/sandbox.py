@@ -20,6 +20,7 @@ __all__ = ["Sandbox", "SandboxedTool"]
 
 LIBRARIES = ("/usr/lib", "/usr/lib64", "/usr/local/lib", "/lib", "/lib64", "/etc/ld.so.cache")
 STDERR_BYTES = 4096
+HOLD_SECONDS = 0.01  # between looks whether the wrapper has become the program
 GRACE_SECONDS = 2.0  # between SIGTERM and SIGKILL: ffmpeg's own way out can take a minute
 
 
@@ -100,7 +101,23 @@ class SandboxedTool:
         if self._since is None or self._exited.done():
             return
         self._stop_clock()
-        self._signal(signal.SIGSTOP)
+        self._hold()
+
+    def _hold(self) -> None:
+        """Stop it once the program itself runs: a wrapper stopped before it is tied to its parent outlives it."""
+        if self._since is not None or self._exited.done():
+            return
+        if self._is_wrapper():
+            self._loop.call_later(HOLD_SECONDS, self._hold)
+        else:
+            self._signal(signal.SIGSTOP)
+
+    def _is_wrapper(self) -> bool:
+        try:
+            command = Path(f"/proc/{self.pid}/cmdline").read_bytes()
+        except OSError:
+            return False
+        return not command or os.fsencode(sandbox_exec.__file__) in command  # empty while it becomes another
 
     def resume(self) -> None:
         if self._since is not None or self._exited.done():

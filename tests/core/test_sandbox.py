@@ -229,3 +229,13 @@ def status(pid):
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
     except FileNotFoundError:
         return "Z"
+
+
+async def test_a_program_paused_at_once_is_stopped_only_when_it_is_itself():
+    tool = await Sandbox.detect().start([SHELL, "-c", "while :; do :; done"], limits=LIMITS)
+    tool.pause()
+    status = Path(f"/proc/{tool.pid}/status")
+    while "(stopped)" not in status.read_text():
+        await asyncio.sleep(0.01)
+    assert Path(f"/proc/{tool.pid}/cmdline").read_bytes().startswith(SHELL.encode())
+    await tool.stop()
