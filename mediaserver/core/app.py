@@ -136,7 +136,8 @@ class Web:
     async def finish(self, request: Request, response: HTTPResponse) -> None:
         headers = response.headers
         headers["X-Request-ID"] = http.request_id(request)
-        for name, value in http.SECURITY_HEADERS.items():
+        is_data = response.content_type == "application/json"
+        for name, value in (http.DATA_HEADERS if is_data else http.SECURITY_HEADERS).items():
             headers.setdefault(name, value)
         if "cache-control" not in headers:
             headers["Cache-Control"] = "private, no-store"

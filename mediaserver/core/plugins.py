@@ -127,6 +127,7 @@ class PluginHost:
         self._manager.add_hookspecs(hookspecs)
         self.loaded: dict[str, Loaded] = {}
         self.faults: dict[str, str] = {}
+        self._calls: dict[str, list[tuple[Loaded, Any]]] = {}  # by hook, in load order; made when first called
 
     def add(self, plugin: Loaded) -> None:
         """Raises PluginFault where its hooks cannot be called."""
@@ -136,6 +137,7 @@ class PluginHost:
         except (pluggy.PluginValidationError, ValueError) as error:
             raise PluginFault(str(error).replace("\n", " ")) from error
         self.loaded[plugin.name] = plugin
+        self._calls.clear()
 
     def refuse(self, absent: Absent) -> None:
         """A plugin that could not be imported. Raises StartError where it meant to guard something."""
@@ -157,6 +159,7 @@ class PluginHost:
         if self._manager.has_plugin(name):
             self._manager.unregister(name=name)
         del self.loaded[name]
+        self._calls.clear()
         self._note(name, reason)
 
     def _note(self, name: str, reason: str) -> None:
@@ -202,7 +205,7 @@ class PluginHost:
         return None
 
     def has(self, hook: str) -> bool:
-        return bool(getattr(self._manager.hook, hook).get_hookimpls())
+        return bool(self._called(hook))
 
     def each(self, hook: str, **kwargs: Any) -> list[Implementation]:
         return list(self._implementations(hook, kwargs))
@@ -214,18 +217,21 @@ class PluginHost:
                 if each.plugin == plugin.name:
                     yield each
 
+    def _called(self, hook: str) -> list[tuple[Loaded, Any]]:
+        """Who implements a hook; kept, because some are called several times per request."""
+        called = self._calls.get(hook)
+        if called is None:
+            found = {each.plugin_name: each for each in getattr(self._manager.hook, hook).get_hookimpls()}
+            called = [(plugin, found[name]) for name, plugin in self.loaded.items() if name in found]
+            self._calls[hook] = called
+        return called
+
     def _implementations(self, hook: str, kwargs: dict[str, Any]) -> Iterator[Implementation]:
-        found = {each.plugin_name: each for each in getattr(self._manager.hook, hook).get_hookimpls()}
-        for name in list(self.loaded):
-            impl = found.get(name)
-            if impl is None:
-                continue
+        for plugin, impl in self._called(hook):
             args = [kwargs[argument] for argument in impl.argnames]
-            yield Implementation(name, self._timed(name, hook, impl.function, args))
+            yield Implementation(plugin.name, self._timed(plugin, hook, impl.function, args))
 
-    def _timed(self, name: str, hook: str, function: Callable[..., Any], args: list[Any]) -> Callable[[], Any]:
-        plugin = self.loaded[name]
-
+    def _timed(self, plugin: Loaded, hook: str, function: Callable[..., Any], args: list[Any]) -> Callable[[], Any]:
         def run() -> Any:
             started = time.perf_counter()
             answer = function(*args)

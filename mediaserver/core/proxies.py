@@ -34,7 +34,9 @@ class Proxies:
 
     def scheme(self, request: Request) -> str:
         told = self._told(request, "x-forwarded-proto")
-        return told if told in ("http", "https") else str(request.scheme)
+        if told in ("http", "https"):
+            return told
+        return "https" if request.conn_info and request.conn_info.ssl else "http"
 
     def host(self, request: Request) -> str:
         return self._told(request, "x-forwarded-host") or request.headers.getone("host", "")

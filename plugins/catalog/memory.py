@@ -22,7 +22,9 @@ class Memory:
         if kept is None:
             begun = self._changes
             kept = await answer()
-            if begun == self._changes and len(self._kept) < MOST:
+            if begun == self._changes:
+                if len(self._kept) == MOST:
+                    self._kept.pop(next(iter(self._kept)))
                 self._kept[question] = kept
         return kept
 

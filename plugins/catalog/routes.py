@@ -82,18 +82,19 @@ def register(registry: RouteRegistry) -> None:
 
     @registry.get("/v1/content/browse", guard=signed_in, answer=ContentPage)
     async def browse(request: Request) -> HTTPResponse:
-        wanted = query(request, Browse)
-        asked = BrowseQuery(wanted.type, wanted.sort, wanted.page, wanted.limit)
         actor = request.ctx.actor
 
         async def answer() -> bytes:
+            wanted = query(request, Browse)
+            asked = BrowseQuery(wanted.type, wanted.sort, wanted.page, wanted.limit)
             page = await catalog.browse(asked, actor)
             pagination = {"page": page.page, "limit": page.limit, "total": page.total, "has_next": page.has_next}
             content = [shown(request, item) for item in page.items]
             return json({"content": content, "pagination": pagination}).body or b""
 
-        seen = (asked, actor.is_admin, await title_limit(request.app.ctx.server, actor), absolute(request, "/"))
-        return HTTPResponse(await catalog.lists.get(seen, answer), content_type="application/json")
+        limit = await title_limit(request.app.ctx.server, actor)
+        question = (request.query_string, actor.is_admin, limit, absolute(request, "/"))
+        return HTTPResponse(await catalog.lists.get(question, answer), content_type="application/json")
 
     @registry.get("/v1/content/<ref:str>", guard=signed_in)
     async def content(request: Request, ref: str) -> HTTPResponse:

@@ -5,15 +5,17 @@ from __future__ import annotations
 import asyncio
 import re
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from mediaserver import require_play
-from mediaserver.contracts import Encoding, EncodingState, Manifest, MediaFile, MediaGrant
+from mediaserver.contracts import Encoding, EncodingState, Manifest, MediaFile, MediaGrant, MediaInfo
 from mediaserver.errors import Conflict, Gone, NotFound, NotYet, Unavailable
 from mediaserver.models import JobRecord, JobState, Title, TitleKind, TitleVideo, Video
 
 from .cells import Cells
 from .collecting import Usage
+from .ladder import picture_size
 from .models import Plan, PlanState
 from .plans import CELL, cell_key
 from .recipes import Recipe
@@ -85,20 +87,26 @@ class HlsStreaming:
         return Manifest(title_id, f"/v1/media/{token}/master.m3u8")
 
     async def _video_of(self, title_id: int) -> Video:
-        """The first version of a title that can be read. Raises NotFound, Conflict for a series, or Unavailable."""
+        """The first part of a title, or its tallest version, that can be read.
+
+        Raises NotFound, Conflict for a series, or Unavailable.
+        """
         title = await Title.get_or_none(id=title_id)
         if title is None or not title.published:
             raise NotFound("There is no such title.")
         if title.kind is TitleKind.SERIES:
             first = await Title.filter(parent_id=title_id).order_by("season", "episode").first()
             raise Conflict("A series is played by its episodes.", details=str(first.id) if first else None)
-        links = await TitleVideo.filter(title_id=title_id, role__in=("version", "part")).order_by("position", "id")
-        videos = {video.id: video for video in await Video.filter(id__in=[link.video_id for link in links])}
-        ordered = [videos[link.video_id] for link in links]
-        online = next((video for video in ordered if video.online), None)
-        if online is None:
+        video = await self._chosen(title_id)
+        if video is None or not video.online:
             raise Unavailable("The file of this title cannot be reached right now; is its disk connected?")
-        return online
+        return video
+
+    async def _chosen(self, title_id: int) -> Video | None:
+        links = await TitleVideo.filter(title_id=title_id, role__in=("version", "part"))
+        positions = {link.video_id: link.position for link in links}
+        videos = await Video.filter(id__in=list(positions))
+        return min(videos, key=lambda v: (not v.online, positions[v.id], -_short_side(v), v.id), default=None)
 
     # ---- files ---------------------------------------------------------------------------------------------
 
@@ -209,8 +217,7 @@ class HlsStreaming:
 
     async def progress(self, title_id: int) -> Encoding:
         """Raises NotFound for a title without a video."""
-        link = await TitleVideo.filter(title_id=title_id).order_by("position", "id").first()
-        video = await Video.get_or_none(id=link.video_id) if link else None
+        video = await self._chosen(title_id)
         if video is None:
             raise NotFound("There is no such title, or it has no video.")
         plan = await self._plans.latest(video.id)
@@ -232,6 +239,10 @@ class HlsStreaming:
             return None
         spent = (self._clock.now() - plan.created_at).total_seconds()
         return spent / done * (total - done)
+
+
+def _short_side(video: Video) -> Fraction:
+    return min(picture_size(MediaInfo.from_dict(video.probe)))
 
 
 def _state(plan: Plan, video: Video, done: int, total: int) -> tuple[EncodingState, str]:

@@ -6,6 +6,7 @@ import asyncio
 import os
 from collections.abc import Awaitable, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -97,7 +98,7 @@ class Ingest:
             raise NotComplete(CUT_OFF)
         said = names.from_path(location.path)
         told = await self._describe(path, info)
-        await self._new_video(location, mark, info, Named(merged(said.metadata, told), said.folder))
+        await self._new_video(location, mark, info, replace(said, metadata=merged(said.metadata, told)))
 
     async def _known_video(self, location: Location, video: Video) -> None:
         async with self._commit, self._db.transaction() as tx:

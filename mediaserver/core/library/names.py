@@ -56,10 +56,14 @@ RELEASE = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """`metadata` as the path tells it; `folder` is the one whose films belong together."""
+    """`metadata` as the path tells it; `folder` is the one whose films belong together.
+
+    `stem` is the whole name, for a film that shares the short one with another.
+    """
 
     metadata: Metadata
     folder: str
+    stem: str
 
 
 def from_path(path: str) -> Named:
@@ -73,7 +77,7 @@ def from_path(path: str) -> Named:
     if extra or (suffix and suffix.start() > 0):
         return _extra(stem, folders, suffix)
     metadata = _episode(stem, [_plain(folder) for folder in folders]) or _movie(stem, folders)
-    return Named(metadata, "/".join(folders))
+    return Named(metadata, "/".join(folders), _shown(stem))
 
 
 def _extra(stem: str, folders: list[str], suffix: re.Match[str] | None) -> Named:
@@ -90,7 +94,9 @@ def _extra(stem: str, folders: list[str], suffix: re.Match[str] | None) -> Named
     title, year = _title_and_year(named)
     shown = _tidy(f"{_spaced(label)} {kind}" if kind and label != named else kind or _spaced(label))
     return Named(
-        Metadata(title=title, kind="movie", year=year, role="extra", label=shown[:200], position=0), "/".join(folders)
+        Metadata(title=title, kind="movie", year=year, role="extra", label=shown[:200], position=0),
+        "/".join(folders),
+        _shown(stem),
     )
 
 
@@ -158,7 +164,11 @@ def _title_and_year(name: str) -> tuple[str, int | None]:
         return (title or bare)[:LONGEST], int(found["year"])
     if RELEASE.search(bare):
         return _guessed(bare)
-    return (_spaced(bare) or bare or "Untitled")[:LONGEST], None
+    return _shown(bare), None
+
+
+def _shown(name: str) -> str:
+    return (_spaced(name) or name or "Untitled")[:LONGEST]
 
 
 def _guessed(name: str) -> tuple[str, int | None]:

@@ -204,7 +204,7 @@ class Scanner:
         return None
 
     async def _rename_title(self, tx: Any, old: Known, entry: Entry) -> None:
-        before, after = names.from_path(old.path).metadata, names.from_path(entry.path).metadata
+        before, after = names.from_path(old.path), names.from_path(entry.path)
         await self._titles.rename(tx, int(old.video_id or 0), before, after)
 
     async def _changed(self, scan: _Scan, moved: list[tuple[Known, Entry]]) -> None:

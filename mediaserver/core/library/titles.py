@@ -50,7 +50,7 @@ class Titles:
         if metadata.kind == "episode" and metadata.season is not None and metadata.episode is not None:
             title = await self._episode(tx, metadata)
         else:
-            title = await self._movie(tx, metadata, Place(root, named.folder))
+            title = await self._movie(tx, named, Place(root, named.folder), video)
         await self._link(
             tx,
             title,
@@ -80,16 +80,18 @@ class Titles:
         link = await TitleVideo.filter(video_id=video_id).using_db(tx).order_by("id").first()
         return link.title_id if link else None
 
-    async def rename(self, tx: Any, video_id: int, old: Metadata, new: Metadata) -> None:
+    async def rename(self, tx: Any, video_id: int, old: Named, new: Named) -> None:
         """A renamed file renames its title, where that still has the name the file gave it and no other file."""
-        if (old.title, old.year) == (new.title, new.year) or old.kind != new.kind:
+        before, after = old.metadata, new.metadata
+        if (before.title, before.year) == (after.title, after.year) or before.kind != after.kind:
             return
         links = await TitleVideo.filter(video_id=video_id).using_db(tx)
         for link in links:
             title = await Title.filter(id=link.title_id).using_db(tx).get()
             alone = await TitleVideo.filter(title_id=title.id).using_db(tx).count() == 1
-            if alone and link.role == "version" and (title.title, title.year) == (old.title, old.year) and new.title:
-                await Title.filter(id=title.id).using_db(tx).update(title=new.title, year=new.year)
+            given = title.title in (before.title, old.stem) and title.year == before.year
+            if alone and link.role == "version" and given and after.title:
+                await Title.filter(id=title.id).using_db(tx).update(title=after.title, year=after.year)
                 await self._changes.record(TitleChanged(title.id), tx)
 
     async def _link(self, tx: Any, title: Title, video: Video, *, role: str, label: str, position: int) -> None:
@@ -103,17 +105,31 @@ class Titles:
         if others:
             await self._changes.record(TitleChanged(title.id), tx)
 
-    async def _movie(self, tx: Any, metadata: Metadata, place: Place) -> Title:
-        """The film of that name in that folder. A film of the same name elsewhere is another one."""
-        name, year = metadata.title or "Untitled", metadata.year
-        base = slugify(f"{name} {year or ''}")
-        for slug in (base, f"{base}-{place.mark}"):
-            title = await Title.filter(slug=slug).using_db(tx).first()
-            if title is None:
-                return await self._make(tx, kind=TitleKind.MOVIE, title=name, year=year, slug=slug)
-            if title.kind == TitleKind.MOVIE and _same(title, name, year) and await self._lives_in(tx, title, place):
-                return title
-        return await self._make(tx, kind=TitleKind.MOVIE, title=name, year=year, slug=f"{base}-{place.mark}")
+    async def _movie(self, tx: Any, named: Named, place: Place, video: Video) -> Title:
+        """The film of that name in that folder. A film of the same name elsewhere, or of another length, is another."""
+        name, year = named.metadata.title or "Untitled", named.metadata.year
+        for called in (name, named.stem):
+            base = slugify(f"{called} {year or ''}")
+            for slug in (base, f"{base}-{place.mark}"):
+                title = await Title.filter(slug=slug).using_db(tx).first()
+                if title is None:
+                    return await self._make(tx, kind=TitleKind.MOVIE, title=called, year=year, slug=slug)
+                same = title.kind == TitleKind.MOVIE and _same(title, called, year)
+                if not same or not await self._lives_in(tx, title, place):
+                    continue
+                if await self._is_of_its_length(tx, title, named.metadata, video):
+                    return title
+                break
+        return await self._make(tx, kind=TitleKind.MOVIE, title=named.stem, year=year, slug=f"{base}-{place.mark}")
+
+    async def _is_of_its_length(self, tx: Any, title: Title, metadata: Metadata, video: Video) -> bool:
+        """Whether an unlabelled version is one: `Film 480p` of 30 s and `Film 1080p` of 62 s only share their name."""
+        if metadata.role not in (None, "version") or metadata.label:
+            return True
+        known = TitleVideo.filter(title_id=title.id, role="version", label="").using_db(tx)
+        there = Location.filter(video_id__in=await known.values_list("video_id", flat=True)).using_db(tx)
+        lengths = await Video.filter(id__in=await there.values_list("video_id", flat=True)).using_db(tx)
+        return not lengths or any(_alike(other.duration, video.duration) for other in lengths)
 
     async def _lives_in(self, tx: Any, title: Title, place: Place) -> bool:
         """True as well where no file is left: then this one takes its place."""
@@ -155,6 +171,11 @@ class Titles:
         title = await Title.create(using_db=tx, slug=free, **values)
         await self._changes.record(TitleAdded(title.id), tx)
         return title
+
+
+def _alike(one: float, other: float) -> bool:
+    """Seconds. Cuts for television run 4 % faster, and logos come and go."""
+    return abs(one - other) <= max(2.0, 0.05 * max(one, other))
 
 
 def _same(title: Title, name: str, year: int | None) -> bool:

@@ -438,6 +438,24 @@ async def test_versions_parts_and_extras_come_together_in_one_title(house: House
     assert roles == [("extra", "Making of"), ("extra", "trailer"), ("version", ""), ("version", "4K")]
 
 
+async def test_files_of_one_name_and_another_length_are_films_of_their_own(house: House, films: Films) -> None:
+    house.prober.lengths.update({"bbb_480p_30s.mp4": 30.0, "bbb_1080p_62s.mp4": 62.3})
+    async with house.watched():
+        for count, name in enumerate(["bbb_480p_30s.mp4", "bbb_1080p_62s.mp4", "bbb_720p_31s.mp4"], 1):
+            house.prober.lengths.setdefault(name, 30.4)
+            films.write(house.folder / name)
+            await house.ready(count)
+        assert await _titles() == {"bbb": 2, "bbb 1080p 62s": 1}
+        (house.folder / "bbb_1080p_62s.mp4").rename(house.folder / "Big Buck Bunny (2008).mp4")
+        await house.until(lambda: Title.filter(title="Big Buck Bunny", year=2008).exists())
+    assert await _titles() == {"bbb": 2, "Big Buck Bunny": 1}
+
+
+async def _titles() -> dict[str, int]:
+    """How many files each title has."""
+    return {title.title: await TitleVideo.filter(title_id=title.id).count() for title in await Title.all()}
+
+
 async def test_episodes_come_together_in_one_series(house: House, films: Films) -> None:
     async with house.watched():
         for number in (1, 2):
