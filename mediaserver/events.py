@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 __all__ = [
+    "AccountChanged",
     "EncodingProgressed",
     "Event",
     "LibraryScanned",
     "LocationChanged",
+    "LoginEnded",
     "PictureMade",
     "PluginQuarantined",
     "TitleAdded",
@@ -136,6 +138,21 @@ class EncodingProgressed(Event):
     video_id: int
     done: int
     total: int
+
+
+@dataclass(frozen=True, slots=True)
+class AccountChanged(Event):
+    """Role, limit, state or address of an account are other ones: what is remembered of it is void."""
+
+    user_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class LoginEnded(Event):
+    """Somebody signed out, or was signed out: the login's tokens are void."""
+
+    login_id: str
+    user_id: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -145,3 +145,39 @@ class MediaGrants(Protocol):
     def verify(self, token: str) -> MediaGrant:
         """Raises Forbidden for a forged, foreign or expired token."""
         ...
+
+
+class Mail(Protocol):
+    async def send(self, template: str, to: str, about: str = "", *, tx: Transaction | None = None) -> None:
+        """Queue a letter. In a worker the plugin of `template` writes it (`Registry.mail`): no token waits in a job.
+
+        One that is already queued for the same three is not queued again.
+        """
+        ...
+
+    def link(self, page: str, **query: str) -> str:
+        """An address for letters: `page` is activation, password_reset, or a path of our own pages.
+
+        Hosts come from the configuration alone: `frontend.base_url`, `server.public_url`, else localhost.
+        """
+        ...
+
+
+class KeyRing(Protocol):
+    """Secret keys of the installation, made when first asked for, readable by nobody else (0600)."""
+
+    def current(self, name: str) -> tuple[str, bytes]:
+        """The id and the 32 bytes of the key that signs now."""
+        ...
+
+    def find(self, name: str, key_id: str) -> bytes | None:
+        """An older key that still verifies, or None."""
+        ...
+
+    def rotate(self, name: str) -> str:
+        """Make a new key that signs from now on, also in other processes within a minute. Answers its id."""
+        ...
+
+    def retire(self, name: str, seconds: float) -> list[str]:
+        """Delete keys that were replaced more than `seconds` ago. Answers their ids."""
+        ...

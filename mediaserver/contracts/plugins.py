@@ -2,9 +2,93 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Protocol
 
-from mediaserver.contracts.values import Actor, BrowseQuery, Encoding, Item, Manifest, MediaFile, MediaGrant, Page
+from mediaserver.contracts.values import (
+    Account,
+    Actor,
+    BrowseQuery,
+    Client,
+    Encoding,
+    Item,
+    Login,
+    Manifest,
+    MediaFile,
+    MediaGrant,
+    Page,
+    Tokens,
+    Window,
+)
+
+
+class Accounts(Protocol):
+    async def get(self, user_id: int) -> Account:
+        """Raises NotFound."""
+        ...
+
+    async def exists(self, ids: Iterable[int]) -> set[int]: ...
+
+    async def register(self, email: str, password: str, invite: str = "") -> str:
+        """Answers a receipt that tells nothing. A known address is answered like a new one; raises InvalidRequest.
+
+        Forbidden where registration is closed, Conflict for a known address where no activation is asked for.
+        """
+        ...
+
+    async def activate(self, uid: str, token: str) -> Account:
+        """Again is no error. Raises InvalidRequest."""
+        ...
+
+    async def login(self, email: str, password: str, client: Client) -> Tokens:
+        """Raises Unauthorized (one text for unknown, wrong, inactive and disabled) or RateLimited."""
+        ...
+
+    async def refresh(self, token: str, *, rotate: bool = True) -> Tokens:
+        """Raises Unauthorized. A spent token is answered for a minute with its successors, later it ends the login."""
+        ...
+
+    async def logout(self, token: str) -> bool:
+        """End the login of an access or refresh token, spent ones too. False for none of ours."""
+        ...
+
+    async def request_reset(self, email: str) -> None:
+        """The same for known and unknown."""
+        ...
+
+    async def confirm_reset(self, uid: str, token: str, password: str) -> None:
+        """Ends all logins. Raises InvalidRequest; a refused password leaves the token valid."""
+        ...
+
+    async def logins(self, user_id: int) -> list[Login]: ...
+
+    async def revoke(self, login_id: str, user_id: int) -> None:
+        """Raises NotFound for a login that is not this user's."""
+        ...
+
+    async def revoke_all(self, user_id: int) -> None: ...
+
+    async def set_role(self, user_id: int, role: str) -> Account:
+        """Raises Conflict for the last administrator."""
+        ...
+
+    async def set_stream_limit(self, user_id: int, limit: int | None) -> Account:
+        """None is unlimited."""
+        ...
+
+    async def delete(self, user_id: int) -> None:
+        """With all that is theirs; plugins hear UserDeleted. Raises Conflict for the last administrator."""
+        ...
+
+    async def stream_limit(self, user_id: int, default: int | None) -> int | None:
+        """The account's own limit, else `default`."""
+        ...
+
+
+class RateLimits(Protocol):
+    async def hit(self, group: str, subject: str) -> Window | None:
+        """Count one; None where the group is not limited."""
+        ...
 
 
 class Catalog(Protocol):

@@ -48,6 +48,86 @@ class TitleLimit:
     hidden_tags: frozenset[str] = frozenset()
 
 
+@dataclass(frozen=True, slots=True)
+class Client:
+    """What somebody signs in with: a name for the list of logins, and where the request came from."""
+
+    name: str = ""
+    address: str = ""
+    user_agent: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """`stream_limit` None is unlimited, 0 may not play; it counts only where `has_own_limit` is true."""
+
+    id: int
+    email: str
+    role: str
+    active: bool
+    disabled: bool
+    has_own_limit: bool
+    stream_limit: int | None
+    created_at: datetime
+    last_seen: datetime | None
+
+    @property
+    def subscription_tier(self) -> str:
+        if not self.has_own_limit:
+            return "standard"
+        return "unlimited" if self.stream_limit is None else "custom"
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """A login's pair. `access` is good for `expires_in` seconds, `refresh` for `refresh_expires_in`."""
+
+    access: str
+    refresh: str
+    expires_in: int
+    refresh_expires_in: int
+    login_id: str
+    account: Account
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """Where somebody is signed in."""
+
+    id: str
+    name: str
+    address: str
+    user_agent: str
+    created_at: datetime
+    last_used: datetime
+
+
+# ---- mail --------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """A mail; `link` stands in both texts, and alone on its line where mail goes to the console."""
+
+    subject: str
+    text: str
+    html: str
+    link: str = ""
+
+
+# ---- counting ----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A rate limit as one subject finds it; `reset` is in seconds since 1970."""
+
+    allowed: bool
+    limit: int
+    remaining: int
+    reset: int
+
+
 # ---- what a file is ----------------------------------------------------------------------------------------
 
 

@@ -5,9 +5,12 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+import itertools
 import json
 import os
+import re
 import secrets
+import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -21,13 +24,18 @@ if TYPE_CHECKING:
 
 KEY_BYTES = 32
 LONGEST_TOKEN = 1024
+KEY_ID = re.compile(r"[0-9]{1,9}")
+RING_SECONDS = 60.0  # after which a process looks whether another one has rotated
 
 
 def load_key(data: Path) -> bytes:
     """The installation's key, made where there is none; several processes may ask at once. Raises StartError."""
-    path = data / ".secrets" / "key"
+    return _key_at(data / ".secrets" / "key")
+
+
+def _key_at(path: Path) -> bytes:
     try:
-        path.parent.mkdir(mode=0o700, exist_ok=True)
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         _make_once(path)
         key = path.read_bytes()
     except OSError as error:
@@ -47,6 +55,57 @@ def _make_once(path: Path) -> None:
     with suppress(FileExistsError):
         os.link(tmp, path)
     tmp.unlink()
+
+
+class FileKeys:
+    """Implements `mediaserver.contracts.KeyRing`: a folder per name, in it a file per key, named by its number."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._rings: dict[str, dict[str, bytes]] = {}
+        self._read_at: dict[str, float] = {}
+
+    def current(self, name: str) -> tuple[str, bytes]:
+        ring = self._ring(name)
+        if not ring:
+            _key_at(self._folder / name / "1")
+            ring = self._read(name)
+        newest = max(ring, key=int)
+        return newest, ring[newest]
+
+    def find(self, name: str, key_id: str) -> bytes | None:
+        if key_id not in self._ring(name) and KEY_ID.fullmatch(key_id) and (self._folder / name / key_id).is_file():
+            self._read(name)  # another process has just made it
+        return self._rings[name].get(key_id)
+
+    def rotate(self, name: str) -> str:
+        number = str(int(self.current(name)[0]) + 1)
+        _key_at(self._folder / name / number)
+        self._read(name)
+        return number
+
+    def retire(self, name: str, seconds: float) -> list[str]:
+        """A key is replaced at the moment in which the one after it was made."""
+        numbers = sorted(self._read(name), key=int)
+        gone = []
+        for number, successor in itertools.pairwise(numbers):
+            if time.time() - (self._folder / name / successor).stat().st_mtime > seconds:
+                (self._folder / name / number).unlink(missing_ok=True)
+                gone.append(number)
+        self._read(name)
+        return gone
+
+    def _ring(self, name: str) -> dict[str, bytes]:
+        if time.monotonic() - self._read_at.get(name, -RING_SECONDS) >= RING_SECONDS:
+            return self._read(name)
+        return self._rings[name]
+
+    def _read(self, name: str) -> dict[str, bytes]:
+        folder = self._folder / name
+        numbers = [file.name for file in folder.iterdir() if KEY_ID.fullmatch(file.name)] if folder.is_dir() else []
+        self._rings[name] = {number: _key_at(folder / number) for number in numbers}
+        self._read_at[name] = time.monotonic()
+        return self._rings[name]
 
 
 class SignedGrants:

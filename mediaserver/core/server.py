@@ -25,7 +25,7 @@ from mediaserver.core.migrator import Upgrade
 from mediaserver.core.plugins import PluginHost
 from mediaserver.core.proxies import Proxies
 from mediaserver.core.registry import Contributions, Registry
-from mediaserver.core.secrets import SignedGrants, load_key
+from mediaserver.core.secrets import FileKeys, SignedGrants, load_key
 from mediaserver.core.services import Services
 from mediaserver.core.settings import Configuration, Settings
 from mediaserver.core.storage import MediaStorage
@@ -186,6 +186,7 @@ class Server:
             (contracts.Changes, self.changes),
             (contracts.Database, self.db),
             (contracts.Jobs, self.jobs),
+            (contracts.KeyRing, FileKeys(self.data / ".secrets")),
             (contracts.Storage, self.storage),
             (contracts.Library, library),
             (contracts.MediaGrants, grants),
@@ -261,6 +262,7 @@ CORE_CONTRACTS: tuple[Any, ...] = (
     contracts.Changes,
     contracts.Database,
     contracts.Jobs,
+    contracts.KeyRing,
     contracts.Storage,
     contracts.Library,
     contracts.MediaGrants,

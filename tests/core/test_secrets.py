@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mediaserver.contracts import MediaGrant
-from mediaserver.core.secrets import SignedGrants, load_key
+from mediaserver.core.secrets import FileKeys, SignedGrants, load_key
 from mediaserver.errors import Forbidden, NotFound, StartError
 
 if TYPE_CHECKING:
@@ -131,3 +131,39 @@ def test_a_sealed_word_names_its_number_for_its_purpose_only(grants: SignedGrant
 def test_a_media_token_is_no_sealed_word(grants: SignedGrants) -> None:
     with pytest.raises(NotFound):
         grants.unseal("pictures", grants.issue(GRANT))
+
+
+def test_a_rotated_key_signs_and_the_old_one_still_verifies(tmp_path: Path) -> None:
+    keys, others = FileKeys(tmp_path), FileKeys(tmp_path)
+    first_id, first = keys.current("tokens")
+    assert others.current("tokens") == (first_id, first)
+    second_id = keys.rotate("tokens")
+    assert keys.current("tokens")[0] == second_id != first_id
+    assert keys.find("tokens", first_id) == first
+    assert others.find("tokens", second_id) == keys.current("tokens")[1]
+    assert {file.stat().st_mode & 0o777 for file in (tmp_path / "tokens").iterdir()} == {0o600}
+
+
+def test_a_replaced_key_is_retired_after_its_time_and_the_one_that_signs_never(tmp_path: Path) -> None:
+    keys = FileKeys(tmp_path)
+    first, second = keys.current("tokens")[0], keys.rotate("tokens")
+    assert keys.retire("tokens", 60) == []
+    assert keys.retire("tokens", -1) == [first]
+    assert keys.find("tokens", first) is None
+    assert keys.retire("tokens", -1) == []
+    assert keys.current("tokens")[0] == second
+
+
+@pytest.mark.parametrize("hostile", ["", "../../key", "/etc/passwd", "1\0", "\u0661", "9" * 5000, "7"])
+def test_a_key_id_that_is_none_of_ours_finds_nothing(tmp_path: Path, hostile: str) -> None:
+    keys = FileKeys(tmp_path)
+    keys.current("tokens")
+    assert keys.find("tokens", hostile) is None
+
+
+def test_a_key_that_was_cut_short_stops_the_start(tmp_path: Path) -> None:
+    keys = FileKeys(tmp_path)
+    keys.current("tokens")
+    (tmp_path / "tokens" / "1").write_bytes(b"short")
+    with pytest.raises(StartError, match="too short"):
+        FileKeys(tmp_path).current("tokens")
