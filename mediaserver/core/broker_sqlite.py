@@ -9,6 +9,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, TypeVar
 
+import structlog
 from saq.job import Job, Status
 from saq.queue.base import Queue
 from saq.utils import now
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from mediaserver.core.wakeups import Subscription, Wakeups
 
 T = TypeVar("T")
+log = structlog.get_logger()
 
 SCHEMA = """
 create table if not exists jobs (
@@ -168,7 +170,7 @@ class SqliteQueue(Queue):
     async def sweep(self, lock: int = 60, abort: float = 5.0) -> list[str]:
         """Delete what has expired, end what is stuck, forget what a worker that is gone left behind."""
         current = time.time()
-        if not await self._rows(LOCK, f"sweep:{self.name}", current + lock * 0.9, current):
+        if not await self._rows_if_writable(LOCK, f"sweep:{self.name}", current + lock * 0.9, current):
             return []
         await self._rows("delete from jobs where queue = ? and expire_at <= ?", self.name, current)
         await self._rows("delete from workers where expire_at < ?", current)
@@ -186,7 +188,7 @@ class SqliteQueue(Queue):
 
     async def write_worker_info(self, worker_id: str, info: WorkerInfo, ttl: int) -> None:
         sql = "insert or replace into workers values (?, ?, ?, ?)"
-        await self._rows(sql, worker_id, self.name, json.dumps(info), time.time() + ttl)
+        await self._rows_if_writable(sql, worker_id, self.name, json.dumps(info), time.time() + ttl)
 
     async def _enqueue(self, job: Job) -> Job | None:
         due = job.scheduled or time.time()
@@ -198,12 +200,12 @@ class SqliteQueue(Queue):
     async def _update(self, job: Job, status: Status | None = None, **kwargs: Any) -> None:  # noqa: ARG002
         """Without a status only the payload changes; a mark to abort outlives the worker's word that it runs."""
         if status is None:
-            await self._rows("update jobs set job = ? where key = ?", self.serialize(job), job.key)
+            await self._rows_if_writable("update jobs set job = ? where key = ?", self.serialize(job), job.key)
             return
         job.status = status
         sql = """update jobs set job = ?1, status = iif(status = 'aborting' and ?2 = 'active', status, ?2)
                  where key = ?3"""
-        await self._rows(sql, self.serialize(job), status.value, job.key)
+        await self._rows_if_writable(sql, self.serialize(job), status.value, job.key)
 
     async def _retry(self, job: Job, error: str | None) -> None:  # noqa: ARG002  (the error stands in the job)
         sql = "update jobs set job = ?, status = 'queued', scheduled = ?, expire_at = null where key = ?"
@@ -212,11 +214,11 @@ class SqliteQueue(Queue):
 
     async def _finish(self, job: Job, status: Status, **_: Any) -> None:
         if job.ttl < 0:
-            await self._rows("delete from jobs where key = ?", job.key)
+            await self._rows_if_writable("delete from jobs where key = ?", job.key)
             return
         expire_at = time.time() + job.ttl if job.ttl else None
         sql = "update jobs set job = ?, status = ?, expire_at = ? where key = ?"
-        await self._rows(sql, self.serialize(job), status.value, expire_at, job.key)
+        await self._rows_if_writable(sql, self.serialize(job), status.value, expire_at, job.key)
 
     async def _first_jobs(self, offset: int, limit: int) -> list[dict[str, Any]]:
         sql = """select job, status from jobs where queue = ? and status in ('queued', 'active')
@@ -240,7 +242,7 @@ class SqliteQueue(Queue):
         if not self._execute(DUE, self.name, current):  # most looks find nothing; they must not lock the file
             return None
         started = now()
-        rows = self._execute(TAKE, started, started, self.name, current)
+        rows = self._if_writable(lambda: self._execute(TAKE, started, started, self.name, current))
         return self.deserialize(rows[0][0]) if rows else None
 
     def _open(self) -> None:
@@ -263,6 +265,19 @@ class SqliteQueue(Queue):
 
     async def _rows(self, sql: str, *values: Any) -> list[Any]:
         return await self._in_thread(lambda: self._execute(sql, *values))
+
+    async def _rows_if_writable(self, sql: str, *values: Any) -> list[Any]:
+        return await self._in_thread(lambda: self._if_writable(lambda: self._execute(sql, *values)))
+
+    def _if_writable(self, work: Callable[[], list[Any]]) -> list[Any]:
+        """Nothing on a full disk: the queue only carries ids, and what is due is sent again."""
+        try:
+            return work()
+        except sqlite3.OperationalError as error:
+            if "full" not in str(error):
+                raise
+            log.warning("the queue cannot be written; its jobs wait", queue=self.name, reason=str(error))
+            return []
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
         if self._thread is None:

@@ -9,6 +9,7 @@ from weakref import WeakSet
 
 import structlog
 from saq import Worker
+from tortoise.exceptions import OperationalError
 
 from mediaserver.core.changes import TOPIC, Reader
 from mediaserver.core.jobs import QUEUES
@@ -97,7 +98,10 @@ class JobRunner:
 
     def _worker(self, queue: str) -> Worker[Any]:
         async def run(_context: Any, *, record_id: int, fence: int) -> None:
-            await self._take(queue, record_id, fence)
+            try:
+                await self._take(queue, record_id, fence)
+            except OperationalError as error:  # a full disk, say; what is due is sent again
+                log.warning("the database refuses; the job waits", job=record_id, reason=str(error))
 
         worker: Worker[Any] = Worker(
             self._server.queues[queue],
