@@ -106,9 +106,14 @@ def with_server(loaded: Loaded, role: str, work: Callable[[Server], Awaitable[An
 # ---- roles -------------------------------------------------------------------------------------------------
 
 
+def listening(command: Callable[..., None]) -> Callable[..., None]:
+    """Told to every role: links in the mail of a worker name the port."""
+    command = click.option("--port", type=int, help="Port that serve listens on.")(command)
+    return click.option("--host", help="Address that serve listens on.")(command)
+
+
 @main.command()
-@click.option("--host", help="Address to listen on.")
-@click.option("--port", type=int, help="Port to listen on.")
+@listening
 @click.pass_context
 def run(ctx: click.Context, host: str | None, port: int | None) -> None:
     """Serve, worker and watch on this machine, restarted."""
@@ -120,7 +125,7 @@ def run(ctx: click.Context, host: str | None, port: int | None) -> None:
     prepared = subprocess.run([*_program(ctx), "prepare", *where], check=False, stdin=subprocess.DEVNULL)
     if prepared.returncode:
         sys.exit(prepared.returncode)
-    commands = {role: [*_program(ctx), role, *(where if role == "serve" else [])] for role in ROLES}
+    commands = {role: [*_program(ctx), role, *where] for role in ROLES}
     sys.exit(Supervisor(commands, say=click.echo, grace=10.0).run())
 
 
@@ -147,8 +152,7 @@ def write_default_config(path: Path) -> None:
 
 
 @main.command(hidden=True)
-@click.option("--host")
-@click.option("--port", type=int)
+@listening
 @click.pass_context
 def prepare(ctx: click.Context, host: str | None, port: int | None) -> None:
     """Check everything once before the roles start, upgrade the database, say where to go."""
@@ -160,8 +164,7 @@ def prepare(ctx: click.Context, host: str | None, port: int | None) -> None:
 
 
 @main.command()
-@click.option("--host", help="Address to listen on.")
-@click.option("--port", type=int, help="Port to listen on.")
+@listening
 @click.pass_context
 def serve(ctx: click.Context, host: str | None, port: int | None) -> None:
     """Answer requests."""
@@ -169,17 +172,19 @@ def serve(ctx: click.Context, host: str | None, port: int | None) -> None:
 
 
 @main.command()
+@listening
 @click.pass_context
-def worker(ctx: click.Context) -> None:
+def worker(ctx: click.Context, host: str | None, port: int | None) -> None:
     """Run jobs: encode films."""
-    _role(ctx, "worker")
+    _role(ctx, "worker", server__host=host, server__port=port)
 
 
 @main.command()
+@listening
 @click.pass_context
-def watch(ctx: click.Context) -> None:
+def watch(ctx: click.Context, host: str | None, port: int | None) -> None:
     """Watch the library for files."""
-    _role(ctx, "watch")
+    _role(ctx, "watch", server__host=host, server__port=port)
 
 
 def _role(ctx: click.Context, name: str, **overrides: Any) -> None:

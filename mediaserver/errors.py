@@ -12,6 +12,7 @@ __all__ = [
     "InsufficientStorage",
     "InvalidRequest",
     "JobFailed",
+    "JobHindered",
     "JobPostponed",
     "MediaServerError",
     "NotFound",
@@ -40,6 +41,10 @@ class StartError(MediaServerError):
 
 class JobFailed(MediaServerError):
     """A job cannot be done, now or later; the text is one sentence for people."""
+
+
+class JobHindered(MediaServerError):
+    """A job could not be done this time; the text says why, and it is tried again as long as it has attempts."""
 
 
 class JobPostponed(MediaServerError):

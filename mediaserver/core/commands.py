@@ -113,8 +113,10 @@ def _compared(section: Settings, names: tuple[str, ...]) -> tuple[Any, Any]:
     for name in names:
         if not isinstance(value, Settings):
             break
-        default = type(value).model_fields[name].get_default(call_default_factory=True)
-        value = getattr(value, name)
+        fields = type(value).model_fields
+        field = next(field for field, info in fields.items() if name in {field, info.alias})
+        default = fields[field].get_default(call_default_factory=True)
+        value = getattr(value, field)
     return (None, None) if isinstance(value, Settings) else (default, value)
 
 

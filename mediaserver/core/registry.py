@@ -1,4 +1,4 @@
-"""What one plugin contributes in every role: services, jobs, timers, commands and health checks."""
+"""What one plugin contributes in every role: services, jobs, timers, letters, commands and health checks."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     import click
 
+    from mediaserver.contracts import Letter
     from mediaserver.core.plugins import Loaded
     from mediaserver.core.server import Server
     from mediaserver.core.worker import RunningJob
@@ -48,6 +49,15 @@ class Timer:
 
 
 @dataclass(frozen=True)
+class LetterKind:
+    """`compose` is given whom a letter goes to and what it is about; None: there is nothing to write any more."""
+
+    template: str
+    plugin: str
+    compose: Callable[[str, str], Awaitable[Letter | None]]
+
+
+@dataclass(frozen=True)
 class HealthCheck:
     """`run` answers None where all is well, else one sentence with the remedy."""
 
@@ -62,12 +72,14 @@ class Contributions:
     def __init__(self) -> None:
         self.jobs: dict[str, JobKind] = {}
         self.timers: dict[str, Timer] = {}
+        self.letters: dict[str, LetterKind] = {}
         self.commands: dict[str, tuple[str, click.Command]] = {}
         self.checks: dict[str, HealthCheck] = {}
 
     def withdraw(self, plugin: str) -> None:
         self.jobs = {key: value for key, value in self.jobs.items() if value.plugin != plugin}
         self.timers = {key: value for key, value in self.timers.items() if value.plugin != plugin}
+        self.letters = {key: value for key, value in self.letters.items() if value.plugin != plugin}
         self.checks = {key: value for key, value in self.checks.items() if value.plugin != plugin}
         self.commands = {key: value for key, value in self.commands.items() if value[0] != plugin}
 
@@ -107,6 +119,14 @@ class Registry:
         self._once(self._contributions.timers, name, "timer")
         self._contributions.timers[name] = Timer(name, self.plugin, seconds, run)
 
+    def mail(self, template: str, compose: Callable[[str, str], Awaitable[Letter | None]]) -> None:
+        """Write the letters of `template`: `compose(to, about)` is called in a worker, at each attempt to send one.
+
+        A token is made there; one that an earlier attempt made must stay good, for that letter may have arrived.
+        """
+        self._once(self._contributions.letters, template, "letter")
+        self._contributions.letters[template] = LetterKind(template, self.plugin, compose)
+
     def command(self, command: click.Command) -> None:
         """A command of `mediaserver`: a coroutine function that is given the open Server first."""
         name = command.name or ""
@@ -122,4 +142,4 @@ class Registry:
             raise StartError(f"{self.plugin} brings the {what} {name}, which is there already.")
 
 
-__all__ = ["Contributions", "HealthCheck", "JobKind", "Registry", "Timer"]
+__all__ = ["Contributions", "HealthCheck", "JobKind", "LetterKind", "Registry", "Timer"]

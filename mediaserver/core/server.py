@@ -21,6 +21,7 @@ from mediaserver.core.jobs import QUEUES, JobRecords
 from mediaserver.core.leases import Leases
 from mediaserver.core.library.service import LibraryService
 from mediaserver.core.library.settings import LibrarySettings
+from mediaserver.core.mail import Postbox
 from mediaserver.core.migrator import Upgrade
 from mediaserver.core.plugins import PluginHost
 from mediaserver.core.proxies import Proxies
@@ -72,6 +73,7 @@ class Server:
             for name in QUEUES
         }
         self.jobs = JobRecords(self.db, self.queues, self.contributions)
+        self.mail = Postbox(self.jobs, self.contributions, loaded)
         self.library_settings = self._library_settings()
         self.proxies = Proxies(self.settings.server.trusted_proxies)
         self.guests = self._guests()
@@ -189,6 +191,7 @@ class Server:
             (contracts.KeyRing, FileKeys(self.data / ".secrets")),
             (contracts.Storage, self.storage),
             (contracts.Library, library),
+            (contracts.Mail, self.mail),
             (contracts.MediaGrants, grants),
             (contracts.MediaTools, self.tools),
             (contracts.Wakeups, self.wakeups),
@@ -265,6 +268,7 @@ CORE_CONTRACTS: tuple[Any, ...] = (
     contracts.KeyRing,
     contracts.Storage,
     contracts.Library,
+    contracts.Mail,
     contracts.MediaGrants,
     contracts.MediaTools,
     contracts.Wakeups,

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
 
-from pydantic import BaseModel, BeforeValidator, ByteSize, ConfigDict, Field, field_validator
+from pydantic import BaseModel, BeforeValidator, ByteSize, ConfigDict, Field, field_validator, model_validator
+
+SENDER = re.compile(r"(?P<name>[^<>@\"]*<)?[!-;=?A-~]+@[0-9A-Za-z.-]+(?(name)>)")
 
 
 class Settings(BaseModel):
@@ -55,6 +59,49 @@ class WorkersSection(Settings):
     min_free_space: ByteSize = ByteSize(5_000_000_000)
 
 
+class SmtpSection(Settings):
+    host: Annotated[str, Field(min_length=1)] | None = None
+    port: Annotated[int, Field(ge=1, le=65535)] = 587
+    username: str | None = None
+    password: str | None = None
+    tls: Literal["starttls", "tls", "none"] = "starttls"
+
+
+class MailSection(Settings):
+    backend: Literal["console", "directory", "smtp"] = "console"
+    directory: Path = Path("data/mail")
+    sender: str = Field(default="mediaserver@localhost", alias="from")
+    smtp: SmtpSection = SmtpSection()
+
+    @field_validator("sender")
+    @classmethod
+    def _one_address(cls, value: str) -> str:
+        if SENDER.fullmatch(value) and value.isprintable():
+            return value
+        raise ValueError("should be an address, films@example.org or Films <films@example.org>")
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        if self.backend == "smtp" and self.smtp.host is None:
+            raise ValueError("smtp.host is missing, which `backend: smtp` needs")
+        if (self.smtp.username is None) != (self.smtp.password is None):
+            raise ValueError("smtp.username and smtp.password go together; set both or none")
+        return self
+
+
+class FrontendSection(Settings):
+    base_url: str | None = None
+    activation_path: Annotated[str, Field(pattern="^/")] = "/pages/auth/activate.html"
+    password_reset_path: Annotated[str, Field(pattern="^/")] = "/pages/auth/confirm_password.html"  # noqa: S105 (a page)
+
+    @field_validator("base_url")
+    @classmethod
+    def _address(cls, value: str | None) -> str | None:
+        if value is not None and (urlsplit(value).scheme not in {"http", "https"} or not urlsplit(value).hostname):
+            raise ValueError("should be an address such as https://films.example.org")
+        return value.rstrip("/") if value else None
+
+
 def _options(value: Any) -> Any:
     if value is None or value is False or isinstance(value, dict):
         return value
@@ -73,6 +120,8 @@ class Configuration(Settings):
     ffmpeg: Path | None = None
     library: LibrarySection = LibrarySection()
     workers: WorkersSection = WorkersSection()
+    mail: MailSection = MailSection()
+    frontend: FrontendSection = FrontendSection()
     plugins: dict[str, Annotated[dict[str, Any] | Literal[False] | None, BeforeValidator(_options)]] = {}
 
     @property

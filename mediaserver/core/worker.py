@@ -14,7 +14,7 @@ from tortoise.exceptions import OperationalError
 from mediaserver.core.changes import TOPIC, Reader
 from mediaserver.core.jobs import QUEUES
 from mediaserver.core.processes import own_name
-from mediaserver.errors import JobFailed, JobPostponed
+from mediaserver.errors import JobFailed, JobHindered, JobPostponed
 from mediaserver.models import JobRecord
 
 if TYPE_CHECKING:
@@ -168,6 +168,9 @@ class JobRunner:
             await self._server.jobs.postpone(record, kind, str(error), error.seconds)
         except JobFailed as error:
             await self._server.jobs.fail(record, kind, str(error), final=True)
+        except JobHindered as error:
+            log.warning(f"a job is tried again later: {error}", job=record.id, kind=record.kind, attempt=record.attempt)
+            await self._server.jobs.fail(record, kind, str(error), final=False)
         except Exception as error:
             log.exception("a job failed", job=record.id, kind=record.kind, plugin=kind.plugin)
             await self._server.jobs.fail(record, kind, f"{type(error).__name__}: {error}", final=False)
