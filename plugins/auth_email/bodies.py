@@ -1,0 +1,159 @@
+"""What requests about accounts hold, and what they are answered."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from mediaserver import timestamp
+
+if TYPE_CHECKING:
+    from mediaserver.contracts import Account
+
+    from .models import ApiKey
+
+Line = Annotated[str, StringConstraints(strict=True, max_length=300, pattern=r"^[^\x00-\x1f\x7f]*$")]
+Secret = Annotated[str, StringConstraints(strict=True, max_length=1000, pattern=r"^[^\x00]*$")]
+Token = Annotated[str, StringConstraints(strict=True, max_length=4096, pattern=r"^[\x21-\x7e]*$")]
+Name = Annotated[str, StringConstraints(strict=True, min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f]*$")]
+Role = Literal["viewer", "admin"]
+Limit = Annotated[int, Field(strict=True, ge=0, le=1000)]
+
+
+class Setup(BaseModel):
+    token: Token
+    email: Line
+    password: Secret
+
+
+class Register(BaseModel):
+    email: Line
+    password: Secret
+    invite: Token = ""
+
+
+class Activate(BaseModel):
+    uid: Token
+    token: Token
+
+
+class Login(BaseModel):
+    email: Line
+    password: Secret
+    device_name: Annotated[str, StringConstraints(strict=True, max_length=100, pattern=r"^[^\x00-\x1f\x7f]*$")] = ""
+
+
+class Refresh(BaseModel):
+    refresh_token: Token | None = None
+
+
+class Address(BaseModel):
+    email: Line
+
+
+class NewPassword(BaseModel):
+    uid: Token
+    token: Token
+    new_password: Secret
+
+
+class DeviceName(BaseModel):
+    name: Annotated[str, StringConstraints(strict=True, max_length=100, pattern=r"^[^\x00-\x1f\x7f]*$")] = ""
+
+
+class DeviceCode(BaseModel):
+    device_code: Token
+
+
+class UserCode(BaseModel):
+    user_code: Line
+
+
+class NewKey(BaseModel):
+    name: Name
+    scopes: Annotated[list[Line], Field(min_length=1, max_length=20)]
+
+
+class Me(BaseModel):
+    """Only what is given changes."""
+
+    email: Line | None = None
+    password: Secret | None = None
+    current_password: Secret | None = None
+
+
+class NewUser(BaseModel):
+    email: Line
+    password: Secret | None = None
+    role: Role = "viewer"
+    active: Annotated[bool, Field(strict=True)] = True
+    stream_limit: Limit | None = None
+
+
+class User(BaseModel):
+    """Only what is given changes; `stream_limit` null is unlimited."""
+
+    role: Role | None = None
+    active: Annotated[bool, Field(strict=True)] | None = None
+    stream_limit: Limit | None = None
+
+
+class Invite(BaseModel):
+    email: Line = ""
+    role: Role = "viewer"
+
+
+class Answer(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class PublicUser(Answer):
+    id: str
+    email: str
+    role: str
+    subscription_tier: str
+
+
+class LoginAnswer(Answer):
+    access_token: str
+    refresh_token: str
+    expires_in: int
+    user: PublicUser
+
+
+class Said(Answer):
+    message: str
+
+
+def public_user(account: Account) -> dict[str, Any]:
+    return {
+        "id": str(account.id),
+        "email": account.email,
+        "role": account.role,
+        "subscription_tier": account.subscription_tier,
+    }
+
+
+def own_user(account: Account) -> dict[str, Any]:
+    return public_user(account) | {
+        "stream_limit": account.stream_limit,
+        "created_at": timestamp(account.created_at),
+        "last_seen": timestamp(account.last_seen) if account.last_seen else None,
+    }
+
+
+def listed_user(account: Account) -> dict[str, Any]:
+    """`active` is false for who was disabled and for who never activated."""
+    return own_user(account) | {"active": account.active and not account.disabled}
+
+
+def listed_key(key: ApiKey) -> dict[str, Any]:
+    return {
+        "id": str(key.id),
+        "name": key.name,
+        "prefix": key.prefix,
+        "scopes": key.scopes,
+        "created_at": timestamp(key.created_at),
+        "last_used": timestamp(key.last_used) if key.last_used else None,
+    }

@@ -1,0 +1,249 @@
+"""Where people are signed in: pairs of tokens that rotate, and who a credential belongs to, remembered until it ends."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Awaitable
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from mediaserver.contracts import Account, Actor, Client, Login, Tokens
+from mediaserver.errors import NotFound, Unauthorized
+from mediaserver.events import LoginEnded
+
+from .models import ApiKey, LoginSession, User
+from .tickets import hashed
+from .tokens import INVALID, Claims
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from mediaserver.contracts import Changes, Clock, Database
+
+    from .tokens import TokenSigner
+
+GRACE_SECONDS = 60  # two tabs that refresh at once are both served
+MOST = 50  # logins of one account; the one unused longest gives way
+REMEMBERED = 10_000  # credentials of one process
+NOTE_SECONDS = 60  # how exact "last used" is
+ROLES = {"viewer": frozenset({"viewer"}), "admin": frozenset({"viewer", "admin"})}
+
+
+def account_of(user: User) -> Account:
+    return Account(
+        id=user.id,
+        email=user.email,
+        role=user.role,
+        active=user.active,
+        disabled=user.disabled,
+        has_own_limit=user.has_own_limit,
+        stream_limit=user.stream_limit,
+        created_at=user.created_at,
+        last_seen=user.last_seen,
+    )
+
+
+def may_sign_in(user: User | None) -> bool:
+    return user is not None and user.active and not user.disabled
+
+
+@dataclass(slots=True)
+class Known:
+    """A credential that was verified."""
+
+    actor: Actor
+    expires: float  # seconds since 1970
+    noted: float  # when "last used" was last written
+
+
+class Logins:
+    def __init__(
+        self, db: Database, changes: Changes, signer: TokenSigner, clock: Clock, *, access: timedelta, refresh: timedelta
+    ) -> None:
+        self._db = db
+        self._changes = changes
+        self._signer = signer
+        self._clock = clock
+        self._access = access
+        self._refresh = refresh
+        self._known: dict[str, Known] = {}
+        self._endings = 0
+        self._noting: set[asyncio.Task[None]] = set()
+
+    # ---- pairs of tokens -------------------------------------------------------------------------------------
+
+    async def start(self, user: User, client: Client) -> Tokens:
+        now = self._clock.now()
+        login = LoginSession(
+            id=secrets.token_hex(16),
+            user_id=user.id,
+            name=client.name[:100],
+            address=client.address[:64],
+            user_agent=client.user_agent[:300],
+            created_at=now,
+            last_used=now,
+            rotated_at=now,
+            expires_at=now + self._refresh,
+        )
+        async with self._db.transaction() as tx:
+            await login.save(using_db=tx)
+            await User.filter(id=user.id).using_db(tx).update(last_seen=now)
+            crowd = await LoginSession.filter(user_id=user.id).using_db(tx).order_by("-last_used", "id").offset(MOST)
+            for unused in crowd:
+                await self._end(tx, unused)
+        self.forget_logins(*(unused.id for unused in crowd))
+        return self._pair(login, user, login.rotated_at)
+
+    async def refresh(self, token: str, *, rotate: bool = True) -> Tokens:
+        """Raises Unauthorized; a spent token that comes back after the grace ends the login."""
+        claims = self._signer.read(token, "refresh")
+        now = self._clock.now()
+        async with self._db.transaction() as tx:
+            login = await LoginSession.get_or_none(id=claims.login_id).using_db(tx).select_related("user")
+            if login is None or not may_sign_in(login.user):
+                raise Unauthorized(INVALID)
+            spent = login.generation - claims.generation
+            in_grace = spent == 1 and (now - login.rotated_at).total_seconds() <= GRACE_SECONDS
+            stolen = spent != 0 and not in_grace
+            if stolen:
+                await self._end(tx, login)
+            elif spent == 0 and rotate:
+                login.generation += 1
+                login.rotated_at, login.last_used, login.expires_at = now, now, now + self._refresh
+                await login.save(
+                    using_db=tx, update_fields=["generation", "rotated_at", "last_used", "expires_at"]
+                )
+        if stolen:
+            self.forget_logins(login.id)
+            raise Unauthorized(INVALID)
+        return self._pair(login, login.user, login.rotated_at if rotate else now)
+
+    def _pair(self, login: LoginSession, user: User, issued: datetime) -> Tokens:
+        """The same for the same login, generation and time."""
+        access = Claims(user.id, login.id, login.generation, (issued + self._access).timestamp())
+        refresh = replace(access, expires=login.expires_at.timestamp())
+        now = self._clock.now().timestamp()
+        return Tokens(
+            self._signer.sign("access", access, issued),
+            self._signer.sign("refresh", refresh, login.rotated_at),
+            max(0, int(access.expires - now)),
+            max(0, int(refresh.expires - now)),
+            login.id,
+            account_of(user),
+        )
+
+    # ---- ends ------------------------------------------------------------------------------------------------
+
+    async def of(self, user_id: int) -> list[Login]:
+        rows = LoginSession.filter(user_id=user_id, expires_at__gt=self._clock.now()).order_by("-last_used", "id")
+        return [
+            Login(row.id, row.name, row.address, row.user_agent, row.created_at, row.last_used) for row in await rows
+        ]
+
+    async def logout(self, token: str) -> bool:
+        """End the login of an access or refresh token, expired and spent ones too. False for none of ours."""
+        try:
+            claims = self._signer.read(token, "access", "refresh", expired=True)
+        except Unauthorized:
+            return False
+        await self.end(LoginSession.filter(id=claims.login_id))
+        return True
+
+    async def revoke(self, login_id: str, user_id: int) -> None:
+        """Raises NotFound for a login that is not this user's."""
+        if not await self.end(LoginSession.filter(id=login_id, user_id=user_id)):
+            raise NotFound("There is no such sign-in.")
+
+    async def end(self, chosen: Any, tx: Any = None) -> int:
+        """End the logins of a query; answers how many. Who passes a transaction calls `forget_user` after it."""
+        if tx is None:
+            async with self._db.transaction() as own:
+                ended = [login.id for login in await chosen.using_db(own)]
+                await self.end(chosen, own)
+            self.forget_logins(*ended)
+            return len(ended)
+        logins = await chosen.using_db(tx)
+        for login in logins:
+            await self._end(tx, login)
+        return len(logins)
+
+    async def _end(self, tx: Any, login: LoginSession) -> None:
+        await LoginSession.filter(id=login.id).using_db(tx).delete()
+        await self._changes.record(LoginEnded(login.id, login.user_id), tx)
+
+    # ---- who asks --------------------------------------------------------------------------------------------
+
+    def actor(self, token: str) -> Actor | Awaitable[Actor]:
+        """At once where the access token is known. Raises Unauthorized."""
+        known = self._known.get(token)
+        if known is None:
+            return self._look_up(token)
+        now = self._clock.now().timestamp()
+        if known.expires <= now:
+            del self._known[token]
+            raise Unauthorized(INVALID)
+        if now - known.noted >= NOTE_SECONDS:
+            known.noted = now
+            self._note(known.actor)
+        return known.actor
+
+    async def _look_up(self, token: str) -> Actor:
+        claims = self._signer.read(token, "access")
+        endings = self._endings
+        login = await LoginSession.get_or_none(id=claims.login_id).select_related("user")
+        if login is None or not may_sign_in(login.user) or claims.generation > login.generation:
+            raise Unauthorized(INVALID)
+        actor = Actor(login.user.id, login.user.email, ROLES[login.user.role], login.id)
+        self._remember(token, actor, claims.expires, endings)
+        return actor
+
+    async def actor_of_key(self, secret: str) -> Actor:
+        """Raises Unauthorized."""
+        known = self._known.get(secret)
+        if known is not None:
+            return known.actor
+        endings, now = self._endings, self._clock.now()
+        key = await ApiKey.get_or_none(hash=hashed(secret)).select_related("user")
+        if key is None or not may_sign_in(key.user):
+            raise Unauthorized("This API key is not valid.")
+        await ApiKey.filter(id=key.id).update(last_used=now)
+        actor = Actor(key.user.id, key.user.email, ROLES[key.user.role], scopes=frozenset(key.scopes))
+        self._remember(secret, actor, float("inf"), endings)
+        return actor
+
+    def _remember(self, credential: str, actor: Actor, expires: float, endings: int) -> None:
+        """Not where something ended while the database was asked: it may have been this."""
+        if endings != self._endings:
+            return
+        if len(self._known) >= REMEMBERED:
+            del self._known[next(iter(self._known))]
+        self._known[credential] = Known(actor, expires, self._clock.now().timestamp())
+
+    def forget_logins(self, *login_ids: str) -> None:
+        self._forget(lambda actor: actor.login_id in login_ids)
+
+    def forget_user(self, user_id: int) -> None:
+        self._forget(lambda actor: actor.user_id == user_id)
+
+    def _forget(self, ended: Any) -> None:
+        self._endings += 1
+        for credential in [each for each, known in self._known.items() if ended(known.actor)]:
+            del self._known[credential]
+
+    def _note(self, actor: Actor) -> None:
+        task = asyncio.create_task(self._write_use(actor))
+        self._noting.add(task)
+        task.add_done_callback(self._noting.discard)
+
+    async def _write_use(self, actor: Actor) -> None:
+        now = self._clock.now()
+        await LoginSession.filter(id=actor.login_id).update(last_used=now)
+        await User.filter(id=actor.user_id).update(last_seen=now)
+
+    async def drain(self) -> None:
+        await asyncio.gather(*self._noting, return_exceptions=True)
+
+    async def clear(self) -> None:
+        await LoginSession.filter(expires_at__lt=self._clock.now()).delete()

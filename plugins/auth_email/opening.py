@@ -1,0 +1,22 @@
+"""What happens when a server starts that has no administrator yet."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from mediaserver import log
+from mediaserver.contracts import Accounts
+
+if TYPE_CHECKING:
+    from mediaserver import Server
+
+
+async def first_administrator(server: Server) -> None:
+    """Made by whoever prepares the start; `serve` says how to make one. Raises ConfigError."""
+    service: Any = server.services.get(Accounts)
+    config = service.config
+    password = config.admin_password.get_secret_value() if config.admin_password else None
+    await service.setup.from_config(config.admin_email, password)
+    if server.role == "serve" and await service.setup.needed():
+        log.info("There is no account yet. Make the administrator's here:")
+        print(f"\n  {await service.setup.link()}\n", flush=True)  # noqa: T201 - alone on its line, to be clicked

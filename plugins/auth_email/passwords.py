@@ -1,0 +1,85 @@
+"""Passwords: which are refused, and bcrypt in threads of its own, so that the loop serves on meanwhile."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import hashlib
+import unicodedata
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, TypeVar
+
+from mediaserver.errors import InvalidRequest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+T = TypeVar("T")
+
+SHORTEST, LONGEST = 8, 128  # characters
+THREADS = 2  # a check takes 240 ms of a core at 12 rounds
+
+
+class Passwords:
+    def __init__(self, rounds: int) -> None:
+        self._rounds = rounds
+        self._threads = ThreadPoolExecutor(THREADS, "bcrypt")
+        self._common: frozenset[str] | None = None
+        self._dummy = ""
+
+    async def accept(self, password: str, email: str, field: str = "password") -> str:
+        """The hash to store. Raises InvalidRequest that names `field`."""
+        problem = await self._run(self._problem, password, email)
+        if problem:
+            raise InvalidRequest(problem, fields=[{"field": field, "problem": problem}])
+        return await self._run(self._hash, password)
+
+    async def matches(self, password: str, hashed: str) -> bool:
+        """Takes as long where there is nothing to compare with; a broken hash matches nothing."""
+        return await self._run(self._check, password, hashed)
+
+    def close(self) -> None:
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    async def _run(self, work: Callable[..., T], *args: str) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, work, *args)
+
+    def _hash(self, password: str) -> str:
+        import bcrypt
+
+        return bcrypt.hashpw(_digest(password), bcrypt.gensalt(self._rounds)).decode()
+
+    def _check(self, password: str, hashed: str) -> bool:
+        import bcrypt
+
+        if not hashed:
+            self._dummy = self._dummy or self._hash("nobody's")
+        try:
+            return bcrypt.checkpw(_digest(password), (hashed or self._dummy).encode()) and bool(hashed)
+        except ValueError:
+            return False
+
+    def _problem(self, password: str, email: str) -> str:
+        if len(password) < SHORTEST:
+            return f"The password needs at least {SHORTEST} characters."
+        if len(password) > LONGEST:
+            return f"The password may have at most {LONGEST} characters."
+        plain = password.casefold()
+        if plain in (email, email.partition("@")[0]):
+            return "The password may not be the e-mail address."
+        if plain in self._commonly_used():
+            return "This password is one of the most used ones; choose another."
+        return ""
+
+    def _commonly_used(self) -> frozenset[str]:
+        if self._common is None:
+            from zxcvbn.frequency_lists import FREQUENCY_LISTS
+
+            self._common = frozenset(word for word in FREQUENCY_LISTS["passwords"] if len(word) >= SHORTEST)
+        return self._common
+
+
+def _digest(password: str) -> bytes:
+    """What bcrypt is given, which reads 72 bytes at most; the same letters typed on any keyboard are the same."""
+    normal = unicodedata.normalize("NFKC", password).encode()
+    return base64.b64encode(hashlib.sha256(normal).digest())

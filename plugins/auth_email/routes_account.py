@@ -1,0 +1,79 @@
+"""`/v1/users/me` and `/v1/auth/api-keys`: what is mine."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from mediaserver import HTTPResponse, Request, body, json, signed_in
+from mediaserver.errors import Forbidden, InvalidRequest, NotFound
+
+from . import bodies
+from .cookies import clear_cookies
+
+if TYPE_CHECKING:
+    from mediaserver import RouteRegistry
+
+    from .service import AccountService
+
+
+def owner(request: Request) -> int:
+    """The account that asks. Raises Forbidden for a guest, who has none."""
+    user_id: int | None = request.ctx.actor.user_id
+    if user_id is None:
+        raise Forbidden("You are here as a guest; sign in with an account.")
+    return user_id
+
+
+def register(registry: RouteRegistry, service: AccountService) -> None:
+    _me(registry, service)
+    _keys(registry, service)
+
+
+def _me(registry: RouteRegistry, service: AccountService) -> None:
+    @registry.get("/v1/users/me", guard=signed_in, scope="account:read")
+    async def show(request: Request) -> HTTPResponse:
+        return json(bodies.own_user(await service.get(owner(request))))
+
+    @registry.put("/v1/users/me", guard=signed_in, limit="auth", scope="account:write", body=bodies.Me)
+    async def change(request: Request) -> HTTPResponse:
+        told, user_id = body(request, bodies.Me), owner(request)
+        if told.password is not None:
+            if told.current_password is None:
+                problem = "Your current password is needed to choose another."
+                raise InvalidRequest(problem, fields=[{"field": "current_password", "problem": problem}])
+            await service.change_password(user_id, told.current_password, told.password, request.ctx.actor.login_id)
+        if told.email is not None:
+            await service.request_email(user_id, told.email)
+        return json(bodies.own_user(await service.get(user_id)))
+
+    @registry.delete("/v1/users/me", guard=signed_in, limit="auth", scope="account:write")
+    async def delete(request: Request) -> HTTPResponse:
+        await service.delete(owner(request))
+        answer = HTTPResponse(status=204)
+        clear_cookies(request, answer)
+        return answer
+
+
+def _keys(registry: RouteRegistry, service: AccountService) -> None:
+    """A key makes no keys: who finds one cannot make it last."""
+
+    @registry.get("/v1/auth/api-keys", guard=signed_in)
+    async def keys(request: Request) -> HTTPResponse:
+        return json({"api_keys": [bodies.listed_key(key) for key in await service.api_keys.of(owner(request))]})
+
+    @registry.post("/v1/auth/api-keys", guard=signed_in, limit="auth", body=bodies.NewKey)
+    async def make(request: Request) -> HTTPResponse:
+        told, user_id = body(request, bodies.NewKey), owner(request)
+        known = sorted({route.scope for route in registry.server.routes if route.scope})
+        if unknown := sorted(set(told.scopes) - set(known)):
+            problem = f"There is no scope {', '.join(unknown)}; there are {', '.join(known)}."
+            raise InvalidRequest(problem, fields=[{"field": "scopes", "problem": problem}])
+        key, secret = await service.api_keys.make(user_id, told.name, list(set(told.scopes)))
+        return json(bodies.listed_key(key) | {"key": secret}, status=201)
+
+    @registry.delete("/v1/auth/api-keys/<key_id:str>", guard=signed_in, limit="auth")
+    async def delete(request: Request, key_id: str) -> HTTPResponse:
+        if not (key_id.isascii() and key_id.isdigit() and len(key_id) < 10):  # noqa: PLR2004 - fits every database
+            raise NotFound("There is no such key.")
+        await service.api_keys.delete(owner(request), int(key_id))
+        return HTTPResponse(status=204)

@@ -1,0 +1,113 @@
+"""The account service: everything about people, put together from its parts."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from mediaserver.contracts import Accounts, Changes, Client, Clock, Database, KeyRing, Mail, Tokens
+from mediaserver.errors import InvalidRequest, Unauthorized
+
+from . import letters
+from .addresses import normalised
+from .api_keys import ApiKeys
+from .logins import Logins, may_sign_in
+from .models import LoginSession, User
+from .passwords import Passwords
+from .people import People
+from .recovery import Recovery
+from .registrations import Registrations
+from .setup import Setup
+from .television import Television
+from .throttle import Throttle
+from .tickets import Tickets
+from .tokens import RING, TokenSigner
+
+if TYPE_CHECKING:
+    from mediaserver import Registry
+    from mediaserver.contracts import Login
+
+WRONG = "The e-mail address or the password is wrong, or the account is not active."
+CLEAR_SECONDS = 3600
+
+
+class AccountService(Registrations, Recovery, People):
+    """Implements `mediaserver.contracts.Accounts`."""
+
+    def __init__(self, keys: KeyRing, mail_goes_to: str, **parts: Any) -> None:
+        super().__init__(**parts)
+        self.mail_goes_to = mail_goes_to  # console, directory or smtp: what a page tells who registers
+        self.setup = Setup(self, keys)
+        self.television = Television(self)
+        self.api_keys = ApiKeys(self)
+        self._keys = keys
+
+    async def login(self, email: str, password: str, client: Client) -> Tokens:
+        """Raises Unauthorized (one text for unknown, wrong, inactive and disabled) or RateLimited."""
+        try:
+            address = normalised(email)
+        except InvalidRequest:
+            address = email.casefold()[:254]  # nobody's, and it takes as long to say so
+        user = await User.get_or_none(email=address)
+        counted = await self.throttle.count(address, user.id if user else 0, client.address)
+        right = await self.passwords.matches(password, user.password if user else "")
+        if user is None or not right or not may_sign_in(user):
+            raise Unauthorized(WRONG)
+        await self.throttle.forgive(counted)
+        return await self.sessions.start(user, client)
+
+    async def refresh(self, token: str, *, rotate: bool = True) -> Tokens:
+        return await self.sessions.refresh(token, rotate=rotate)
+
+    async def logout(self, token: str) -> bool:
+        return await self.sessions.logout(token)
+
+    async def logins(self, user_id: int) -> list[Login]:
+        return await self.sessions.of(user_id)
+
+    async def revoke(self, login_id: str, user_id: int) -> None:
+        await self.sessions.revoke(login_id, user_id)
+
+    async def revoke_all(self, user_id: int) -> None:
+        await self.sessions.end(LoginSession.filter(user_id=user_id))
+
+    async def rotate_keys(self) -> str:
+        """New tokens are signed with a new key; those of the old one stay good until they expire. Answers its id."""
+        return self._keys.rotate(RING)
+
+    async def clear(self) -> None:
+        """Forget what has expired."""
+        for part in (self.tickets, self.throttle, self.sessions, self.television):
+            await part.clear()
+        await self.clear_registrations()
+        self._keys.retire(RING, timedelta(days=self.config.refresh_days).total_seconds())
+
+
+def register(registry: Registry) -> None:
+    services, config = registry.services, registry.config
+    db, changes, clock = services.get(Database), services.get(Changes), services.get(Clock)
+    keys = services.get(KeyRing)
+    logins = Logins(
+        db,
+        changes,
+        TokenSigner(keys, clock),
+        clock,
+        access=timedelta(minutes=config.access_minutes),
+        refresh=timedelta(days=config.refresh_days),
+    )
+    service = AccountService(
+        keys,
+        registry.server.settings.mail.backend,
+        config=config,
+        db=db,
+        changes=changes,
+        mail=services.get(Mail),
+        clock=clock,
+        passwords=Passwords(config.bcrypt_rounds),
+        tickets=Tickets(db, clock),
+        throttle=Throttle(db, clock),
+        logins=logins,
+    )
+    registry.provide(Accounts, service)
+    registry.timer("auth_email.clear", CLEAR_SECONDS, service.clear)
+    letters.register(registry, service)
