@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from mediaserver.core.hookspecs import hookimpl
     from mediaserver.core.http import absolute, body, query, timestamp
     from mediaserver.core.registry import Registry
-    from mediaserver.core.routes import RouteRegistry
+    from mediaserver.core.routes import SCOPES, RouteRegistry
     from mediaserver.core.server import Server
     from mediaserver.core.settings import Settings
     from mediaserver.core.worker import RunningJob
@@ -37,6 +37,7 @@ _HOMES = {
     "Request": "sanic",
     "RouteRegistry": "mediaserver.core.routes",
     "RunningJob": "mediaserver.core.worker",
+    "SCOPES": "mediaserver.core.routes",
     "Server": "mediaserver.core.server",
     "Settings": "mediaserver.core.settings",
     "absolute": "mediaserver.core.http",
@@ -59,6 +60,7 @@ _HOMES = {
 
 __all__ = [
     "API_VERSION",
+    "SCOPES",
     "Guard",
     "HTTPResponse",
     "Plugin",

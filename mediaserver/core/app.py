@@ -14,7 +14,7 @@ from mediaserver.core import actors, http
 from mediaserver.core.corsheaders import cors_headers
 from mediaserver.core.discovery import PluginFault, deadline
 from mediaserver.core.pages import register_core_routes
-from mediaserver.core.routes import SAFE, Route, RouteRegistry
+from mediaserver.core.routes import SAFE, Route, RouteRegistry, admitted
 from mediaserver.errors import InvalidRequest, Unauthorized
 
 if TYPE_CHECKING:
@@ -55,6 +55,7 @@ class Web:
         self._app = app
         self._base = server.settings.server.base_path
         self._origins = frozenset(server.settings.server.cors_origins)
+        self._writers = self._origins | http.own_origin(server.settings.server.public_url)
         self._renderers: list[tuple[str, Any]] = []
         self.routes: dict[tuple[str, str], Route] = {}
 
@@ -94,18 +95,27 @@ class Web:
             self._app.add_route(self._guarded(route), self._base + route.path, methods=methods, name=name)
 
     def _guarded(self, route: Route) -> Any:
+        """The phases of a request after its route is found: origin, identify, limit, guard, handler."""
         server = self._server
         has_before = server.hooks.has("before_request")
+        writes = route.method not in SAFE
 
         async def handle(request: Request, **parameters: Any) -> HTTPResponse | None:
-            request.ctx.actor = await self._actor(request, route)
-            if route.method not in SAFE:
-                http.check_origin(request, self._origins, server.proxies.host(request))
-            route.guard.check(request.ctx.actor)
+            request.ctx.route = route
+            if writes:
+                http.check_origin(request, self._writers, server.proxies.host(request))
+            refused: Unauthorized | None = None
+            try:
+                request.ctx.actor = await actors.identify(server, request)
+            except Unauthorized as error:  # of nobody: guessed credentials are counted like other requests
+                refused = error
             if has_before:
                 early = await server.hooks.first("before_request", request=request)
                 if early is not None:
                     return early  # type: ignore[no-any-return]
+            if refused is not None and route.guard is not actors.public:  # a stale cookie never blocks login or refresh
+                raise refused
+            request.ctx.actor = admitted(route, request.ctx.actor)
             try:
                 return await route.handler(request, **parameters)
             except asyncio.CancelledError:
@@ -114,18 +124,11 @@ class Web:
 
         return handle
 
-    async def _actor(self, request: Request, route: Route) -> Any:
-        try:
-            return await actors.identify(self._server, request)
-        except Unauthorized:
-            if route.guard is actors.public:  # a stale cookie never blocks login or refresh
-                return None
-            raise
-
     # ---- around a request ------------------------------------------------------------------------------------
 
     async def prepare(self, request: Request) -> HTTPResponse | None:
         http.request_id(request)
+        request.ctx.route = request.ctx.actor = None
         hosts = request.headers.getall("host", [""])
         if len(hosts) > 1 or (hosts[0] and not actors.HOST.fullmatch(hosts[0])):  # addresses are built from it
             raise InvalidRequest("The Host header is not the name of a host.")

@@ -50,7 +50,7 @@ def shutdown(server: Server) -> Awaitable[None] | None:
 
 @hookspec
 def before_request(request: Request) -> Awaitable[HTTPResponse | None] | HTTPResponse | None:
-    """Look at a request whose actor is known; the first answer is sent instead of the handler's."""
+    """Look at a request whose actor is known, before its guard; the first answer is sent instead of the handler's."""
 
 
 @hookspec

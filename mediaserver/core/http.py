@@ -92,15 +92,26 @@ def _json(request: Request) -> Any:
         raise InvalidRequest("The body is not JSON.") from error
 
 
+def own_origin(public_url: str | None) -> frozenset[str]:
+    """The origin of our own pages, where people reach them by another address than the one we are asked by."""
+    parts = urlsplit(public_url or "")
+    return frozenset({f"{parts.scheme}://{parts.netloc}"}) if parts.netloc else frozenset()
+
+
 def check_origin(request: Request, allowed: frozenset[str], host: str) -> None:
-    """A write with an ambient credential must come from our own pages. Raises Forbidden."""
-    origin = request.headers.getone("origin", None)
+    """A write must come from our own pages, or bring what no page can send unasked. Raises Forbidden.
+
+    Cookies, a proxy's login and the guest of this machine go with every request of a browser; a Bearer token and an
+    API key do not, and a page elsewhere may send them only where `server.cors_origins` names it.
+    """
+    headers = request.headers
+    if "x-api-key" in headers or headers.getone("authorization", "")[:7].lower() == "bearer ":
+        return
+    origin = headers.getone("origin", None)
     if origin is not None:
-        parts = urlsplit(origin)
-        same = parts.scheme in ("http", "https") and parts.netloc == host
-        if not same and origin not in allowed:
+        if origin not in allowed and not (host and origin in (f"http://{host}", f"https://{host}")):
             raise Forbidden("This page may not write here; add its origin to server.cors_origins.")
-    elif request.headers.getone("sec-fetch-site", "") == "cross-site":
+    elif headers.getone("sec-fetch-site", "") == "cross-site":
         raise Forbidden("Another site may not write here.")
 
 

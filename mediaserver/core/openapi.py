@@ -106,6 +106,8 @@ def _operation(route: Route, schemas: dict[Any, dict[str, Any]]) -> dict[str, An
         operation["security"] = [{name: []} for name in CREDENTIALS]
     if route.limit:
         operation["x-rate-group"] = route.limit
+    if route.scope:
+        operation["x-scope"] = route.scope
     if route.body is not None:
         operation["requestBody"] = {"content": _json(schemas[route.body, "validation"]), "required": True}
     return operation

@@ -59,7 +59,7 @@ def register_core_routes(registry: RouteRegistry) -> None:
     for path in ("/ready", "/readyz"):
         registry.get(path, guard=public, limit=None)(ready)
 
-    @registry.get("/v1/events", guard=signed_in, limit=None)
+    @registry.get("/v1/events", guard=signed_in, limit=None, scope="catalog:read")
     async def events(request: Request) -> None:
         await send_events(server, request)
 
@@ -70,13 +70,13 @@ def register_docs(registry: RouteRegistry) -> None:
     section = server.settings.server
     guard = admin if section.docs == "admin" else public
 
-    @registry.get("/docs/openapi.json", guard=guard, limit=None)
+    @registry.get("/docs/openapi.json", guard=guard, limit=None, scope="admin")
     async def openapi(_request: Request) -> HTTPResponse:
         from mediaserver.core.openapi import document
 
         return answer_json(document(server.routes, section.base_path))
 
-    @registry.get("/docs", guard=guard, limit=None)
+    @registry.get("/docs", guard=guard, limit=None, scope="admin")
     async def docs(_request: Request) -> HTTPResponse:
         from mediaserver.core.openapi import document, page
 

@@ -168,37 +168,40 @@ class PluginHost:
 
     async def gather(self, hook: str, **kwargs: Any) -> list[Any]:
         """Every answer, in order; the first exception ends the call."""
-        answers = [await settle(each.run()) for each in self._implementations(hook, kwargs)]
+        answers = [await self._ask(plugin, impl, hook, kwargs) for plugin, impl in self._called(hook)]
         return [answer for answer in answers if answer is not None]
 
     async def first(self, hook: str, **kwargs: Any) -> Any:
         """The first answer, or None; nobody after it is asked."""
-        for each in self._implementations(hook, kwargs):
-            answer = await settle(each.run())
+        for plugin, impl in self._called(hook):
+            answer = await self._ask(plugin, impl, hook, kwargs)
             if answer is not None:
                 return answer
         return None
 
     async def notify(self, hook: str, *, backwards: bool = False, seconds: float | None = None, **kwargs: Any) -> None:
         """Tell every plugin; log what fails or takes longer than `seconds`, and carry on."""
-        implementations = list(self._implementations(hook, kwargs))
-        for each in reversed(implementations) if backwards else implementations:
+        called = list(self._called(hook))
+        for plugin, impl in reversed(called) if backwards else called:
             try:
-                async with asyncio.timeout(seconds):
-                    await settle(each.run())
+                if seconds is None:
+                    await self._ask(plugin, impl, hook, kwargs)
+                else:
+                    async with asyncio.timeout(seconds):
+                        await self._ask(plugin, impl, hook, kwargs)
             except Exception:
-                log.exception("a plugin failed", plugin=each.plugin, hook=hook)
+                log.exception("a plugin failed", plugin=plugin.name, hook=hook)
 
     async def refusal(self, hook: str, **kwargs: Any) -> Any:
         """The first refusal; a plugin that fails, or has no answer within a second, refuses by that."""
         from mediaserver.contracts import Refusal
 
-        for each in self._implementations(hook, kwargs):
+        for plugin, impl in self._called(hook):
             try:
                 async with asyncio.timeout(REFUSAL_SECONDS):
-                    answer = await settle(each.run())
+                    answer = await self._ask(plugin, impl, hook, kwargs)
             except Exception:
-                log.exception("a guard failed, which refuses", plugin=each.plugin, hook=hook)
+                log.exception("a guard failed, which refuses", plugin=plugin.name, hook=hook)
                 return Refusal("This cannot be checked right now; try again later.")
             if answer is not None:
                 return answer
@@ -225,6 +228,15 @@ class PluginHost:
             called = [(plugin, found[name]) for name, plugin in self.loaded.items() if name in found]
             self._calls[hook] = called
         return called
+
+    async def _ask(self, plugin: Loaded, impl: pluggy.HookImpl, hook: str, kwargs: dict[str, Any]) -> Any:
+        """Some hooks are asked several times per request: nothing is made here that a call can do without."""
+        started = time.perf_counter()
+        try:
+            answer = impl.function(*[kwargs[argument] for argument in impl.argnames])
+            return answer if answer is None else await settle(answer)
+        finally:
+            self._count(plugin, hook, started)
 
     def _implementations(self, hook: str, kwargs: dict[str, Any]) -> Iterator[Implementation]:
         for plugin, impl in self._called(hook):

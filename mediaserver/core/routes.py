@@ -6,9 +6,10 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from mediaserver.core.actors import Guard
+from mediaserver.core.actors import Guard, public
 from mediaserver.core.discovery import PluginFault
 from mediaserver.core.services import PluginServices
+from mediaserver.errors import Forbidden
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
     from sanic import HTTPResponse, Request
 
+    from mediaserver.contracts import Actor
     from mediaserver.core.plugins import Loaded
     from mediaserver.core.server import Server
 
@@ -23,13 +25,20 @@ if TYPE_CHECKING:
     ErrorRenderer = Callable[[Request, Exception], HTTPResponse]
 
 LIMITS = frozenset({"auth", "content", "streaming", "analytics"})
+SCOPES = frozenset(
+    {"account:read", "account:write", "catalog:read", "streaming", "library:read", "library:write", "admin"}
+)
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 PARAMETER = re.compile(r"<(\w+)(?::([^>]+))?>")
 
 
 @dataclass(frozen=True)
 class Route:
-    """`limit` is the rate group, None for what is not counted; `body` and `answer` are pydantic models for OpenAPI."""
+    """What core, plugins and documents know of a route; `body` and `answer` are pydantic models for OpenAPI.
+
+    `limit` is the rate group, None for what is not counted; `scope` is what an API key must hold, None closes the
+    route to keys that have scopes.
+    """
 
     plugin: str
     method: str
@@ -40,6 +49,7 @@ class Route:
     body: type[BaseModel] | None
     answer: type[BaseModel] | None
     stream: bool
+    scope: str | None
 
     @property
     def shape(self) -> tuple[str, str]:
@@ -88,21 +98,38 @@ class RouteRegistry:
         body: type[BaseModel] | None = None,
         answer: type[BaseModel] | None = None,
         stream: bool = False,
+        scope: str | None = None,
     ) -> Callable[[Handler], Handler]:
         if not isinstance(guard, Guard):
             raise PluginFault(f"{method} {path} names no guard (public, signed_in or admin)")
         if limit is not None and limit not in LIMITS:
             raise PluginFault(f"{method} {path}: there is no rate group {limit}")
+        if scope is not None and scope not in SCOPES:
+            raise PluginFault(f"{method} {path}: there is no scope {scope}")
         if not path.startswith("/"):
             raise PluginFault(f"{method} {path}: a path begins with a slash")
         for _, kind in PARAMETER.findall(path):
             _check_parameter(f"{method} {path}", kind)
 
         def add(handler: Handler) -> Handler:
-            self.routes.append(Route(self.plugin, method, path, handler, guard, limit, body, answer, stream))
+            self.routes.append(Route(self.plugin, method, path, handler, guard, limit, body, answer, stream, scope))
             return handler
 
         return add
+
+
+def admitted(route: Route, actor: Actor | None) -> Actor | None:
+    """Who the handler meets. Raises Unauthorized or Forbidden.
+
+    To a public route somebody whose scopes do not reach it is nobody: open as ever, and nothing more.
+    """
+    if actor is not None and actor.scopes is not None and route.scope not in actor.scopes:
+        if route.guard is public:
+            return None
+        missing = f"the scope {route.scope}" if route.scope else "a login: no scope opens this"
+        raise Forbidden(f"This key may not do this; it takes {missing}.")
+    route.guard.check(actor)
+    return actor
 
 
 def _check_parameter(route: str, kind: str) -> None:

@@ -38,38 +38,38 @@ def register(registry: RouteRegistry) -> None:
     catalog, streaming = registry.services.get(Catalog), registry.services.get(Streaming)
     library, jobs, clock = registry.services.get(Library), registry.services.get(Jobs), registry.services.get(Clock)
 
-    @registry.get("/v1/admin/content/<ref:str>/processing-status", guard=admin)
+    @registry.get("/v1/admin/content/<ref:str>/processing-status", guard=admin, scope="library:read")
     async def processing_status(_request: Request, ref: str) -> HTTPResponse:
         title_id = await catalog.resolve(ref)
         return json(status_of(title_id, await streaming.progress(title_id), clock))
 
-    @registry.get("/v1/admin/library", guard=admin)
+    @registry.get("/v1/admin/library", guard=admin, scope="library:read")
     async def files(request: Request) -> HTTPResponse:
         paging = query(request, Paging)
         page = await library.locations(page=paging.page, limit=paging.limit)
         return json({"files": [_file(reason) for reason in page.items], "pagination": _pagination(page)})
 
-    @registry.get("/v1/admin/library/why", guard=admin)
+    @registry.get("/v1/admin/library/why", guard=admin, scope="library:read")
     async def why(request: Request) -> HTTPResponse:
         return json(_file(await library.why(Path(query(request, Where).path))))
 
-    @registry.post("/v1/admin/library/scan", guard=admin)
+    @registry.post("/v1/admin/library/scan", guard=admin, scope="library:write")
     async def scan(_request: Request) -> HTTPResponse:
         await library.scan()
         return json({"message": "The watcher was asked to look."}, status=202)
 
-    @registry.get("/v1/admin/jobs", guard=admin)
+    @registry.get("/v1/admin/jobs", guard=admin, scope="admin")
     async def job_list(request: Request) -> HTTPResponse:
         paging = query(request, Paging)
         page = await jobs.list(page=paging.page, limit=paging.limit)
         shown = [{**_fields(job), "id": str(job.id)} for job in page.items]
         return json({"jobs": shown, "pagination": _pagination(page)})
 
-    @registry.post("/v1/admin/jobs/<job:int>/retry", guard=admin)
+    @registry.post("/v1/admin/jobs/<job:int>/retry", guard=admin, scope="admin")
     async def retry(_request: Request, job: int) -> HTTPResponse:
         return _done(await jobs.retry(job), "Only a job that failed or was cancelled can be tried again.")
 
-    @registry.post("/v1/admin/jobs/<job:int>/cancel", guard=admin)
+    @registry.post("/v1/admin/jobs/<job:int>/cancel", guard=admin, scope="admin")
     async def cancel(_request: Request, job: int) -> HTTPResponse:
         return _done(await jobs.cancel(job), "Only a job that is due or running can be cancelled.")
 

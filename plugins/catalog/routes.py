@@ -80,7 +80,7 @@ def shown(request: Request, item: Item) -> dict[str, Any]:
 def register(registry: RouteRegistry) -> None:
     catalog: Any = registry.services.get(Catalog)
 
-    @registry.get("/v1/content/browse", guard=signed_in, answer=ContentPage)
+    @registry.get("/v1/content/browse", guard=signed_in, scope="catalog:read", answer=ContentPage)
     async def browse(request: Request) -> HTTPResponse:
         actor = request.ctx.actor
 
@@ -96,7 +96,7 @@ def register(registry: RouteRegistry) -> None:
         question = (request.query_string, actor.is_admin, limit, absolute(request, "/"))
         return HTTPResponse(await catalog.lists.get(question, answer), content_type="application/json")
 
-    @registry.get("/v1/content/<ref:str>", guard=signed_in)
+    @registry.get("/v1/content/<ref:str>", guard=signed_in, scope="catalog:read")
     async def content(request: Request, ref: str) -> HTTPResponse:
         actor = request.ctx.actor
         item = await catalog.item(await catalog.resolve(ref), actor)

@@ -21,7 +21,7 @@ def register(registry: RouteRegistry) -> None:
     storage = registry.services.get(Storage)
     by_nginx = registry.server.settings.server.sendfile == "x-accel"
 
-    @registry.get("/v1/streaming/<ref:str>/manifest", guard=signed_in, limit="streaming")
+    @registry.get("/v1/streaming/<ref:str>/manifest", guard=signed_in, limit="streaming", scope="streaming")
     async def manifest(request: Request, ref: str) -> HTTPResponse:
         catalog = registry.services.find(Catalog)
         title_id = await catalog.resolve(ref) if catalog else _number(ref)

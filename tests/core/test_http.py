@@ -59,11 +59,29 @@ def register_routes(registry):
 IDENTIFIES = """
 from mediaserver import Plugin, hookimpl
 from mediaserver.contracts import Actor
+from mediaserver.errors import Unauthorized
 plugin = Plugin(api="1")
 @hookimpl
 def identify(request):
+    if request.headers.get("authorization") == "Bearer garbage":
+        raise Unauthorized
     role = request.headers.get("x-role")
     return Actor(1, "a@x", frozenset({role})) if role else None
+"""
+COUNTS = """
+from mediaserver import Plugin, hookimpl, json
+from mediaserver.errors import RateLimited
+plugin = Plugin(api="1")
+@hookimpl
+def before_request(request):
+    actor, route = request.ctx.actor, request.ctx.route
+    request.ctx.seen = f"{route.method} {route.path} {route.limit} {actor and actor.email}"
+    if "x-enough" in request.headers:
+        raise RateLimited("Enough.")
+@hookimpl
+def after_response(request, response):
+    response.headers["x-seen"] = getattr(request.ctx, "seen", "nothing")
+    response.headers["x-route"] = str(request.ctx.route and request.ctx.route.plugin)
 """
 SLOW = """
 import asyncio
@@ -103,6 +121,7 @@ def house(app_with: AppWith, tmp_path: Path) -> Callable[..., RunningApp]:
     (folder / "echoing.py").write_text(ECHO)
     (folder / "identifying.py").write_text(IDENTIFIES)
     (folder / "slow.py").write_text(SLOW)
+    (folder / "counting.py").write_text(COUNTS)
 
     def make(server: dict[str, Any] | None = None, **plugins: Any) -> RunningApp:
         settings = {"server": {"port": 0, **(server or {})}}
@@ -254,6 +273,42 @@ async def test_below_a_base_path_everything_is_below_it(house: Callable[..., Run
     assert (await running.get("/health")).status_code == 404
 
 
+# ---- phases ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("who", "seen", "status"),
+    [
+        ({}, "POST /v1/write content None", 401),
+        ({"authorization": "Bearer garbage"}, "POST /v1/write content None", 401),
+        ({"x-role": "viewer"}, "POST /v1/write content a@x", 200),
+        ({"x-role": "viewer", "x-enough": "1"}, "POST /v1/write content a@x", 429),
+        ({"x-enough": "1"}, "POST /v1/write content None", 429),
+        ({"authorization": "Bearer garbage", "x-enough": "1"}, "POST /v1/write content None", 429),
+        ({"x-role": "viewer", "origin": "null"}, "nothing", 403),
+    ],
+    ids=["nobody", "garbage", "viewer", "viewer, enough", "nobody, enough", "garbage, enough", "of another page"],
+)
+async def test_a_request_is_identified_then_limited_then_guarded(
+    house: Callable[..., RunningApp], who: dict[str, str], seen: str, status: int
+) -> None:
+    answer = await house({}, echoing={}, identifying={}, counting={}).post("/v1/write", headers=who)
+    assert (answer.headers["x-seen"], answer.status_code) == (seen, status)
+
+
+async def test_what_has_no_route_is_told_so(house: Callable[..., RunningApp]) -> None:
+    running = house({"cors_origins": [FRONT_END]}, echoing={}, counting={})
+    for method, path in (("GET", "/nothing"), ("OPTIONS", "/v1/write"), ("DELETE", "/v1/write")):
+        headers = (await running.request(method, path)).headers
+        assert (headers["x-seen"], headers["x-route"]) == ("nothing", "None")
+    assert (await running.get("/v1/echo")).headers["x-route"] == "echoing"
+
+
+async def test_a_bad_credential_on_a_public_route_is_nobodys(house: Callable[..., RunningApp]) -> None:
+    running = house({}, echoing={}, identifying={})
+    assert (await running.post("/v1/echo", headers={"authorization": "Bearer garbage"})).status_code == 200
+
+
 # ---- origins ---------------------------------------------------------------------------------------------------
 
 FRONT_END = "https://films.example"
@@ -265,10 +320,37 @@ async def test_only_a_listed_origin_may_read_answers(house: Callable[..., Runnin
     assert ours["access-control-allow-origin"] == FRONT_END
     assert ours["access-control-allow-credentials"] == "true"
     assert "X-Request-ID" in ours["access-control-expose-headers"]
+    assert ours["access-control-expose-headers"].split(", ")[:3] == [
+        "X-RateLimit-Limit",
+        "X-RateLimit-Remaining",
+        "X-RateLimit-Reset",
+    ]
+    assert "Content-Range" in ours["access-control-expose-headers"]
     for foreign in ("https://films.example.evil", "http://films.example", "null", "https://films.example:8443", "*"):
         headers = (await running.get("/health", headers={"origin": foreign})).headers
         assert "access-control-allow-origin" not in headers
         assert headers["vary"] == "Origin"
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "more", "status"),
+    [
+        ("POST", "/v1/write", {}, 401),
+        ("POST", "/v1/write", {"x-role": "viewer", "x-enough": "1"}, 429),
+        ("GET", "/nothing", {}, 404),
+        ("GET", "/v1/broken", {}, 500),
+        ("DELETE", "/v1/echo", {}, 405),
+        ("GET", "/v1/echo?number=x", {}, 400),
+    ],
+)
+async def test_a_page_elsewhere_may_read_errors_too(
+    house: Callable[..., RunningApp], method: str, path: str, more: dict[str, str], status: int
+) -> None:
+    running = house({"cors_origins": [FRONT_END]}, echoing={}, identifying={}, counting={})
+    answer = await running.request(method, path, headers={"origin": FRONT_END, **more})
+    assert answer.status_code == status
+    assert answer.headers["access-control-allow-origin"] == FRONT_END
+    assert answer.headers["access-control-allow-credentials"] == "true"
 
 
 async def test_a_preflight_needs_no_login(house: Callable[..., RunningApp]) -> None:
@@ -296,6 +378,20 @@ async def test_a_preflight_needs_no_login(house: Callable[..., RunningApp]) -> N
         ({"origin": "https://evil.example"}, 403),
         ({"origin": "null"}, 403),
         ({"origin": ""}, 403),
+        ({"origin": "http://["}, 403),
+        ({"origin": "http://"}, 403),
+        ({"origin": f"{FRONT_END}:443"}, 403),
+        ({"origin": f"{FRONT_END}.evil.example"}, 403),
+        ({"origin": "http://films.example"}, 403),
+        ({"origin": "*"}, 403),
+        ({"origin": FRONT_END, "sec-fetch-site": "cross-site"}, 200),
+        ({"origin": "https://evil.example", "sec-fetch-site": "same-origin"}, 403),
+        ({"origin": "https://evil.example", "authorization": "Bearer x"}, 200),
+        ({"origin": "null", "authorization": "bearer x"}, 200),
+        ({"sec-fetch-site": "cross-site", "x-api-key": "x"}, 200),
+        ({"origin": "https://evil.example", "authorization": "Basic x"}, 403),
+        ({"origin": "https://evil.example", "cookie": "access_token=x"}, 403),
+        ({"sec-fetch-site": "same-site"}, 200),
         ({"sec-fetch-site": "same-origin"}, 200),
         ({"sec-fetch-site": "none"}, 200),
         ({"sec-fetch-site": "cross-site"}, 403),
@@ -309,9 +405,16 @@ async def test_a_write_comes_from_our_own_pages(
 
 
 async def test_our_own_origin_may_always_write(house: Callable[..., RunningApp]) -> None:
-    running = await house().start()
+    running = await house({"public_url": "https://tv.example/films"}).start()
     own = str((await running.get("/health")).request.url.copy_with(path="/")).rstrip("/")
-    assert (await running.post("/v1/write", headers={"origin": own})).status_code == 200
+    for origin in (own, own.replace("http://", "https://"), "https://tv.example"):
+        assert (await running.post("/v1/write", headers={"origin": origin})).status_code == 200
+    for origin in (f"{own}0", f"{own}/", "http://tv.example", "https://tv.example/films"):
+        assert (await running.post("/v1/write", headers={"origin": origin})).status_code == 403
+
+
+async def test_a_read_may_come_from_anywhere(house: Callable[..., RunningApp]) -> None:
+    assert (await house().get("/v1/echo", headers={"origin": "https://evil.example"})).status_code == 200
 
 
 # ---- the guest -------------------------------------------------------------------------------------------------
