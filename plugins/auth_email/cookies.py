@@ -23,9 +23,7 @@ def set_cookies(request: Request, response: HTTPResponse, tokens: Tokens) -> Non
     shared = _shared(request)
     response.add_cookie(ACCESS, tokens.access, httponly=True, max_age=tokens.expires_in, **shared)
     response.add_cookie(REFRESH, tokens.refresh, httponly=True, max_age=tokens.refresh_expires_in, **shared)
-    response.add_cookie(
-        CSRF, secrets.token_urlsafe(24), httponly=False, max_age=tokens.refresh_expires_in, **shared
-    )
+    response.add_cookie(CSRF, secrets.token_urlsafe(24), httponly=False, max_age=tokens.refresh_expires_in, **shared)
 
 
 def clear_cookies(request: Request, response: HTTPResponse) -> None:

@@ -57,7 +57,7 @@ class Desk:
         if not await User.filter(id=user_id).using_db(tx).update(**values):
             raise NotFound("There is no such account.")
         await self.changes.record(AccountChanged(user_id), tx)
-        return account_of(await User.get(id=user_id).using_db(tx))
+        return account_of(await User.get(id=user_id, using_db=tx))
 
     async def changed(self, user_id: int, **values: Any) -> Account:
         async with self.db.transaction() as tx:
@@ -66,7 +66,7 @@ class Desk:
         return account
 
     def settle(self, user_id: int) -> None:
-        """This process forgets at once what the others forget when they hear of the change."""
+        """Forget in this process at once what the others forget when they hear of the change."""
         self.sessions.forget_user(user_id)
 
     async def keep_an_admin(self, tx: Any, without: int) -> None:

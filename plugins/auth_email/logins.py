@@ -1,8 +1,9 @@
-"""Where people are signed in: pairs of tokens that rotate, and who a credential belongs to, remembered until it ends."""
+"""Where people are signed in: pairs of tokens that rotate, and whose a credential is, remembered until it ends."""
 
 from __future__ import annotations
 
 import asyncio
+import math
 import secrets
 from collections.abc import Awaitable
 from dataclasses import dataclass, replace
@@ -60,7 +61,14 @@ class Known:
 
 class Logins:
     def __init__(
-        self, db: Database, changes: Changes, signer: TokenSigner, clock: Clock, *, access: timedelta, refresh: timedelta
+        self,
+        db: Database,
+        changes: Changes,
+        signer: TokenSigner,
+        clock: Clock,
+        *,
+        access: timedelta,
+        refresh: timedelta,
     ) -> None:
         self._db = db
         self._changes = changes
@@ -101,7 +109,7 @@ class Logins:
         claims = self._signer.read(token, "refresh")
         now = self._clock.now()
         async with self._db.transaction() as tx:
-            login = await LoginSession.get_or_none(id=claims.login_id).using_db(tx).select_related("user")
+            login = await LoginSession.get_or_none(id=claims.login_id, using_db=tx).select_related("user")
             if login is None or not may_sign_in(login.user):
                 raise Unauthorized(INVALID)
             spent = login.generation - claims.generation
@@ -112,9 +120,7 @@ class Logins:
             elif spent == 0 and rotate:
                 login.generation += 1
                 login.rotated_at, login.last_used, login.expires_at = now, now, now + self._refresh
-                await login.save(
-                    using_db=tx, update_fields=["generation", "rotated_at", "last_used", "expires_at"]
-                )
+                await login.save(using_db=tx, update_fields=["generation", "rotated_at", "last_used", "expires_at"])
         if stolen:
             self.forget_logins(login.id)
             raise Unauthorized(INVALID)
@@ -128,8 +134,8 @@ class Logins:
         return Tokens(
             self._signer.sign("access", access, issued),
             self._signer.sign("refresh", refresh, login.rotated_at),
-            max(0, int(access.expires - now)),
-            max(0, int(refresh.expires - now)),
+            max(0, math.ceil(access.expires - now)),
+            max(0, math.ceil(refresh.expires - now)),
             login.id,
             account_of(user),
         )

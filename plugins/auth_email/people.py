@@ -28,7 +28,7 @@ class People(Desk):
         return account_of(await self.user(user_id))
 
     async def exists(self, ids: Iterable[int]) -> set[int]:
-        return set(await User.filter(id__in=list(ids)).values_list("id", flat=True))
+        return {user.id for user in await User.filter(id__in=list(ids)).only("id")}
 
     async def find(self, email: str) -> Account | None:
         try:
@@ -48,7 +48,7 @@ class People(Desk):
         _check_role(role)
         hashed = await self.passwords.accept(password, address) if password is not None else ""
         async with self.db.transaction() as tx:
-            known = await User.get_or_none(email=address).using_db(tx)
+            known = await User.get_or_none(email=address, using_db=tx)
             if known is not None and known.active:
                 raise Conflict("There is an account with this address already.")
             user = known or User(email=address, created_at=self.clock.now())
@@ -85,7 +85,7 @@ class People(Desk):
         user = await self.user(user_id)
         return user.stream_limit if user.has_own_limit else default
 
-    async def set_disabled(self, user_id: int, disabled: bool) -> Account:  # noqa: FBT001 - it is what is set
+    async def set_disabled(self, user_id: int, disabled: bool) -> Account:
         """Ends all logins of who is disabled. Raises Conflict for the last administrator."""
         async with self.db.transaction() as tx:
             if disabled:

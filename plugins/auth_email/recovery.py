@@ -80,5 +80,3 @@ class Recovery(Desk):
         await self.change(tx, user.id, password=hashed)
         await self.sessions.end(LoginSession.filter(user_id=user.id).exclude(id=keep_login or ""), tx)
         await self.mail.send(PASSWORD_CHANGED, user.email, tx=tx)
-
-

@@ -59,7 +59,7 @@ class Registrations(Desk):
             return account_of(user)
         async with self.db.transaction() as tx:
             await self.tickets.use(ticket, tx)
-            registration = await Registration.get_or_none(id=ticket.registration_id).using_db(tx)
+            registration = await Registration.get_or_none(id=ticket.registration_id, using_db=tx)
             if registration is None:
                 raise InvalidRequest(STALE, details="token")
             account = await self._activate(tx, user.id, registration)

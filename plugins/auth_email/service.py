@@ -75,6 +75,10 @@ class AccountService(Registrations, Recovery, People):
         """New tokens are signed with a new key; those of the old one stay good until they expire. Answers its id."""
         return self._keys.rotate(RING)
 
+    async def close(self) -> None:
+        await self.sessions.drain()
+        self.passwords.close()
+
     async def clear(self) -> None:
         """Forget what has expired."""
         for part in (self.tickets, self.throttle, self.sessions, self.television):

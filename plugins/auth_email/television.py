@@ -89,7 +89,9 @@ class Television:
         user = await User.get_or_none(id=device.approved_by)
         if user is None or not may_sign_in(user):
             raise InvalidRequest("Who let this device in has no account any more.", details="access_denied")
-        return await self._desk.sessions.start(user, Client(client.name or device.name, client.address, client.user_agent))
+        return await self._desk.sessions.start(
+            user, Client(client.name or device.name, client.address, client.user_agent)
+        )
 
     async def clear(self) -> None:
         await WaitingDevice.filter(expires_at__lt=self._desk.clock.now()).delete()
