@@ -77,6 +77,11 @@ class RunningApp:
             raise RuntimeError("The server is stopped.")
         return await self._client.request(method, path, **options)
 
+    def forget_cookies(self) -> None:
+        """The client keeps cookies as a browser does, until it is told not to."""
+        if self._client is not None:
+            self._client.cookies.clear()
+
     async def get(self, path: str, **options: Any) -> httpx.Response:
         return await self.request("GET", path, **options)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import re
 import secrets
 from collections.abc import Awaitable
 from dataclasses import dataclass, replace
@@ -29,6 +30,7 @@ GRACE_SECONDS = 60  # two tabs that refresh at once are both served
 MOST = 50  # logins of one account; the one unused longest gives way
 REMEMBERED = 10_000  # credentials of one process
 NOTE_SECONDS = 60  # how exact "last used" is
+LOGIN_ID = re.compile(r"[0-9a-f]{32}")
 ROLES = {"viewer": frozenset({"viewer"}), "admin": frozenset({"viewer", "admin"})}
 
 
@@ -159,7 +161,8 @@ class Logins:
 
     async def revoke(self, login_id: str, user_id: int) -> None:
         """Raises NotFound for a login that is not this user's."""
-        if not await self.end(LoginSession.filter(id=login_id, user_id=user_id)):
+        known = LOGIN_ID.fullmatch(login_id) is not None
+        if not known or not await self.end(LoginSession.filter(id=login_id, user_id=user_id)):
             raise NotFound("There is no such sign-in.")
 
     async def end(self, chosen: Any, tx: Any = None) -> int:
@@ -252,4 +255,4 @@ class Logins:
         await asyncio.gather(*self._noting, return_exceptions=True)
 
     async def clear(self) -> None:
-        await LoginSession.filter(expires_at__lt=self._clock.now()).delete()
+        await LoginSession.filter(expires_at__lte=self._clock.now()).delete()

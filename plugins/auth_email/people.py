@@ -52,7 +52,7 @@ class People(Desk):
             if known is not None and known.active:
                 raise Conflict("There is an account with this address already.")
             user = known or User(email=address, created_at=self.clock.now())
-            user.password, user.role, user.active = hashed, role, active
+            user.password, user.role, user.active, user.disabled = hashed, role, True, not active
             await user.save(using_db=tx)
             await Registration.filter(user_id=user.id).using_db(tx).delete()
             account = await self.change(tx, user.id, role=role)

@@ -144,7 +144,7 @@ class Registrations(Desk):
 
     async def clear_registrations(self) -> None:
         """What nobody activated in time is forgotten, the account that it meant too."""
-        await Registration.filter(expires_at__lt=self.clock.now()).delete()
+        await Registration.filter(expires_at__lte=self.clock.now()).delete()
         waiting = await Registration.all().distinct().values_list("user_id", flat=True)
         await User.filter(active=False).exclude(id__in=waiting).delete()
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -89,12 +89,10 @@ class Television:
         user = await User.get_or_none(id=device.approved_by)
         if user is None or not may_sign_in(user):
             raise InvalidRequest("Who let this device in has no account any more.", details="access_denied")
-        return await self._desk.sessions.start(
-            user, Client(client.name or device.name, client.address, client.user_agent)
-        )
+        return await self._desk.sessions.start(user, replace(client, name=device.name))
 
     async def clear(self) -> None:
-        await WaitingDevice.filter(expires_at__lt=self._desk.clock.now()).delete()
+        await WaitingDevice.filter(expires_at__lte=self._desk.clock.now()).delete()
 
     async def _shown(self, user_code: str) -> WaitingDevice:
         code = "".join(char for char in user_code.upper() if char in LETTERS)

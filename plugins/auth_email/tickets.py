@@ -72,4 +72,4 @@ class Tickets:
             raise InvalidRequest(STALE, details="token")
 
     async def clear(self) -> None:
-        await Ticket.filter(expires_at__lt=self._clock.now()).exclude(purpose=Purpose.SETUP.value).delete()
+        await Ticket.filter(expires_at__lte=self._clock.now()).exclude(purpose=Purpose.SETUP.value).delete()

@@ -86,7 +86,7 @@ class TokenSigner:
 
 def _claims(payload: dict[str, Any]) -> Claims:
     login_id, _, generation = str(payload["jti"]).rpartition(".")
-    if login_id != payload["sid"] or isinstance(payload["exp"], bool):
+    if login_id != payload["sid"] or type(payload["exp"]) is not int or type(payload["iat"]) is not int:
         raise ValueError(payload)
     return Claims(int(payload["sub"]), login_id, int(generation), float(payload["exp"]))
 
