@@ -52,7 +52,6 @@ class Letters:
         if wish is None:
             return None
         if wish.user.active:
-            await wish.delete()
             return letter(
                 "You have an account already",
                 "Somebody, perhaps you, registered with your address, which has an account already. "
