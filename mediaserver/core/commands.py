@@ -14,6 +14,7 @@ from pydantic_core import to_jsonable_python
 
 from mediaserver.contracts import Library
 from mediaserver.core.actors import is_loopback
+from mediaserver.core.config import SECRET_WORDS
 from mediaserver.core.library.service import OUTSIDE
 from mediaserver.core.roles import address, listen, slots
 from mediaserver.core.server import Server
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from mediaserver.core.config import Loaded
 
 GIGABYTE = 1_000_000_000
-SECRET_WORDS = ("password", "secret", "token")
 PASSWORD_IN_URL = re.compile(r"(://[^:@/]*:)[^@]+@")
 PLUGIN_OPTION = 3  # parts of a key such as plugins.catalog.language
 
