@@ -95,7 +95,11 @@ def explain(error: ValidationError, kind: type[BaseModel], loaded: Loaded, prefi
 def _is_confidential(location: Key, fault: typing.Mapping[str, Any]) -> bool:
     """A complaint about a whole section does not show it either: it may hold a password."""
     whole = fault["type"] == "value_error" and isinstance(fault["input"], dict)
-    return whole or any(word in location[-1] for word in SECRET_WORDS)
+    return whole or any(is_secret(part) for part in location)
+
+
+def is_secret(name: str) -> bool:
+    return any(word in name for word in SECRET_WORDS) and not name.endswith("_path")
 
 
 def _plain(message: str) -> str:

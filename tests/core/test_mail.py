@@ -20,7 +20,7 @@ from aiosmtpd.smtp import SMTP, AuthResult
 
 from mediaserver.contracts import Jobs, Mail
 from mediaserver.core import jobs as records
-from mediaserver.core import worker
+from mediaserver.core import mail_smtp, worker
 from mediaserver.core.commands import doctor_report
 from mediaserver.core.config import load
 from mediaserver.core.server import Server
@@ -173,6 +173,10 @@ class Desk:
             self.authenticated.append(session.authenticated)
             self.arrived.set()
         return self.after_data
+
+    async def handle_QUIT(self, server: SMTP, _session: Any, _envelope: Any) -> str:  # noqa: N802
+        server.transport.abort()
+        return "221 nobody hears this"
 
     async def arrival(self) -> EmailMessage:
         async with asyncio.timeout(10):
@@ -350,6 +354,27 @@ async def test_a_sender_that_is_refused_is_for_the_operator_to_mend_and_no_lette
         assert "takes no letter now (553 5.7.1 not yours)" in await post.until_told()
         desk.to_sender = "250 OK"
         await desk.arrival()
+
+
+async def test_a_server_that_hangs_up_after_it_took_the_letter_gets_it_once(house: House) -> None:
+    desk = Desk()
+    async with standing(desk) as port, house(**smtp(port)) as post, post.working():
+        await post.send()
+        await post.until_gone()
+    assert len(desk.messages) == 1
+
+
+async def test_a_server_that_never_says_a_word_is_left_after_a_while(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mail_smtp, "STEP_SECONDS", 0.1)
+    waiting: list[asyncio.StreamWriter] = []
+    silent = await asyncio.start_server(lambda _reader, writer: waiting.append(writer), "127.0.0.1", 0)
+    async with silent, house(**smtp(silent.sockets[0].getsockname()[1])) as post, post.working():
+        await post.send()
+        assert "Timed out" in await post.until_told()
+    for writer in waiting:
+        writer.close()
 
 
 async def test_a_letter_is_tried_for_a_day(house: House) -> None:
