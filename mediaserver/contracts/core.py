@@ -151,7 +151,7 @@ class Mail(Protocol):
     async def send(self, template: str, to: str, about: str = "", *, tx: Transaction | None = None) -> None:
         """Queue a letter. In a worker the plugin of `template` writes it (`Registry.mail`): no token waits in a job.
 
-        One that is already queued for the same three is not queued again.
+        One that is already queued for the same three is not queued again. Raises LookupError where no plugin writes it.
         """
         ...
 

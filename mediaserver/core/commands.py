@@ -14,6 +14,7 @@ from pydantic_core import to_jsonable_python
 
 from mediaserver.contracts import Library
 from mediaserver.core.actors import is_loopback
+from mediaserver.core.config import is_secret
 from mediaserver.core.library.service import OUTSIDE
 from mediaserver.core.roles import address, listen, slots
 from mediaserver.core.server import Server
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from mediaserver.core.config import Loaded
 
 GIGABYTE = 1_000_000_000
-SECRET_WORDS = ("password", "secret", "token")
 PASSWORD_IN_URL = re.compile(r"(://[^:@/]*:)[^@]+@")
 PLUGIN_OPTION = 3  # parts of a key such as plugins.catalog.language
 
@@ -122,7 +122,7 @@ def _compared(section: Settings, names: tuple[str, ...]) -> tuple[Any, Any]:
 
 def _shown(name: str, value: Any) -> str:
     """As config.yaml would say it, without what nobody should read over a shoulder."""
-    if value is not None and any(word in name for word in SECRET_WORDS):
+    if value is not None and is_secret(name):
         return "(hidden)"
     plain = to_jsonable_python(value)
     return PASSWORD_IN_URL.sub(r"\1(hidden)@", plain if isinstance(plain, str) else json.dumps(plain))

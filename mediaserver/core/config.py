@@ -19,6 +19,7 @@ from mediaserver.errors import ConfigError
 PREFIX = "MEDIASERVER_"
 SHORT_NAMES = {"DATABASE_URL": ("database",), "REDIS_URL": ("redis",), "MEDIASERVER_DATA": ("data",)}
 NOT_SETTINGS = {"MEDIASERVER_LIFELINE", "MEDIASERVER_CONFIG"}
+SECRET_WORDS = ("password", "secret", "token")
 Key = tuple[str, ...]
 
 
@@ -87,8 +88,18 @@ def explain(error: ValidationError, kind: type[BaseModel], loaded: Loaded, prefi
             problems[where] = [f"unknown key{_nearest(inner[-1], known)}"]
         else:
             problems.setdefault(where, []).append(_plain(fault["msg"]))
-            ends[where] = f", not {fault['input']!r}"
+            ends[where] = "" if _is_confidential(inner, fault) else f", not {fault['input']!r}"
     return [f"{where}: {_joined(texts)}{ends.get(where, '')}" for where, texts in problems.items()]
+
+
+def _is_confidential(location: Key, fault: typing.Mapping[str, Any]) -> bool:
+    """A complaint about a whole section does not show it either: it may hold a password."""
+    whole = fault["type"] == "value_error" and isinstance(fault["input"], dict)
+    return whole or any(is_secret(part) for part in location)
+
+
+def is_secret(name: str) -> bool:
+    return any(word in name for word in SECRET_WORDS) and not name.endswith("_path")
 
 
 def _plain(message: str) -> str:
@@ -244,26 +255,29 @@ def _secret(name: str, path: str) -> str:
 
 
 def _parse(value: str, key: Key, name: str) -> Any:
-    """Lists as JSON or commas, null as "null"; pydantic reads the rest from text."""
+    """Lists as JSON or commas, null as "null", text as it stands; pydantic reads the rest from text."""
+    declared = _annotation(key)
+    is_list = typing.get_origin(declared) is list
     if value in ("null", ""):
-        return [] if _is_list(key) else None
-    if value[:1] in "[{":
+        return [] if is_list else None
+    if value[:1] in "[{" and declared not in (str, str | None):
         try:
             return json.loads(value)
         except json.JSONDecodeError as error:
             raise ConfigError(f"environment {name}: is not JSON ({error.msg}).") from error
-    if _is_list(key):
+    if is_list:
         return [part.strip() for part in value.split(",") if part.strip()]
     return value
 
 
-def _is_list(key: Key) -> bool:
-    model: type[BaseModel] | None = Configuration
-    for part in key[:-1]:
-        info = model.model_fields.get(part) if model else None
-        model = _model_in(info.annotation) if info else None
-    info = model.model_fields.get(key[-1]) if model else None
-    return bool(info) and typing.get_origin(info.annotation if info else None) is list
+def _annotation(key: Key) -> Any:
+    """The declared type of a setting; None for one that core does not declare."""
+    annotation: Any = Configuration
+    for part in key:
+        model = _model_in(annotation)
+        fields = {_alias(name, info): info for name, info in model.model_fields.items()} if model else {}
+        annotation = fields[part].annotation if part in fields else None
+    return annotation
 
 
 def _put(raw: dict[str, Any], key: Key, value: Any, origin: str) -> None:

@@ -30,7 +30,7 @@ GUARDING = frozenset({"before_request", "identify", "may", "may_play", "limit_ti
 
 @hookspec
 def register(registry: Registry) -> None:
-    """Contribute services, jobs, timers, commands and health checks. Called once, in every role."""
+    """Contribute services, jobs, timers, letters, commands and health checks. Called once, in every role."""
 
 
 @hookspec

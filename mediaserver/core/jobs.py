@@ -65,7 +65,8 @@ class JobRecords:
                     CURRENT_TIMESTAMP)
             ON CONFLICT (key) DO UPDATE SET
               args = excluded.args, state = 'due', attempt = 0, due_at = excluded.due_at, priority = excluded.priority,
-              wanted_until = excluded.wanted_until, fence = core_job.fence + 1, progress = 0, error = ''
+              wanted_until = excluded.wanted_until, fence = core_job.fence + 1, progress = 0, error = '',
+              created_at = excluded.created_at
             WHERE core_job.state IN ('done', 'failed', 'cancelled')
             RETURNING id, fence
             """,

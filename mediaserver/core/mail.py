@@ -58,8 +58,10 @@ class Postbox:
         path = OWN_PAGES.get(page, page)
         if not path.startswith("/"):
             raise ValueError(f"{page} is no page: say {', '.join(OWN_PAGES)} or a path that begins with a slash.")
+        from mediaserver.core.roles import address as here
+
         server = self._loaded.settings.server
-        root = server.public_url.rstrip("/") if server.public_url else f"http://localhost:{server.port}"
+        root = server.public_url.rstrip("/") if server.public_url else here(server.host, server.port)
         return (root if root.endswith(server.base_path) else root + server.base_path) + path
 
     # ---- in a worker ---------------------------------------------------------------------------------------
@@ -85,28 +87,29 @@ class Postbox:
         if self._settings.backend == "directory":
             await mail_local.keep(self._loaded.path(self._settings.directory), message)
         else:
-            await mail_smtp.send(self._settings.smtp, message)
+            await mail_smtp.send(self._settings.smtp, message, to)
 
     # ---- for the operator ----------------------------------------------------------------------------------
 
     async def _check(self) -> str | None:
-        waiting = await self._stuck(JobState.DUE, JobState.RUNNING)
-        lost = await self._stuck(JobState.FAILED)
         findings = []
-        if waiting:
-            findings.append(f"{_count(waiting)} since {_since(waiting[0])}, because: {waiting[-1].error}")
-        if lost:
-            findings.append(f"{len(lost)} given up, the last because: {lost[-1].error}")
+        if waiting := await self._stuck(JobState.DUE, JobState.RUNNING):
+            count = _count(waiting, "waits", "wait")
+            findings.append(f"{count} since {waiting[0].created_at:%Y-%m-%d %H:%M} UTC, because: {waiting[-1].error}")
+        if lost := await self._stuck(JobState.FAILED):
+            findings.append(f"{_count(lost, 'was', 'were')} given up, the last because: {lost[-1].error}")
+        if self._settings.backend == "smtp" and not self._is_public():
+            findings.append(f"Links in letters lead to {self.link('/')}; set server.public_url.")
         return " ".join(findings) or None
+
+    def _is_public(self) -> bool:
+        settings = self._loaded.settings
+        return bool(settings.frontend.base_url or settings.server.public_url)
 
     @staticmethod
     async def _stuck(*states: JobState) -> list[Any]:
         return await JobRecord.filter(kind=KIND, state__in=states).exclude(error="").order_by("created_at", "id")
 
 
-def _count(letters: list[Any]) -> str:
-    return "1 letter waits" if len(letters) == 1 else f"{len(letters)} letters wait"
-
-
-def _since(letter: Any) -> str:
-    return f"{letter.created_at:%Y-%m-%d %H:%M} UTC"
+def _count(letters: list[Any], one: str, many: str) -> str:
+    return f"1 letter {one}" if len(letters) == 1 else f"{len(letters)} letters {many}"

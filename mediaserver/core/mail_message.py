@@ -14,11 +14,12 @@ if TYPE_CHECKING:
     from mediaserver.contracts import Letter
 
 ADDRESS = re.compile(r"[^\s<>@,;:()\[\]\\\"]+@[^\s<>@,;:()\[\]\\\"]+")
+LONGEST_ADDRESS = 254  # RFC 5321
 
 
 def check(to: str, letter: Letter) -> None:
     """Raises JobFailed where an address, a subject or a link could end its line."""
-    if not ADDRESS.fullmatch(to) or not to.isprintable():
+    if not ADDRESS.fullmatch(to) or not to.isprintable() or len(to) > LONGEST_ADDRESS:
         raise JobFailed("The letter is not sent: the address is none, or holds a line break.")
     if not letter.subject.isprintable():
         raise JobFailed("The letter is not sent: its subject holds a line break or another control character.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from contextlib import suppress
 from email.utils import parseaddr
 from typing import TYPE_CHECKING
 
@@ -19,22 +20,30 @@ if TYPE_CHECKING:
 
 STEP_SECONDS = 20.0
 LETTER_SECONDS = 90.0  # for all steps together: a server that crawls must not hold up the queue
+LEAVE_SECONDS = 2.0
 PERMANENT = 500
 LONGEST_REPLY = 300
 
 
-async def send(section: SmtpSection, message: EmailMessage) -> None:
+async def send(section: SmtpSection, message: EmailMessage, to: str) -> None:
     """Raises JobFailed where the server refuses this letter for good, JobHindered where waiting or mending helps."""
+    sender = parseaddr(str(message["From"]))[1]
+    client = _client(section, sender.rpartition("@")[2])
     try:
         async with asyncio.timeout(LETTER_SECONDS):
-            await _send(section, message)
+            await client.connect()
+            await client.send_message(message, sender=sender, recipients=[to])
     except (aiosmtplib.SMTPException, OSError) as error:
-        raise _explained(error, section, str(message["To"])) from error
+        raise _explained(error, section, to) from error
+    else:
+        await _take_leave(client)
+    finally:
+        client.close()
 
 
-async def _send(section: SmtpSection, message: EmailMessage) -> None:
+def _client(section: SmtpSection, domain: str) -> aiosmtplib.SMTP:
     """Certificates are verified; SSL_CERT_FILE in the environment names those of an authority of one's own."""
-    client = aiosmtplib.SMTP(
+    return aiosmtplib.SMTP(
         hostname=section.host,
         port=section.port,
         username=section.username,
@@ -42,10 +51,14 @@ async def _send(section: SmtpSection, message: EmailMessage) -> None:
         timeout=STEP_SECONDS,
         use_tls=section.tls == "tls",
         start_tls=section.tls == "starttls",
-        local_hostname=parseaddr(str(message["From"]))[1].rpartition("@")[2],
+        local_hostname=domain,
     )
-    async with client:
-        await client.send_message(message)
+
+
+async def _take_leave(client: aiosmtplib.SMTP) -> None:
+    """The letter is accepted: whatever happens now, it must not be sent a second time."""
+    with suppress(aiosmtplib.SMTPException, OSError):
+        await client.quit(timeout=LEAVE_SECONDS)
 
 
 def _explained(error: Exception, section: SmtpSection, to: str) -> MediaServerError:
@@ -53,8 +66,11 @@ def _explained(error: Exception, section: SmtpSection, to: str) -> MediaServerEr
     if isinstance(error, aiosmtplib.SMTPRecipientsRefused):
         error = error.recipients[0]
     server = f"The mail server {section.host}:{section.port}"
+    if isinstance(error, aiosmtplib.SMTPNotSupported) and not to.isascii():
+        return JobFailed(f"{server} knows only addresses of plain letters; this one has others.")
     if not isinstance(error, aiosmtplib.SMTPResponseException):
-        return JobHindered(f"{server} cannot be used ({_plain(str(error) or type(error).__name__, to)}).")
+        reason = str(error.__cause__ or error) or type(error).__name__  # the library wraps what the system says
+        return JobHindered(f"{server} cannot be used ({_plain(reason, to)}).")
     reply = f"{error.code} {_plain(error.message, to)}"
     if isinstance(error, aiosmtplib.SMTPAuthenticationError):
         return JobHindered(f"{server} does not take mail.smtp.username and mail.smtp.password ({reply}).")

@@ -91,8 +91,8 @@ class MailSection(Settings):
 
 class FrontendSection(Settings):
     base_url: str | None = None
-    activation_path: Annotated[str, Field(pattern="^/")] = "/pages/auth/activate.html"
-    password_reset_path: Annotated[str, Field(pattern="^/")] = "/pages/auth/confirm_password.html"  # noqa: S105 (a page)
+    activation_path: str = "/pages/auth/activate.html"
+    password_reset_path: str = "/pages/auth/confirm_password.html"  # noqa: S105 (a page)
 
     @field_validator("base_url")
     @classmethod
@@ -100,6 +100,13 @@ class FrontendSection(Settings):
         if value is not None and (urlsplit(value).scheme not in {"http", "https"} or not urlsplit(value).hostname):
             raise ValueError("should be an address such as https://films.example.org")
         return value.rstrip("/") if value else None
+
+    @field_validator("activation_path", "password_reset_path")
+    @classmethod
+    def _path(cls, value: str) -> str:
+        if not value.startswith("/"):
+            raise ValueError("should begin with a slash")
+        return value
 
 
 def _options(value: Any) -> Any:

@@ -186,9 +186,15 @@ def test_config_tells_only_what_differs_and_hides_passwords(terminal: Terminal) 
     terminal.write(
         "database: postgres://films:hush-hush@db/films\nlog: {level: info}\nserver: {port: 0, guest: viewer}\n"
         "plugins: {hls_transcoder: {crf: 23, resolutions: [480p]}, catalog: {}}\n"
+        "mail: {from: films@example.org, smtp: {username: films, password: hush-hush}}\n"
+        "frontend: {password_reset_path: /reset.html}\n"
     )
     assert terminal.run("config").stdout.splitlines() == [
         "database = postgres://films:(hidden)@db/films    (config.yaml:1)",
+        "frontend.password_reset_path = /reset.html    (config.yaml:6)",
+        "mail.from = films@example.org    (config.yaml:5)",
+        "mail.smtp.password = (hidden)    (config.yaml:5)",
+        "mail.smtp.username = films    (config.yaml:5)",
         'plugins.hls_transcoder.resolutions = ["480p"]    (config.yaml:4)',
         "server.guest = viewer    (config.yaml:3)",
         "server.port = 0    (config.yaml:3)",

@@ -226,3 +226,68 @@ def test_every_setting_of_the_shipped_file_has_its_meaning_beside_it() -> None:
         key = re.match(r"\s*(\w+):", line)
         if key and key[1] not in bare and not re.match(r"  \w+:( \{\})?$", line):
             assert re.search(r"\S +# \S", line), line
+
+
+# ---- mail ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (
+            "mail: {backend: smtp, smtp: {password: hush, username: me}}",
+            "config.yaml:1: mail: smtp.host is missing, which `backend: smtp` needs",
+        ),
+        (
+            "mail: {smtp: {host: a.example, password: hush}}",
+            "config.yaml:1: mail: smtp.username and smtp.password go together; set both or none",
+        ),
+        ("mail: {smtp: {password: 4711}}", "config.yaml:1: mail.smtp.password: should be a valid string"),
+        (
+            "mail: {sender: a@b.example}",
+            "config.yaml:1: mail.sender: unknown key; expected one of backend, directory, from, smtp",
+        ),
+        (
+            "frontend: {activation_path: https://evil.example}",
+            "config.yaml:1: frontend.activation_path: should begin with a slash",
+        ),
+    ],
+)
+def test_a_complaint_about_mail_says_what_to_do_and_shows_no_password(config: Any, text: str, said: str) -> None:
+    told = complaint(config, text)
+    assert told.startswith(said)
+    assert not any(secret in told for secret in ("hush", "4711"))
+
+
+@pytest.mark.parametrize(
+    "sender", ["films@example.org", "Films <films@example.org>", "Köln: Filme <films+x@sub.example.org>"]
+)
+def test_a_sender_may_have_a_name(config: Any, sender: str) -> None:
+    assert config(f"mail: {{from: '{sender}'}}").settings.mail.sender == sender
+    assert config("{}", {"MEDIASERVER_MAIL__FROM": sender}).settings.mail.sender == sender
+
+
+@pytest.mark.parametrize(
+    "sender",
+    ["films", "a@b.example, c@d.example", "<a@b.example", "a@b.example\\nBcc: c@d.example", "x <a@b.example> y"],
+)
+def test_a_sender_is_one_address(config: Any, sender: str) -> None:
+    said = complaint(config, f'mail: {{from: "{sender}"}}')
+    assert said.startswith(
+        "config.yaml:1: mail.from: should be an address, films@example.org or Films <films@example.org>"
+    )
+
+
+@pytest.mark.parametrize("address", ["app.example.org", "ftp://app.example.org", "https://"])
+def test_a_front_end_has_a_whole_address(config: Any, address: str) -> None:
+    assert "frontend.base_url: should be an address such as" in complaint(
+        config, f"frontend: {{base_url: '{address}'}}"
+    )
+
+
+def test_a_password_from_a_file_is_taken_as_it_stands(config: Any, tmp_path: Path) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text('["hush"\n')
+    env = {"MEDIASERVER_MAIL__SMTP__PASSWORD_FILE": str(secret), "MEDIASERVER_MAIL__SMTP__USERNAME": "{me}"}
+    section = config("{}", env).settings.mail.smtp
+    assert (section.username, section.password) == ("{me}", '["hush"')
