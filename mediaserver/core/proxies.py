@@ -24,6 +24,8 @@ class Proxies:
 
     def client(self, request: Request) -> str:
         """The nearest address that is no trusted proxy."""
+        if not self._networks:
+            return str(request.ip)
         hops = [
             hop.strip() for hop in ",".join(request.headers.getall("x-forwarded-for", [])).split(",") if hop.strip()
         ]
