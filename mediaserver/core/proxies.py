@@ -43,6 +43,10 @@ class Proxies:
     def host(self, request: Request) -> str:
         return self._told(request, "x-forwarded-host") or request.headers.getone("host", "")
 
+    def is_trusted(self, request: Request) -> bool:
+        """The peer itself is a proxy whose headers may be believed."""
+        return self._trusts(str(request.ip))
+
     def is_direct(self, request: Request) -> bool:
         """Nobody stands in between, or only proxies that are trusted."""
         return self._trusts(str(request.ip)) or not any(name in request.headers for name in FORWARDED)
