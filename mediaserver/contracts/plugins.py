@@ -29,6 +29,10 @@ class Accounts(Protocol):
 
     async def exists(self, ids: Iterable[int]) -> set[int]: ...
 
+    async def find(self, email: str) -> Account | None:
+        """However it is written; also one that is disabled or not active yet."""
+        ...
+
     async def register(self, email: str, password: str, invite: str = "") -> str:
         """Answers a receipt that tells nothing. A known address is answered like a new one; raises InvalidRequest.
 

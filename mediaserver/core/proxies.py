@@ -24,6 +24,8 @@ class Proxies:
 
     def client(self, request: Request) -> str:
         """The nearest address that is no trusted proxy."""
+        if not self._networks:
+            return str(request.ip)
         hops = [
             hop.strip() for hop in ",".join(request.headers.getall("x-forwarded-for", [])).split(",") if hop.strip()
         ]
@@ -40,6 +42,10 @@ class Proxies:
 
     def host(self, request: Request) -> str:
         return self._told(request, "x-forwarded-host") or request.headers.getone("host", "")
+
+    def is_trusted(self, request: Request) -> bool:
+        """The peer itself is a proxy whose headers may be believed."""
+        return self._trusts(str(request.ip))
 
     def is_direct(self, request: Request) -> bool:
         """Nobody stands in between, or only proxies that are trusted."""
