@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from mediaserver.core.discovery import Plugin
     from mediaserver.core.files import send_file, send_text
     from mediaserver.core.hookspecs import hookimpl
-    from mediaserver.core.http import absolute, body, query, timestamp
+    from mediaserver.core.http import absolute, body, query, row_id, timestamp
     from mediaserver.core.registry import Registry
     from mediaserver.core.routes import SCOPES, RouteRegistry
     from mediaserver.core.server import Server
@@ -51,6 +51,7 @@ _HOMES = {
     "query": "mediaserver.core.http",
     "require": "mediaserver.core.actors",
     "require_play": "mediaserver.core.actors",
+    "row_id": "mediaserver.core.http",
     "send_file": "mediaserver.core.files",
     "send_text": "mediaserver.core.files",
     "signed_in": "mediaserver.core.actors",
@@ -81,6 +82,7 @@ __all__ = [
     "query",
     "require",
     "require_play",
+    "row_id",
     "send_file",
     "send_text",
     "signed_in",

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import structlog
 from sanic import Sanic
-from sanic.exceptions import SanicException
+from sanic.exceptions import MethodNotAllowed, SanicException
 from sanic.response import HTTPResponse, empty
 
 from mediaserver.core import actors, http
@@ -149,9 +150,20 @@ class Web:
         if self._server.hooks.has("after_response"):
             await self._server.hooks.notify("after_response", request=request, response=response)
 
+    def _allowed(self, path: str) -> list[str]:
+        """The methods of a path; Sanic itself knows them only where no parameter is in it."""
+        found = []
+        for method in ("GET", "HEAD", "POST", "PUT", "DELETE"):
+            with suppress(SanicException):
+                self._app.router.get(path, method, None)
+                found.append(method)
+        return found
+
     async def render(self, request: Request, error: Exception) -> HTTPResponse:
         """The only place where an error becomes an answer."""
         told = http.as_server_error(error)
+        if isinstance(error, MethodNotAllowed):
+            told.headers["Allow"] = ", ".join(self._allowed(request.path))
         if told is not error and not isinstance(error, SanicException):
             log.error("a request failed", request=http.request_id(request), path=request.path, exc_info=error)
         for prefix, renderer in self._renderers:

@@ -34,6 +34,8 @@ quoted = functools.lru_cache(4096)(quote)
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 OWN_IDS = secrets.token_hex(8)  # of this process; a counter follows, which costs less than 12 random bytes a request
 REQUESTS = itertools.count(1)
+ROW_ID = re.compile(r"[0-9]{1,10}")
+LARGEST_ID = 2**31 - 1
 HARDENED = {"X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer"}
 PAGE_POLICY = (
     "default-src 'self'; img-src 'self' data: blob:; media-src 'self' blob:; worker-src 'self' blob:; "
@@ -70,7 +72,15 @@ def body(request: Request, model: type[M]) -> M:
 
 def query(request: Request, model: type[M]) -> M:
     """The query string as `model`; of a repeated name the first counts. Raises InvalidRequest."""
-    return validated({key: values[0] for key, values in request.args.items()}, model)
+    given = request.get_args(keep_blank_values=True)
+    return validated({key: values[0] for key, values in given.items()}, model)
+
+
+def row_id(text: str) -> int:
+    """The number of a row that a path names. Raises NotFound for what cannot be one."""
+    if not ROW_ID.fullmatch(text) or int(text) > LARGEST_ID:
+        raise NotFound("There is nothing of this number.")
+    return int(text)
 
 
 def validated(raw: Mapping[str, Any], model: type[M]) -> M:
@@ -140,11 +150,13 @@ def as_server_error(error: Exception) -> ServerError:
     if isinstance(error, ServerError):
         return error
     if isinstance(error, MethodNotAllowed):
-        mapped = ServerError("This is not done here.", headers=dict(error.headers or {}))
+        mapped = ServerError("This is not done here.")
         mapped.status, mapped.code = 405, "METHOD_NOT_ALLOWED"
         return mapped
     if isinstance(error, NoRoute):
         return NotFound("There is nothing here.")
+    if isinstance(error, TooLarge) and "header" in str(error):
+        return InvalidRequest("The address and the headers of a request may hold 8 KiB at most.")
     if isinstance(error, TooLarge):
         return PayloadTooLarge(f"The body may hold {MAX_BODY} bytes at most.")
     if isinstance(error, SanicException) and error.status_code < 500:  # noqa: PLR2004 (HTTP)

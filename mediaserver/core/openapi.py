@@ -85,7 +85,7 @@ def _schemas(routes: list[Route]) -> tuple[dict[Any, dict[str, Any]], dict[str, 
     """References by (model, mode), and what they refer to."""
     models: dict[tuple[type[BaseModel], Any], None] = {}
     for route in routes:
-        for model, mode in ((route.body, "validation"), (route.answer, "serialization")):
+        for model, mode in ((route.body, "validation"), (route.query, "validation"), (route.answer, "serialization")):
             if model is not None:
                 models[model, mode] = None
     references, definitions = models_json_schema(list(models), ref_template=SCHEMA)
@@ -100,7 +100,7 @@ def _operation(route: Route, schemas: dict[Any, dict[str, Any]]) -> dict[str, An
         "x-guard": route.guard.name,
         "responses": _responses(route, schemas),
     }
-    if parameters := _parameters(route.path):
+    if parameters := [*_parameters(route.path), *_query(route.query)]:
         operation["parameters"] = parameters
     if route.guard is not public:
         operation["security"] = [{name: []} for name in CREDENTIALS]
@@ -109,7 +109,10 @@ def _operation(route: Route, schemas: dict[Any, dict[str, Any]]) -> dict[str, An
     if route.scope:
         operation["x-scope"] = route.scope
     if route.body is not None:
-        operation["requestBody"] = {"content": _json(schemas[route.body, "validation"]), "required": True}
+        operation["requestBody"] = {
+            "content": _json(schemas[route.body, "validation"]),
+            "required": any(field.is_required() for field in route.body.model_fields.values()),
+        }
     return operation
 
 
@@ -118,9 +121,10 @@ def _responses(route: Route, schemas: dict[Any, dict[str, Any]]) -> dict[str, An
     if route.answer is not None:
         success["content"] = _json(schemas[route.answer, "serialization"])
     codes = ["401", "403"] if route.guard is not public else []
-    codes += ["400"] if route.body is not None or route.method not in SAFE else []
+    asks = route.body is not None or route.query is not None or route.method not in SAFE
+    codes += ["400"] if asks else []
     codes += ["404"] if PARAMETER.search(route.path) else []
-    responses = {"200": success}
+    responses = {str(route.status): success}
     for code in sorted(codes):
         responses[code] = {"description": REFUSALS[code], **_told(route)}
     responses["default"] = {"description": "Anything else that went wrong.", **_told(route)}
@@ -151,6 +155,17 @@ def _parameters(path: str) -> list[dict[str, Any]]:
             "schema": KINDS.get(kind or "str") or {"type": "string", "pattern": f"^({kind})$"},
         }
         for name, kind in PARAMETER.findall(path)
+    ]
+
+
+def _query(model: type[BaseModel] | None) -> list[dict[str, Any]]:
+    """The fields of a model as parameters; of flat values, as a query string has them."""
+    if model is None:
+        return []
+    told = model.model_json_schema()
+    return [
+        {"name": name, "in": "query", "required": name in told.get("required", []), "schema": schema}
+        for name, schema in told["properties"].items()
     ]
 
 

@@ -37,7 +37,7 @@ class Route:
     """What core, plugins and documents know of a route; `body` and `answer` are pydantic models for OpenAPI.
 
     `limit` is the rate group, None for what is not counted; `scope` is what an API key must hold, None closes the
-    route to keys that have scopes.
+    route to keys that have scopes; `query` is a model of flat values, `status` that of success.
     """
 
     plugin: str
@@ -50,6 +50,8 @@ class Route:
     answer: type[BaseModel] | None
     stream: bool
     scope: str | None
+    query: type[BaseModel] | None
+    status: int
 
     @property
     def shape(self) -> tuple[str, str]:
@@ -99,6 +101,8 @@ class RouteRegistry:
         answer: type[BaseModel] | None = None,
         stream: bool = False,
         scope: str | None = None,
+        query: type[BaseModel] | None = None,
+        status: int = 200,
     ) -> Callable[[Handler], Handler]:
         if not isinstance(guard, Guard):
             raise PluginFault(f"{method} {path} names no guard (public, signed_in or admin)")
@@ -112,7 +116,9 @@ class RouteRegistry:
             _check_parameter(f"{method} {path}", kind)
 
         def add(handler: Handler) -> Handler:
-            self.routes.append(Route(self.plugin, method, path, handler, guard, limit, body, answer, stream, scope))
+            self.routes.append(
+                Route(self.plugin, method, path, handler, guard, limit, body, answer, stream, scope, query, status)
+            )
             return handler
 
         return add

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import BaseModel, Field
 
-from mediaserver import HTTPResponse, Request, admin, json, query, timestamp
+from mediaserver import HTTPResponse, Request, admin, json, query, row_id, timestamp
 from mediaserver.contracts import Catalog, Clock, Encoding, EncodingState, Jobs, Library, Reason, Streaming
 from mediaserver.errors import Conflict
 
@@ -43,35 +43,35 @@ def register(registry: RouteRegistry) -> None:
         title_id = await catalog.resolve(ref)
         return json(status_of(title_id, await streaming.progress(title_id), clock))
 
-    @registry.get("/v1/admin/library", guard=admin, scope="library:read")
+    @registry.get("/v1/admin/library", guard=admin, scope="library:read", query=Paging)
     async def files(request: Request) -> HTTPResponse:
         paging = query(request, Paging)
         page = await library.locations(page=paging.page, limit=paging.limit)
         return json({"files": [_file(reason) for reason in page.items], "pagination": _pagination(page)})
 
-    @registry.get("/v1/admin/library/why", guard=admin, scope="library:read")
+    @registry.get("/v1/admin/library/why", guard=admin, scope="library:read", query=Where)
     async def why(request: Request) -> HTTPResponse:
         return json(_file(await library.why(Path(query(request, Where).path))))
 
-    @registry.post("/v1/admin/library/scan", guard=admin, scope="library:write")
+    @registry.post("/v1/admin/library/scan", guard=admin, scope="library:write", status=202)
     async def scan(_request: Request) -> HTTPResponse:
         await library.scan()
         return json({"message": "The watcher was asked to look."}, status=202)
 
-    @registry.get("/v1/admin/jobs", guard=admin, scope="admin")
+    @registry.get("/v1/admin/jobs", guard=admin, scope="admin", query=Paging)
     async def job_list(request: Request) -> HTTPResponse:
         paging = query(request, Paging)
         page = await jobs.list(page=paging.page, limit=paging.limit)
         shown = [{**_fields(job), "id": str(job.id)} for job in page.items]
         return json({"jobs": shown, "pagination": _pagination(page)})
 
-    @registry.post("/v1/admin/jobs/<job:int>/retry", guard=admin, scope="admin")
-    async def retry(_request: Request, job: int) -> HTTPResponse:
-        return _done(await jobs.retry(job), "Only a job that failed or was cancelled can be tried again.")
+    @registry.post("/v1/admin/jobs/<job:str>/retry", guard=admin, scope="admin")
+    async def retry(_request: Request, job: str) -> HTTPResponse:
+        return _done(await jobs.retry(row_id(job)), "Only a job that failed or was cancelled can be tried again.")
 
-    @registry.post("/v1/admin/jobs/<job:int>/cancel", guard=admin, scope="admin")
-    async def cancel(_request: Request, job: int) -> HTTPResponse:
-        return _done(await jobs.cancel(job), "Only a job that is due or running can be cancelled.")
+    @registry.post("/v1/admin/jobs/<job:str>/cancel", guard=admin, scope="admin")
+    async def cancel(_request: Request, job: str) -> HTTPResponse:
+        return _done(await jobs.cancel(row_id(job)), "Only a job that is due or running can be cancelled.")
 
 
 def status_of(title_id: int, encoding: Encoding, clock: Clock) -> dict[str, Any]:

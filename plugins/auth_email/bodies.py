@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, WithJsonSchema
 
 from mediaserver import timestamp
 
@@ -13,6 +13,17 @@ if TYPE_CHECKING:
 
     from .models import ApiKey
 
+# What is only described to clients is checked by the plugin itself, in its own words.
+Email = Annotated[
+    str,
+    StringConstraints(strict=True, max_length=300, pattern=r"^[^\x00-\x1f\x7f]*$"),
+    WithJsonSchema({"type": "string", "format": "email", "maxLength": 254}),
+]
+Password = Annotated[
+    str,
+    StringConstraints(strict=True, max_length=1000, pattern=r"^[^\x00]*$"),
+    WithJsonSchema({"type": "string", "format": "password", "minLength": 8, "maxLength": 128}),
+]
 Line = Annotated[str, StringConstraints(strict=True, max_length=300, pattern=r"^[^\x00-\x1f\x7f]*$")]
 Secret = Annotated[str, StringConstraints(strict=True, max_length=1000, pattern=r"^[^\x00]*$")]
 Token = Annotated[str, StringConstraints(strict=True, max_length=4096, pattern=r"^[\x21-\x7e]*$")]
@@ -23,13 +34,13 @@ Limit = Annotated[int, Field(strict=True, ge=0, le=1000)]
 
 class Setup(BaseModel):
     token: Token
-    email: Line
-    password: Secret
+    email: Email
+    password: Password
 
 
 class Register(BaseModel):
-    email: Line
-    password: Secret
+    email: Email
+    password: Password
     invite: Token = ""
 
 
@@ -39,8 +50,8 @@ class Activate(BaseModel):
 
 
 class Login(BaseModel):
-    email: Line
-    password: Secret
+    email: Email
+    password: Password
     device_name: Annotated[str, StringConstraints(strict=True, max_length=100, pattern=r"^[^\x00-\x1f\x7f]*$")] = ""
 
 
@@ -49,13 +60,13 @@ class Refresh(BaseModel):
 
 
 class Address(BaseModel):
-    email: Line
+    email: Email
 
 
 class NewPassword(BaseModel):
     uid: Token
     token: Token
-    new_password: Secret
+    new_password: Password
 
 
 class DeviceName(BaseModel):
@@ -78,14 +89,14 @@ class NewKey(BaseModel):
 class Me(BaseModel):
     """Only what is given changes."""
 
-    email: Line | None = None
-    password: Secret | None = None
+    email: Email | None = None
+    password: Password | None = None
     current_password: Secret | None = None
 
 
 class NewUser(BaseModel):
-    email: Line
-    password: Secret | None = None
+    email: Email
+    password: Password | None = None
     role: Role = "viewer"
     active: Annotated[bool, Field(strict=True)] = True
     stream_limit: Limit | None = None
@@ -124,6 +135,89 @@ class LoginAnswer(Answer):
 
 class Said(Answer):
     message: str
+
+
+class SetupNeeded(Answer):
+    needed: bool
+
+
+class Made(Answer):
+    user: PublicUser
+
+
+class NewAddress(Answer):
+    email: str
+
+
+class Registered(Answer):
+    user: NewAddress
+    message: str
+
+
+class Session(Answer):
+    id: str
+    device_name: str
+    address: str
+    user_agent: str
+    created_at: str
+    last_used: str
+    current: bool
+
+
+class Sessions(Answer):
+    sessions: list[Session]
+
+
+class DeviceOffer(Answer):
+    device_code: str
+    user_code: str
+    verification_uri: str
+    verification_uri_complete: str
+    expires_in: int
+    interval: int
+
+
+class OwnUser(PublicUser):
+    stream_limit: int | None
+    created_at: str
+    last_seen: str | None
+
+
+class ListedUser(OwnUser):
+    active: bool
+
+
+class Pagination(Answer):
+    page: int
+    limit: int
+    total: int
+    has_next: bool
+
+
+class Users(Answer):
+    users: list[ListedUser]
+    pagination: Pagination
+
+
+class Key(Answer):
+    id: str
+    name: str
+    prefix: str
+    scopes: list[str]
+    created_at: str
+    last_used: str | None
+
+
+class Keys(Answer):
+    api_keys: list[Key]
+
+
+class MadeKey(Key):
+    key: str
+
+
+class Link(Answer):
+    link: str
 
 
 def public_user(account: Account) -> dict[str, Any]:

@@ -45,17 +45,19 @@ def signed(request: Request, tokens: Tokens) -> HTTPResponse:
 
 
 def _coming(registry: RouteRegistry, service: AccountService) -> None:
-    @registry.get("/v1/auth/setup", guard=public)
+    @registry.get("/v1/auth/setup", guard=public, answer=bodies.SetupNeeded)
     async def needs_setup(_request: Request) -> HTTPResponse:
         return json({"needed": await service.setup.needed()})
 
-    @registry.post("/v1/auth/setup", guard=public, limit="auth", body=bodies.Setup)
+    @registry.post("/v1/auth/setup", guard=public, limit="auth", body=bodies.Setup, answer=bodies.Made, status=201)
     async def setup(request: Request) -> HTTPResponse:
         told = body(request, bodies.Setup)
         account = await service.setup.complete(told.token, told.email, told.password)
         return json({"user": bodies.public_user(account)}, status=201)
 
-    @registry.post("/v1/auth/register", guard=public, limit="auth", body=bodies.Register)
+    @registry.post(
+        "/v1/auth/register", guard=public, limit="auth", body=bodies.Register, answer=bodies.Registered, status=201
+    )
     async def join(request: Request) -> HTTPResponse:
         told = body(request, bodies.Register)
         await service.register(told.email, told.password, told.invite)
@@ -65,7 +67,7 @@ def _coming(registry: RouteRegistry, service: AccountService) -> None:
     async def activate(request: Request) -> HTTPResponse:
         return await _activated(service, body(request, bodies.Activate))
 
-    @registry.get("/v1/auth/activate", guard=public, answer=bodies.Said)
+    @registry.get("/v1/auth/activate", guard=public, query=bodies.Activate, answer=bodies.Said)
     async def activate_by_link(request: Request) -> HTTPResponse:
         return await _activated(service, query(request, bodies.Activate))
 
@@ -99,13 +101,13 @@ def _staying(registry: RouteRegistry, service: AccountService) -> None:
         clear_cookies(request, answer)
         return answer
 
-    @registry.get("/v1/auth/sessions", guard=signed_in, scope="account:read")
+    @registry.get("/v1/auth/sessions", guard=signed_in, scope="account:read", answer=bodies.Sessions)
     async def sessions(request: Request) -> HTTPResponse:
         actor = request.ctx.actor
         logins = await service.logins(actor.user_id) if actor.user_id is not None else []
         return json({"sessions": [_session(login, actor.login_id) for login in logins]})
 
-    @registry.delete("/v1/auth/sessions/<login_id:str>", guard=signed_in, scope="account:write")
+    @registry.delete("/v1/auth/sessions/<login_id:str>", guard=signed_in, scope="account:write", status=204)
     async def end(request: Request, login_id: str) -> HTTPResponse:
         await service.revoke(login_id, request.ctx.actor.user_id or 0)
         return HTTPResponse(status=204)
@@ -143,7 +145,7 @@ def _recovering(registry: RouteRegistry, service: AccountService) -> None:
 
 
 def _televisions(registry: RouteRegistry, service: AccountService) -> None:
-    @registry.post("/v1/auth/device", guard=public, limit="auth", body=bodies.DeviceName)
+    @registry.post("/v1/auth/device", guard=public, limit="auth", body=bodies.DeviceName, answer=bodies.DeviceOffer)
     async def begin(request: Request) -> HTTPResponse:
         offer = await service.television.begin(client_of(request, body(request, bodies.DeviceName).name))
         return json(

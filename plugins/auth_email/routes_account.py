@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mediaserver import HTTPResponse, Request, body, json, signed_in
-from mediaserver.errors import Forbidden, InvalidRequest, NotFound
+from mediaserver import HTTPResponse, Request, body, json, row_id, signed_in
+from mediaserver.errors import Forbidden, InvalidRequest
 
 from . import bodies
 from .cookies import clear_cookies
@@ -30,11 +30,13 @@ def register(registry: RouteRegistry, service: AccountService) -> None:
 
 
 def _me(registry: RouteRegistry, service: AccountService) -> None:
-    @registry.get("/v1/users/me", guard=signed_in, scope="account:read")
+    @registry.get("/v1/users/me", guard=signed_in, scope="account:read", answer=bodies.OwnUser)
     async def show(request: Request) -> HTTPResponse:
         return json(bodies.own_user(await service.get(owner(request))))
 
-    @registry.put("/v1/users/me", guard=signed_in, limit="auth", scope="account:write", body=bodies.Me)
+    @registry.put(
+        "/v1/users/me", guard=signed_in, limit="auth", scope="account:write", body=bodies.Me, answer=bodies.OwnUser
+    )
     async def change(request: Request) -> HTTPResponse:
         told, user_id = body(request, bodies.Me), owner(request)
         if told.password is not None:
@@ -46,7 +48,7 @@ def _me(registry: RouteRegistry, service: AccountService) -> None:
             await service.request_email(user_id, told.email)
         return json(bodies.own_user(await service.get(user_id)))
 
-    @registry.delete("/v1/users/me", guard=signed_in, limit="auth", scope="account:write")
+    @registry.delete("/v1/users/me", guard=signed_in, limit="auth", scope="account:write", status=204)
     async def delete(request: Request) -> HTTPResponse:
         await service.delete(owner(request))
         answer = HTTPResponse(status=204)
@@ -57,11 +59,13 @@ def _me(registry: RouteRegistry, service: AccountService) -> None:
 def _keys(registry: RouteRegistry, service: AccountService) -> None:
     """A key makes no keys: who finds one cannot make it last."""
 
-    @registry.get("/v1/auth/api-keys", guard=signed_in)
+    @registry.get("/v1/auth/api-keys", guard=signed_in, answer=bodies.Keys)
     async def keys(request: Request) -> HTTPResponse:
         return json({"api_keys": [bodies.listed_key(key) for key in await service.api_keys.of(owner(request))]})
 
-    @registry.post("/v1/auth/api-keys", guard=signed_in, limit="auth", body=bodies.NewKey)
+    @registry.post(
+        "/v1/auth/api-keys", guard=signed_in, limit="auth", body=bodies.NewKey, answer=bodies.MadeKey, status=201
+    )
     async def make(request: Request) -> HTTPResponse:
         told, user_id = body(request, bodies.NewKey), owner(request)
         known = sorted({route.scope for route in registry.server.routes if route.scope})
@@ -71,9 +75,7 @@ def _keys(registry: RouteRegistry, service: AccountService) -> None:
         key, secret = await service.api_keys.make(user_id, told.name, list(set(told.scopes)))
         return json(bodies.listed_key(key) | {"key": secret}, status=201)
 
-    @registry.delete("/v1/auth/api-keys/<key_id:str>", guard=signed_in, limit="auth")
+    @registry.delete("/v1/auth/api-keys/<key_id:str>", guard=signed_in, limit="auth", status=204)
     async def delete(request: Request, key_id: str) -> HTTPResponse:
-        if not (key_id.isascii() and key_id.isdigit() and len(key_id) < 10):  # noqa: PLR2004 - fits every database
-            raise NotFound("There is no such key.")
-        await service.api_keys.delete(owner(request), int(key_id))
+        await service.api_keys.delete(owner(request), row_id(key_id))
         return HTTPResponse(status=204)

@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import BaseModel, Field
 
-from mediaserver import HTTPResponse, Request, admin, body, json, query
-from mediaserver.errors import NotFound
+from mediaserver import HTTPResponse, Request, admin, body, json, query, row_id
 
 from . import bodies
 
@@ -16,8 +15,6 @@ if TYPE_CHECKING:
     from mediaserver.contracts import Account
 
     from .service import AccountService
-
-LARGEST_ID = 2**31 - 1
 
 
 class Paging(BaseModel):
@@ -29,21 +26,23 @@ def register(registry: RouteRegistry, service: AccountService) -> None:
     _list(registry, service)
     _one(registry, service)
 
-    @registry.post("/v1/admin/invites", guard=admin, scope="admin", body=bodies.Invite)
+    @registry.post("/v1/admin/invites", guard=admin, scope="admin", body=bodies.Invite, answer=bodies.Link, status=201)
     async def invite(request: Request) -> HTTPResponse:
         told = body(request, bodies.Invite)
         return json({"link": await service.invite(told.email, told.role)}, status=201)
 
 
 def _list(registry: RouteRegistry, service: AccountService) -> None:
-    @registry.get("/v1/admin/users", guard=admin, scope="admin")
+    @registry.get("/v1/admin/users", guard=admin, scope="admin", query=Paging, answer=bodies.Users)
     async def users(request: Request) -> HTTPResponse:
         asked = query(request, Paging)
         page = await service.all(asked.page, asked.limit)
         pagination = {"page": page.page, "limit": page.limit, "total": page.total, "has_next": page.has_next}
         return json({"users": [bodies.listed_user(account) for account in page.items], "pagination": pagination})
 
-    @registry.post("/v1/admin/users", guard=admin, scope="admin", body=bodies.NewUser)
+    @registry.post(
+        "/v1/admin/users", guard=admin, scope="admin", body=bodies.NewUser, answer=bodies.ListedUser, status=201
+    )
     async def add(request: Request) -> HTTPResponse:
         told = body(request, bodies.NewUser)
         account = await service.add(told.email, told.password, told.role, active=told.active)
@@ -53,27 +52,27 @@ def _list(registry: RouteRegistry, service: AccountService) -> None:
 
 
 def _one(registry: RouteRegistry, service: AccountService) -> None:
-    @registry.get("/v1/admin/users/<ref:str>", guard=admin, scope="admin")
+    @registry.get("/v1/admin/users/<ref:str>", guard=admin, scope="admin", answer=bodies.ListedUser)
     async def show(_request: Request, ref: str) -> HTTPResponse:
-        return json(bodies.listed_user(await service.get(number(ref))))
+        return json(bodies.listed_user(await service.get(row_id(ref))))
 
-    @registry.put("/v1/admin/users/<ref:str>", guard=admin, scope="admin", body=bodies.User)
+    @registry.put("/v1/admin/users/<ref:str>", guard=admin, scope="admin", body=bodies.User, answer=bodies.ListedUser)
     async def change(request: Request, ref: str) -> HTTPResponse:
-        account = await changed(service, number(ref), body(request, bodies.User))
+        account = await changed(service, row_id(ref), body(request, bodies.User))
         return json(bodies.listed_user(account))
 
-    @registry.delete("/v1/admin/users/<ref:str>", guard=admin, scope="admin")
+    @registry.delete("/v1/admin/users/<ref:str>", guard=admin, scope="admin", status=204)
     async def delete(_request: Request, ref: str) -> HTTPResponse:
-        await service.delete(number(ref))
+        await service.delete(row_id(ref))
         return HTTPResponse(status=204)
 
-    @registry.post("/v1/admin/users/<ref:str>/activate", guard=admin, scope="admin")
+    @registry.post("/v1/admin/users/<ref:str>/activate", guard=admin, scope="admin", answer=bodies.ListedUser)
     async def activate(_request: Request, ref: str) -> HTTPResponse:
-        return json(bodies.listed_user(await service.approve(number(ref))))
+        return json(bodies.listed_user(await service.approve(row_id(ref))))
 
-    @registry.get("/v1/admin/users/<ref:str>/link", guard=admin, scope="admin")
+    @registry.get("/v1/admin/users/<ref:str>/link", guard=admin, scope="admin", answer=bodies.Link)
     async def link(_request: Request, ref: str) -> HTTPResponse:
-        return json({"link": await service.activation_link(number(ref))})
+        return json({"link": await service.activation_link(row_id(ref))})
 
 
 async def changed(service: AccountService, user_id: int, told: bodies.User) -> Account:
@@ -85,10 +84,3 @@ async def changed(service: AccountService, user_id: int, told: bodies.User) -> A
     if "stream_limit" in told.model_fields_set:
         account = await service.set_stream_limit(user_id, told.stream_limit)
     return account
-
-
-def number(ref: str) -> int:
-    """Raises NotFound for what is no id."""
-    if not (ref.isascii() and ref.isdigit() and len(ref) <= len(str(LARGEST_ID)) and int(ref) <= LARGEST_ID):
-        raise NotFound("There is no such account.")
-    return int(ref)

@@ -80,7 +80,7 @@ def shown(request: Request, item: Item) -> dict[str, Any]:
 def register(registry: RouteRegistry) -> None:
     catalog: Any = registry.services.get(Catalog)
 
-    @registry.get("/v1/content/browse", guard=signed_in, scope="catalog:read", answer=ContentPage)
+    @registry.get("/v1/content/browse", guard=signed_in, scope="catalog:read", query=Browse, answer=ContentPage)
     async def browse(request: Request) -> HTTPResponse:
         actor = request.ctx.actor
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from mediaserver import Registry, title_limit
+from mediaserver import Registry, row_id, title_limit
 from mediaserver.contracts import BrowseQuery, Catalog, Item, Page, Pictures
 from mediaserver.errors import NotFound
 from mediaserver.models import Title, TitleKind, TitleVideo, Video
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from mediaserver import Server
     from mediaserver.contracts import Actor
 
-LARGEST_ID = 2**31 - 1
+LONGEST_SLUG = 200  # characters, as in mediaserver.models
 ORDERS = {
     "title": ("title", "id"),
     "-created": ("-created_at", "-id"),
@@ -35,11 +36,11 @@ class TitleCatalog:
         self.lists = Memory()
 
     async def resolve(self, ref: str) -> int:
-        if ref.isdigit() and len(ref) <= len(str(LARGEST_ID)) and int(ref) <= LARGEST_ID:
-            known = await Title.filter(id=int(ref)).exists()
-            if known:
-                return int(ref)
-        title = await Title.get_or_none(slug=ref)
+        with suppress(NotFound):
+            number = row_id(ref)
+            if await Title.filter(id=number).exists():
+                return number
+        title = await Title.get_or_none(slug=ref) if len(ref) <= LONGEST_SLUG and ref.isprintable() else None
         if title is None:
             raise NotFound("There is no such title.")
         return int(title.id)
