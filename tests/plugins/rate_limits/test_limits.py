@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from mediaserver.contracts import RateLimits
 from mediaserver.errors import ConfigError
+from tests.hands import START, Hands
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
     Served = Callable[..., RunningApp]
 
-START = datetime(2026, 1, 31, 20, 0, 30, tzinfo=UTC)
 THEIRS = """
 from mediaserver import Plugin, hookimpl, json, public, signed_in
 from mediaserver.contracts import Actor
@@ -45,19 +44,6 @@ def register_routes(registry):
     registry.post("/v1/events/many", guard=public, limit="analytics")(answer)
     registry.get("/v1/page", guard=public, limit=None)(answer)
 """
-
-
-class Hands:
-    """A clock that is turned by hand."""
-
-    def __init__(self) -> None:
-        self.time = START
-
-    def now(self) -> datetime:
-        return self.time
-
-    def turn(self, seconds: float) -> None:
-        self.time += timedelta(seconds=seconds)
 
 
 @pytest.fixture
