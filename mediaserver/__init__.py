@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from structlog import get_logger
 
     from mediaserver.core.actors import Guard, admin, public, require, require_play, signed_in, title_limit
+    from mediaserver.core.answers import json_bytes
     from mediaserver.core.discovery import Plugin
     from mediaserver.core.files import send_file, send_text
     from mediaserver.core.hookspecs import hookimpl
@@ -46,6 +47,7 @@ _HOMES = {
     "hookimpl": "mediaserver.core.hookspecs",
     "html": "sanic.response",
     "json": "sanic.response",
+    "json_bytes": "mediaserver.core.answers",
     "log": "mediaserver.core.logs",
     "public": "mediaserver.core.actors",
     "query": "mediaserver.core.http",
@@ -77,6 +79,7 @@ __all__ = [
     "hookimpl",
     "html",
     "json",
+    "json_bytes",
     "log",
     "public",
     "query",

@@ -144,7 +144,7 @@ class Web:
         for name, value in (http.DATA_HEADERS if is_data else http.SECURITY_HEADERS).items():
             headers.setdefault(name, value)
         if "cache-control" not in headers:
-            headers["Cache-Control"] = "private, no-store"
+            headers["Cache-Control"] = http.NOT_STORED
         if self._origins:
             headers.update(cors_headers(request, self._origins))
         if self._server.hooks.has("after_response"):

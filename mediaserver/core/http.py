@@ -43,6 +43,7 @@ PAGE_POLICY = (
 )
 SECURITY_HEADERS = {**HARDENED, "Content-Security-Policy": PAGE_POLICY}
 DATA_HEADERS = {**HARDENED, "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'"}
+NOT_STORED = "private, no-store"
 MAX_BODY = 1024 * 1024  # bytes of an API body
 
 

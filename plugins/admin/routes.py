@@ -38,7 +38,8 @@ def register(registry: RouteRegistry) -> None:
     catalog, streaming = registry.services.get(Catalog), registry.services.get(Streaming)
     library, jobs, clock = registry.services.get(Library), registry.services.get(Jobs), registry.services.get(Clock)
 
-    @registry.get("/v1/admin/content/<ref:str>/processing-status", guard=admin, scope="library:read")
+    # Not counted, as the news are not: with each of them the pages ask it for every film that is being made.
+    @registry.get("/v1/admin/content/<ref:str>/processing-status", guard=admin, limit=None, scope="library:read")
     async def processing_status(_request: Request, ref: str) -> HTTPResponse:
         title_id = await catalog.resolve(ref)
         return json(status_of(title_id, await streaming.progress(title_id), clock))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, Field
 
-from mediaserver import HTTPResponse, Request, absolute, json, query, signed_in, timestamp, title_limit
+from mediaserver import HTTPResponse, Request, absolute, json, json_bytes, query, signed_in, timestamp, title_limit
 from mediaserver.contracts import BrowseQuery, Catalog, Item, Streaming
 from mediaserver.errors import NotFound
 
@@ -94,7 +94,7 @@ def register(registry: RouteRegistry) -> None:
 
         limit = await title_limit(request.app.ctx.server, actor)
         question = (request.query_string, actor.is_admin, limit, absolute(request, "/"))
-        return HTTPResponse(await catalog.lists.get(question, answer), content_type="application/json")
+        return json_bytes(await catalog.lists.get(question, answer))
 
     @registry.get("/v1/content/<ref:str>", guard=signed_in, scope="catalog:read")
     async def content(request: Request, ref: str) -> HTTPResponse:

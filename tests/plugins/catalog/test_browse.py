@@ -39,6 +39,17 @@ async def test_a_title_that_is_not_published_is_for_administrators(app_with: App
         await app.stop()
 
 
+async def test_a_list_is_sent_with_all_headers_as_every_answer(app_with: AppWith) -> None:
+    app = app_with(catalog={})
+    kept, other = await app.get("/v1/content/browse"), await app.get("/health")
+    assert kept.headers["content-type"] == "application/json"
+    differ = {"x-request-id", "content-length"}
+    assert {k: v for k, v in kept.headers.items() if k not in differ} == {
+        k: v for k, v in other.headers.items() if k not in differ
+    }
+    assert (await app.request("HEAD", "/v1/content/browse")).headers["content-length"] == str(len(kept.content))
+
+
 async def test_a_number_out_of_range_is_refused_and_an_odd_id_is_nothing(app_with: AppWith) -> None:
     app = app_with(catalog={})
     for query in ("limit=0", "limit=101", "page=0", "sort=best", "type=vinyl", "page=x"):
