@@ -46,8 +46,9 @@ def _welcome(server: Server) -> list[str]:
     folder = server.library_settings.folders[0]
     lines = ["", f"  Mediaserver opens at {where}", f"  Drop videos into {folder}", ""]
     if is_loopback(section.host):
+        guest = ", guest: viewer" if server.guests.setting == "loopback" else ""
         lines.append("  Only this machine can see it. To open it to your home network, in config.yaml:")
-        lines.append("    server: {host: 0.0.0.0, guest: viewer}")
+        lines.append(f"    server: {{host: 0.0.0.0{guest}}}")
     elif server.guests.setting == "loopback":
         lines.append(f"  {section.host} is open to the network, but without accounts others are let in nowhere.")
         lines.append("  To let everybody in your network watch, in config.yaml: server: {guest: viewer}")

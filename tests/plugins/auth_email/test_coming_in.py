@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.plugins.auth_email.conftest import ADA, ADMIN, House, query_of, text_of
+from mediaserver.models import JobRecord, JobState
+from tests.e2e.appliance import free_port
+from tests.plugins.auth_email.conftest import ADA, ADMIN, House, query_of, running_post, text_of
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -189,6 +191,21 @@ async def test_the_configured_administrator_keeps_the_password_they_changed(open
     await house.app.start()
     assert (await house.post("/v1/auth/login", **ADMIN)).status_code == 401
     await house.sign_in({"email": ADMIN["email"], "password": "another way home"})
+
+
+async def test_who_registers_while_the_mail_server_is_away_gets_the_letter_later(open_house: OpenHouse) -> None:
+    away = {"backend": "smtp", "smtp": {"host": "127.0.0.1", "port": free_port(), "tls": "none"}}
+    house = await open_house(settings={"mail": away, "server": {"port": 0, "public_url": "http://films.example"}})
+    assert (await house.post("/v1/auth/register", **ADA)).status_code == 201
+    async with running_post(house.app.server), asyncio.timeout(20):
+        while not (found := await JobRecord.exclude(error="").first()):
+            await asyncio.sleep(0.02)
+    assert found.state is JobState.DUE
+    doctor = await house.app.server.contributions.checks["mail"].run()
+    assert doctor
+    assert "1 letter waits" in doctor
+    assert "127.0.0.1" in doctor
+    assert ADA["email"] not in doctor
 
 
 @pytest.mark.parametrize(
