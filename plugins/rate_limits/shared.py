@@ -17,7 +17,7 @@ from mediaserver import log
 if TYPE_CHECKING:
     from .memory import MemoryCounts
 
-PATIENCE = 0.25  # seconds a request waits for Redis at most
+PATIENCE = 1.0  # seconds a request waits for Redis at most
 AGAIN = 10  # seconds until one that was away is asked again
 
 

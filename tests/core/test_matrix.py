@@ -55,8 +55,8 @@ GET     /v1/admin/library                                       401  403  ok   4
 GET     /v1/admin/library/why                                   401  403  ok   403  ok
 POST    /v1/admin/library/scan                                  401  403  ok   403  ok
 GET     /v1/admin/jobs                                          401  403  ok   403  ok
-POST    /v1/admin/jobs/<job:int>/retry                          401  403  ok   403  ok
-POST    /v1/admin/jobs/<job:int>/cancel                         401  403  ok   403  ok
+POST    /v1/admin/jobs/<job:str>/retry                          401  403  ok   403  ok
+POST    /v1/admin/jobs/<job:str>/cancel                         401  403  ok   403  ok
 POST    /v1/admin/invites                                       401  403  ok   403  ok
 GET     /v1/admin/users                                         401  403  ok   403  ok
 POST    /v1/admin/users                                         401  403  ok   403  ok
