@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mediaserver import HTTPResponse, Request, body, json, row_id, signed_in
+from mediaserver import SCOPES, HTTPResponse, Request, body, json, row_id, signed_in
 from mediaserver.errors import Forbidden, InvalidRequest
 
 from . import bodies
@@ -35,7 +35,7 @@ def _me(registry: RouteRegistry, service: AccountService) -> None:
         return json(bodies.own_user(await service.get(owner(request))))
 
     @registry.put(
-        "/v1/users/me", guard=signed_in, limit="auth", scope="account:write", body=bodies.Me, answer=bodies.OwnUser
+        "/v1/users/me", guard=signed_in, limit="auth", body=bodies.Me, answer=bodies.OwnUser
     )
     async def change(request: Request) -> HTTPResponse:
         told, user_id = body(request, bodies.Me), owner(request)
@@ -48,7 +48,7 @@ def _me(registry: RouteRegistry, service: AccountService) -> None:
             await service.request_email(user_id, told.email)
         return json(bodies.own_user(await service.get(user_id)))
 
-    @registry.delete("/v1/users/me", guard=signed_in, limit="auth", scope="account:write", status=204)
+    @registry.delete("/v1/users/me", guard=signed_in, limit="auth", status=204)
     async def delete(request: Request) -> HTTPResponse:
         await service.delete(owner(request))
         answer = HTTPResponse(status=204)
@@ -68,9 +68,8 @@ def _keys(registry: RouteRegistry, service: AccountService) -> None:
     )
     async def make(request: Request) -> HTTPResponse:
         told, user_id = body(request, bodies.NewKey), owner(request)
-        known = sorted({route.scope for route in registry.server.routes if route.scope})
-        if unknown := sorted(set(told.scopes) - set(known)):
-            problem = f"There is no scope {', '.join(unknown)}; there are {', '.join(known)}."
+        if unknown := sorted(set(told.scopes) - SCOPES):
+            problem = f"There is no scope {', '.join(unknown)}; there are {', '.join(sorted(SCOPES))}."
             raise InvalidRequest(problem, fields=[{"field": "scopes", "problem": problem}])
         key, secret = await service.api_keys.make(user_id, told.name, list(set(told.scopes)))
         return json(bodies.listed_key(key) | {"key": secret}, status=201)

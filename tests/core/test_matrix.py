@@ -85,8 +85,8 @@ GET     /v1/auth/api-keys                                       401  ok   ok   4
 POST    /v1/auth/api-keys                                       401  ok   ok   403  403
 DELETE  /v1/auth/api-keys/<key_id:str>                          401  ok   ok   403  403
 GET     /v1/users/me                                            401  ok   ok   403  ok
-PUT     /v1/users/me                                            401  ok   ok   403  ok
-DELETE  /v1/users/me                                            401  ok   ok   403  ok
+PUT     /v1/users/me                                            401  ok   ok   403  403
+DELETE  /v1/users/me                                            401  ok   ok   403  403
 """
 ROWS = {(method, path): told for method, path, *told in (line.split() for line in TABLE.strip().splitlines())}
 LAST = (("POST", "/v1/auth/logout"), ("DELETE", "/v1/users/me"))  # after these somebody is nobody

@@ -134,6 +134,22 @@ async def test_a_key_opens_what_its_scopes_name_until_it_is_deleted(open_house: 
         assert (await house.request("GET", "/v1/content/browse", headers={"x-api-key": wrong})).status_code == 401
 
 
+async def test_nobody_sees_or_deletes_the_keys_of_others(house: House, admin: str) -> None:
+    await house.add(ADA)
+    mine = (await house.sign_in(ADA))["access_token"]
+    made = (await house.post("/v1/auth/api-keys", mine, name="script", scopes=["account:read"])).json()
+    assert (await house.get("/v1/auth/api-keys", admin)).json() == {"api_keys": []}
+    assert (await house.request("DELETE", f"/v1/auth/api-keys/{made['id']}", admin)).status_code == 404
+    assert (await house.request("GET", ME, headers={"x-api-key": made["key"]})).status_code == 200
+
+
+async def test_a_key_cannot_change_or_delete_the_account_it_belongs_to(house: House, admin: str) -> None:
+    scopes = ["account:read", "account:write"]
+    key = {"x-api-key": (await house.post("/v1/auth/api-keys", admin, name="script", scopes=scopes)).json()["key"]}
+    for method in ("PUT", "DELETE"):
+        assert (await house.request(method, ME, headers=key, json={})).status_code == 403
+
+
 async def test_a_television_is_let_in_by_who_is_signed_in(house: House, admin: str) -> None:
     offer = (await house.post("/v1/auth/device", name="Living room")).json()
     assert len(offer["user_code"]) == 9
