@@ -122,7 +122,7 @@ def test_every_contract_has_its_line() -> None:
 
 
 async def test_every_route_stands_in_the_api_page(app_with: Callable[..., RunningApp]) -> None:
-    running = await app_with(hls_transcoder={}, catalog={}, admin={}).start()
+    running = await app_with(hls_transcoder={}, catalog={}, admin={}, auth_email={}).start()
     page = text("api.md")
     for route in running.server.routes:
         end = re.sub(r"<\w+(:[^>]+)?>", "{}", route.path).rpartition("/")[2]

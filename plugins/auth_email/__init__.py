@@ -45,9 +45,10 @@ def register(registry: Registry) -> None:
 
 @hookimpl
 def register_routes(registry: RouteRegistry) -> None:
-    from . import routes
+    from . import pages, routes
 
     routes.register(registry)
+    pages.register(registry)
 
 
 @hookimpl
