@@ -38,9 +38,10 @@ plugin = Plugin(api="1", config=Config, models=".models", provides=(Accounts,))
 
 @hookimpl
 def register(registry: Registry) -> None:
-    from . import service
+    from . import commands, service
 
     service.register(registry)
+    commands.register(registry)
 
 
 @hookimpl
