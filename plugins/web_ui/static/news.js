@@ -1,5 +1,7 @@
 // The server's news. `library`, `progress` and `doctor` are dispatched as they come, `lost` and `found` of the wire.
 
+import { ask } from "./session.js";
+
 const TOPICS = ["library", "progress", "doctor"];
 const AGAIN = 3000; // ms; where the browser gives up by itself
 
@@ -34,7 +36,13 @@ export class News extends EventTarget {
     this.#lost = true;
     if (this.#source?.readyState !== EventSource.CLOSED) return;
     clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => this.start(), AGAIN);
+    this.#timer = setTimeout(() => this.#again(), AGAIN);
+  }
+
+  /** An EventSource does not say why it was refused: a question of our own renews a login that has run out. */
+  async #again() {
+    await ask("v1/events", { method: "HEAD" }).catch(() => null);
+    this.start();
   }
 }
 
