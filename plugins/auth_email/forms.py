@@ -30,7 +30,7 @@ NO_FAULTS = Faults()
 SETUP_COMMAND = "mediaserver user setup-link"
 WHERE_A_LETTER_IS = {
     "console": "No mail is set up here: the link was printed where the server runs, in its terminal or log.",
-    "directory": "No mail is sent from here: the letter lies in the folder mail of the server's data.",
+    "directory": "No mail is sent from here: the letter lies where the server runs, in its mail folder.",
     "smtp": "Look into your mail; if nothing is there in a few minutes, look into the spam folder too.",
 }
 

@@ -96,7 +96,7 @@ async def test_from_the_setup_link_over_a_letter_to_a_film(start_appliance: Star
         ada = Screen(other)
         await ada.open(f"{appliance.url}/register")
         await fill(other, "Create account", **{"E-mail address": ADA, "Password": OTHER})
-        await expect(other.get_by_text("the letter lies in the folder mail")).to_be_visible()
+        await expect(other.get_by_text("the letter lies where the server runs")).to_be_visible()
         await ada.open(await letter_to(appliance, ADA, "Activate"))
         await fill(other, "Switch on")
         await other.get_by_role("link", name="Sign in").click()

@@ -243,7 +243,7 @@ async def test_an_api_key_opens_no_pages(site: Site) -> None:
     ("mail", "words"),
     [
         ("console", "the link was printed where the server runs"),
-        ("directory", "the letter lies in the folder mail"),
+        ("directory", "the letter lies where the server runs"),
         ("smtp", "Look into your mail"),
     ],
 )
