@@ -105,7 +105,7 @@ def test_every_event_has_its_line_with_fields_and_topic(name: str) -> None:
 
 
 def test_every_command_has_its_line(tmp_path: Path) -> None:
-    (tmp_path / "config.yaml").write_text("plugins: {hls_transcoder: {}, catalog: {}, admin: {}}\n")
+    (tmp_path / "config.yaml").write_text("plugins: {hls_transcoder: {}, catalog: {}, admin: {}, auth_email: {}}\n")
     own = {name for name, command in main.commands.items() if not command.hidden}
     listed = set(re.findall(r"^\| `mediaserver (\w+)", text("cli.md"), re.MULTILINE))
     assert listed == own | set(plugin_commands(load(tmp_path / "config.yaml", {})))
@@ -122,7 +122,7 @@ def test_every_contract_has_its_line() -> None:
 
 
 async def test_every_route_stands_in_the_api_page(app_with: Callable[..., RunningApp]) -> None:
-    running = await app_with(hls_transcoder={}, catalog={}, admin={}).start()
+    running = await app_with(hls_transcoder={}, catalog={}, admin={}, auth_email={}).start()
     page = text("api.md")
     for route in running.server.routes:
         end = re.sub(r"<\w+(:[^>]+)?>", "{}", route.path).rpartition("/")[2]

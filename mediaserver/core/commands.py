@@ -162,6 +162,10 @@ def plugin_commands(loaded: Loaded) -> dict[str, click.Command]:
 
 
 def _opened(loaded: Loaded, command: click.Command) -> click.Command:
+    """The command, or each command of a group, with its coroutine run in an event loop and a server of its own."""
+    if isinstance(command, click.Group):
+        inside = {name: _opened(loaded, each) for name, each in command.commands.items()}
+        return click.Group(command.name, inside, params=command.params, help=command.help)
     inner = command.callback
 
     def callback(*args: Any, **kwargs: Any) -> Any:
@@ -171,4 +175,6 @@ def _opened(loaded: Loaded, command: click.Command) -> click.Command:
 
         return asyncio.run(go())
 
-    return click.Command(command.name, callback=callback, params=command.params, help=command.help)
+    return click.Command(
+        command.name, callback=callback, params=command.params, help=command.help, short_help=command.short_help
+    )

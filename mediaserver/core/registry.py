@@ -128,7 +128,7 @@ class Registry:
         self._contributions.letters[template] = LetterKind(template, self.plugin, compose)
 
     def command(self, command: click.Command) -> None:
-        """A command of `mediaserver`: a coroutine function that is given the open Server first."""
+        """A command of `mediaserver`, or a group of them: coroutine functions that are given the open Server first."""
         name = command.name or ""
         self._once(self._contributions.commands, name, "command")
         self._contributions.commands[name] = (self.plugin, command)

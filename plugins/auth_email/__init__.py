@@ -38,16 +38,18 @@ plugin = Plugin(api="1", config=Config, models=".models", provides=(Accounts,))
 
 @hookimpl
 def register(registry: Registry) -> None:
-    from . import service
+    from . import commands, service
 
     service.register(registry)
+    commands.register(registry)
 
 
 @hookimpl
 def register_routes(registry: RouteRegistry) -> None:
-    from . import routes
+    from . import pages, routes
 
     routes.register(registry)
+    pages.register(registry)
 
 
 @hookimpl

@@ -34,9 +34,7 @@ def _me(registry: RouteRegistry, service: AccountService) -> None:
     async def show(request: Request) -> HTTPResponse:
         return json(bodies.own_user(await service.get(owner(request))))
 
-    @registry.put(
-        "/v1/users/me", guard=signed_in, limit="auth", body=bodies.Me, answer=bodies.OwnUser
-    )
+    @registry.put("/v1/users/me", guard=signed_in, limit="auth", body=bodies.Me, answer=bodies.OwnUser)
     async def change(request: Request) -> HTTPResponse:
         told, user_id = body(request, bodies.Me), owner(request)
         if told.password is not None:

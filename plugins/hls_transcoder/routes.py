@@ -2,29 +2,49 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from contextlib import suppress
+from typing import TYPE_CHECKING, Annotated, Any
 
-from mediaserver import HTTPResponse, Request, absolute, json, public, send_file, signed_in
+from pydantic import BaseModel, Field
+
+from mediaserver import HTTPResponse, Request, absolute, json, public, query, row_id, send_file, signed_in
 from mediaserver.contracts import Catalog, MediaGrants, Storage, Streaming
 from mediaserver.errors import NotFound
 
 if TYPE_CHECKING:
     from mediaserver import RouteRegistry
+    from mediaserver.contracts import Encoding
+
 
 IMMUTABLE = "private, max-age=604800, immutable"
 PICTURES = {"poster.jpg": "image/jpeg"}
 
 
-def register(registry: RouteRegistry) -> None:
-    streaming = registry.services.get(Streaming)
-    grants = registry.services.get(MediaGrants)
-    storage = registry.services.get(Storage)
-    by_nginx = registry.server.settings.server.sendfile == "x-accel"
+class Titles(BaseModel):
+    ids: Annotated[str, Field(pattern=r"^[0-9]{1,10}(,[0-9]{1,10}){0,99}$")]
 
+
+class Progress(BaseModel):
+    content_id: str
+    status: str
+    reason: str
+    renditions: dict[str, str]
+
+
+class ProgressList(BaseModel):
+    progress: list[Progress]
+
+
+def register(registry: RouteRegistry) -> None:
+    _titles(registry, registry.services.get(Streaming))
+    _files(registry, registry.services.get(Streaming))
+
+
+def _titles(registry: RouteRegistry, streaming: Streaming) -> None:
     @registry.get("/v1/streaming/<ref:str>/manifest", guard=signed_in, limit="streaming", scope="streaming")
     async def manifest(request: Request, ref: str) -> HTTPResponse:
         catalog = registry.services.find(Catalog)
-        title_id = await catalog.resolve(ref) if catalog else _number(ref)
+        title_id = await catalog.resolve(ref) if catalog else row_id(ref)
         if catalog:
             await catalog.item(title_id, request.ctx.actor)  # what somebody may not see they do not play
         made = await streaming.manifest(request.ctx.actor, title_id)
@@ -37,6 +57,26 @@ def register(registry: RouteRegistry) -> None:
                 "audio_tracks": list(made.audio_tracks),
             }
         )
+
+    # Not counted: a page asks it with the news, for everything that is in work.
+    @registry.get(
+        "/v1/streaming/progress", guard=signed_in, limit=None, scope="streaming", query=Titles, answer=ProgressList
+    )
+    async def progress(request: Request) -> HTTPResponse:
+        catalog = registry.services.find(Catalog)
+        found = []
+        for number in dict.fromkeys(query(request, Titles).ids.split(",")):
+            with suppress(NotFound):  # what somebody may not see, or has no video, is left out
+                title_id = row_id(number)
+                if catalog:
+                    await catalog.item(title_id, request.ctx.actor)
+                found.append(_progress(title_id, await streaming.progress(title_id)))
+        return json({"progress": found})
+
+
+def _files(registry: RouteRegistry, streaming: Streaming) -> None:
+    grants, storage = registry.services.get(MediaGrants), registry.services.get(Storage)
+    by_nginx = registry.server.settings.server.sendfile == "x-accel"
 
     async def media(request: Request, token: str, name: str) -> None:
         """No login: the token is the credential, bound to one title and expiring."""
@@ -64,7 +104,10 @@ def register(registry: RouteRegistry) -> None:
         await send_file(request, path, content_type=PICTURES[name], cache_control="private, max-age=3600")
 
 
-def _number(ref: str) -> int:
-    if not ref.isdigit() or len(ref) > 18:  # noqa: PLR2004 (digits of a 64-bit number)
-        raise NotFound("There is no such title.")
-    return int(ref)
+def _progress(title_id: int, encoding: Encoding) -> dict[str, Any]:
+    return {
+        "content_id": str(title_id),
+        "status": encoding.state.value,
+        "reason": encoding.reason,
+        "renditions": {name: "".join("01"[made] for made in cells) for name, cells in encoding.rungs.items()},
+    }

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from mediaserver import Plugin, RouteRegistry, Settings, hookimpl
+from mediaserver.contracts import Accounts
 
 
 class Config(Settings):
     """Nothing to set yet."""
 
 
-plugin = Plugin(api="1", config=Config)
+plugin = Plugin(api="1", config=Config, optional=(Accounts,))
 
 
 @hookimpl

@@ -6,7 +6,8 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mediaserver import HTTPResponse, Request, public, send_file
+from mediaserver import HTTPResponse, Request, public, send_file, send_text
+from mediaserver.contracts import Accounts
 from mediaserver.errors import NotFound
 
 if TYPE_CHECKING:
@@ -26,11 +27,13 @@ TYPES = {
 
 
 def register(registry: RouteRegistry) -> None:
+    index = page_for(has_accounts=registry.services.find(Accounts) is not None)
+
     @registry.get("/", guard=public, limit=None)
     async def page(request: Request) -> HTTPResponse | None:
         if not request.path.endswith("/"):  # below a base path: the page's own addresses are relative
             return HTTPResponse(status=308, headers={"Location": f"{request.path}/"})
-        await send(request, STATIC / "index.html")
+        await send_text(request, index, content_type=TYPES["html"], cache_control=REVALIDATED)
         return None
 
     @registry.get("/ui/<name:str>", guard=public, limit=None)
@@ -44,6 +47,12 @@ def register(registry: RouteRegistry) -> None:
         if not VENDOR_NAME.fullmatch(name):
             raise NotFound("There is nothing here.")
         await send(request, STATIC / "vendor" / name)
+
+
+def page_for(*, has_accounts: bool) -> str:
+    """Its scripts are told whether there is somewhere to sign in."""
+    page = (STATIC / "index.html").read_text(encoding="utf-8")
+    return page.replace('<html lang="en">', '<html lang="en" data-accounts>') if has_accounts else page
 
 
 async def send(request: Request, path: Path) -> None:

@@ -220,6 +220,23 @@ def test_a_command_of_a_plugin_has_its_help(terminal: Terminal) -> None:
     assert terminal.run("trnscode").returncode == 2
 
 
+def test_a_plugin_may_bring_a_group_of_commands(terminal: Terminal, tmp_path: Path) -> None:
+    (tmp_path / "plugins").mkdir()
+    (tmp_path / "plugins" / "fruit.py").write_text(
+        "import click\nfrom mediaserver import Plugin, hookimpl\nfrom mediaserver.errors import NotFound\n\n\n"
+        'plugin = Plugin(api="1")\n\n\n@click.group()\ndef fruit():\n    """What hangs in the tree."""\n\n\n'
+        '@fruit.command()\n@click.argument("name")\nasync def pick(server, name):\n    """Take one."""\n'
+        '    if name == "nut":\n        raise NotFound("That is no fruit.")\n'
+        '    click.echo(f"{name} as {server.role}")\n\n\n'
+        "@hookimpl\ndef register(registry):\n    registry.command(fruit)\n"
+    )
+    terminal.write("plugins: {fruit: {}}\nserver: {port: 0}\n")
+    assert "What hangs in the tree." in terminal.run("--help").stdout
+    assert "Take one." in terminal.run("fruit", "--help").stdout
+    assert terminal.run("fruit", "pick", "pear").stdout.endswith("pear as cli\n")
+    assert terminal.refused("fruit", "pick", "nut") == "mediaserver: That is no fruit."
+
+
 @pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="ffmpeg is not installed")
 def test_doctor_has_one_line_per_finding_and_ends_by_what_it_found(terminal: Terminal) -> None:
     terminal.write("workers: {min_free_space: 0}\n")

@@ -1,5 +1,7 @@
 // The server's JSON: every fault becomes an ApiError whose message is a sentence for people.
 
+import { ask, hasAccounts, signIn } from "./session.js";
+
 export class ApiError extends Error {
   constructor(status, message, details = null) {
     super(message);
@@ -8,10 +10,20 @@ export class ApiError extends Error {
   }
 }
 
+/** Whoever is signed out is taken to the sign-in page. */
 export async function get(path) {
+  try {
+    return await getAsIAm(path);
+  } catch (error) {
+    if (error.status === 401 && hasAccounts) signIn();
+    throw error;
+  }
+}
+
+async function getAsIAm(path) {
   let response;
   try {
-    response = await fetch(path, { headers: { Accept: "application/json" } });
+    response = await ask(path, { headers: { Accept: "application/json" } });
   } catch {
     throw new ApiError(0, "The server does not answer; it is tried again by itself.");
   }
@@ -23,7 +35,7 @@ export async function get(path) {
 /** Null instead of an error where the visitor may not ask this, or where there is none. */
 export async function getIfAllowed(path) {
   try {
-    return await get(path);
+    return await getAsIAm(path);
   } catch (error) {
     if ([401, 403, 404].includes(error.status)) return null;
     throw error;

@@ -3,7 +3,7 @@
 const MADE = "#ffb14a";
 const OPEN = "rgb(160 164 176 / 32%)";
 
-/** `rows`: the lowest resolution first, each a string of 0 and 1, or {made, total} where only counts are known. */
+/** `rows`: the lowest resolution first, each a string of 0 and 1; 1 is made. */
 export class GridStrip extends HTMLElement {
   #rows = [];
   #canvas = document.createElement("canvas");
@@ -20,7 +20,7 @@ export class GridStrip extends HTMLElement {
   }
 
   set rows(rows) {
-    this.#rows = rows.map((row) => (typeof row === "string" ? row : filled(row)));
+    this.#rows = rows;
     const all = this.#rows.join("");
     const made = all.split("1").length - 1;
     this.setAttribute("aria-label", `${made} of ${all.length} parts are made`);
@@ -53,7 +53,5 @@ function drawRow(paint, row, top, tall, width, scale) {
     start = end;
   }
 }
-
-const filled = ({ made, total }) => "1".repeat(made) + "0".repeat(Math.max(0, total - made));
 
 customElements.define("grid-strip", GridStrip);

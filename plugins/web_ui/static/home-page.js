@@ -2,9 +2,11 @@
 
 import "./film-poster.js";
 import "./grid-strip.js";
+import "./who-am-i.js";
 import { count, el } from "./dom.js";
 import { Library } from "./library.js";
 import { calmly } from "./news.js";
+import { hasAccounts } from "./session.js";
 import { stateList } from "./server-state.js";
 
 const FEW = 6;
@@ -27,7 +29,7 @@ class HomePage extends HTMLElement {
   connectedCallback() {
     const brand = el("span", { class: "brand" }, el("img", { src: "ui/mark.svg", alt: "" }), "Mediaserver");
     this.#more.append(el("button", { class: "main-action", onclick: () => this.#showMore() }, "Show more"));
-    this.append(el("header", { class: "top" }, brand, this.#state), this.#wall, this.#notice, this.#more, this.#leftOut);
+    this.append(el("header", { class: "top" }, brand, this.#state, el("who-am-i")), this.#wall, this.#notice, this.#more, this.#leftOut);
     this.addEventListener("keydown", (event) => this.#move(event));
     this.#refresh();
   }
@@ -172,6 +174,7 @@ function nextStep(library) {
 }
 
 function notLetIn() {
+  if (hasAccounts) return [el("h1", {}, "One moment"), el("p", {}, "You are taken to the sign-in page.")];
   return [
     el("h1", {}, "You are not let in here yet"),
     el("p", {}, "Open this page on the machine the server runs on. To let everybody in your network watch, its owner writes into config.yaml:"),

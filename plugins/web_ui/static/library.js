@@ -4,7 +4,6 @@ import { get, getIfAllowed } from "./api.js";
 
 const PAGE = 100;
 const ARRIVING = ["settling", "probing"];
-const AT_ONCE = 4; // requests for progress side by side
 
 export class Library {
   films = [];
@@ -52,16 +51,13 @@ export class Library {
     return (await getIfAllowed(`v1/admin/library?limit=${PAGE}`))?.files ?? null;
   }
 
-  /** Asks only for films that were not complete when last asked. */
+  /** Asks only for films that were not complete when last asked, in one question. */
   async lookAtProgress() {
     const open = this.films.filter((film) => film.type !== "series" && !this.progress.get(film.id)?.done);
-    const next = async () => {
-      for (let film = open.shift(); film; film = open.shift()) {
-        const progress = await (this.isAdmin ? gridOf(film) : countsOf(film));
-        if (progress) this.progress.set(film.id, progress);
-      }
-    };
-    await Promise.all(Array.from({ length: AT_ONCE }, next));
+    for (let start = 0; start < open.length; start += PAGE) {
+      const found = await progressOf(open.slice(start, start + PAGE));
+      for (const [id, progress] of found) this.progress.set(id, progress);
+    }
   }
 
   forget() {
@@ -69,20 +65,20 @@ export class Library {
   }
 }
 
-/** Which parts are made, for administrators. */
-export async function gridOf(film) {
-  const status = await getIfAllowed(`v1/admin/content/${encodeURIComponent(film.id)}/processing-status`);
-  return status && { ...summed(Object.values(status.grid)), failed: status.status === "failed", reason: status.reason };
+/** Film id → which parts are made, and the reason in words. */
+export async function progressOf(films) {
+  const ids = films.map((film) => film.id).join(",");
+  const answer = await getIfAllowed(`v1/streaming/progress?ids=${ids}`);
+  return new Map((answer?.progress ?? []).map((told) => [told.content_id, shown(told)]));
 }
 
-/** How many parts are made, for everybody. */
-export async function countsOf(film) {
-  const detail = await getIfAllowed(`v1/content/${encodeURIComponent(film.id)}`);
-  return detail && { ...summed(detail.renditions), failed: false, reason: "" };
+function shown(told) {
+  const rows = Object.values(told.renditions);
+  return { ...summed(rows), failed: told.status === "failed", reason: told.reason };
 }
 
 function summed(rows) {
-  const made = rows.reduce((sum, row) => sum + (row.made ?? row.split("1").length - 1), 0);
-  const total = rows.reduce((sum, row) => sum + (row.total ?? row.length), 0);
+  const made = rows.reduce((sum, row) => sum + row.split("1").length - 1, 0);
+  const total = rows.reduce((sum, row) => sum + row.length, 0);
   return { rows, made, total, done: total > 0 && made === total };
 }

@@ -1,5 +1,7 @@
 // The server's news. `library`, `progress` and `doctor` are dispatched as they come, `lost` and `found` of the wire.
 
+import { ask } from "./session.js";
+
 const TOPICS = ["library", "progress", "doctor"];
 const AGAIN = 3000; // ms; where the browser gives up by itself
 
@@ -34,14 +36,23 @@ export class News extends EventTarget {
     this.#lost = true;
     if (this.#source?.readyState !== EventSource.CLOSED) return;
     clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => this.start(), AGAIN);
+    this.#timer = setTimeout(() => this.#again(), AGAIN);
+  }
+
+  /** An EventSource does not say why it was refused: a question of our own renews a login that has run out. */
+  async #again() {
+    await ask("v1/events", { method: "HEAD" }).catch(() => null);
+    this.start();
   }
 }
 
-/** Calls `work` at once, then at most every `pause` ms, and once more after the last call; never twice at a time. */
+const SLOWEST = 10_000; // ms between two calls while the news does not end: 360 questions an hour of the 1,000 allowed
+
+/** Calls `work` at once, then after `pause` ms, growing while calls keep coming; never twice at a time, nor forgets one. */
 export function calmly(work, pause = 500) {
   let running = false;
   let again = false;
+  let wait = pause;
   return async function run() {
     if (running) {
       again = true;
@@ -53,11 +64,12 @@ export function calmly(work, pause = 500) {
     } finally {
       setTimeout(() => {
         running = false;
+        wait = again ? Math.min(wait * 1.5, SLOWEST) : pause;
         if (again) {
           again = false;
           run();
         }
-      }, pause);
+      }, wait);
     }
   };
 }

@@ -5,7 +5,7 @@ import "./quality-menu.js";
 import "./seek-bar.js";
 import { get, reachable } from "./api.js";
 import { clock, el, icon } from "./dom.js";
-import { countsOf, gridOf } from "./library.js";
+import { progressOf } from "./library.js";
 import { calmly } from "./news.js";
 import { Playback } from "./playback.js";
 import { actionOf, keyList } from "./player-keys.js";
@@ -24,7 +24,7 @@ const ICONS = {
 class WatchPage extends HTMLElement {
   #film = null;
   #progress = null;
-  #row = null; // of what is seen now: a string of 0 and 1, or counts
+  #row = null; // of what is seen now: a string of 0 and 1
   #video = el("video", { playsinline: true, preload: "auto" });
   #playback = new Playback(this.#video);
   #title = el("h1");
@@ -192,7 +192,7 @@ class WatchPage extends HTMLElement {
 
   async #lookAtProgress() {
     if (!this.#film || this.#progress?.done) return;
-    this.#progress = (await gridOf(this.#film).catch(() => null)) ?? (await countsOf(this.#film).catch(() => null));
+    this.#progress = (await progressOf([this.#film]).catch(() => null))?.get(this.#film.id) ?? null;
     this.#drawStrip();
     if (!this.#doing.hidden && !this.#doing.classList.contains("fault")) this.#drawWaiting();
   }
@@ -200,7 +200,7 @@ class WatchPage extends HTMLElement {
   #drawStrip() {
     const names = this.#playback.qualities.map((each) => each.name);
     this.#row = this.#progress?.rows[Math.max(0, names.indexOf(this.#playback.current))] ?? null;
-    this.#seek.row = typeof this.#row === "string" && !this.#progress.done ? this.#row : null;
+    this.#seek.row = this.#progress?.done ? null : this.#row;
   }
 
   #wait() {
@@ -212,7 +212,7 @@ class WatchPage extends HTMLElement {
   #isMadeHere() {
     if (this.#progress?.done) return true;
     const { currentTime, duration } = this.#video;
-    return typeof this.#row === "string" && this.#row[Math.floor((currentTime / duration) * this.#row.length)] === "1";
+    return this.#row?.[Math.floor((currentTime / duration) * this.#row.length)] === "1";
   }
 
   #say(sentence, after) {

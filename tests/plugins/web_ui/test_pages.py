@@ -42,6 +42,15 @@ async def test_below_a_base_path_the_page_has_its_slash(app_with):
     assert (await app.get("/films/")).status_code == 200
 
 
+async def test_the_page_knows_whether_there_is_somewhere_to_sign_in(app_with):
+    assert "data-accounts" not in (await app_with(web_ui={}).get("/")).text
+    app = app_with(web_ui={}, auth_email={"bcrypt_rounds": 4})
+    page = await app.get("/")
+    assert '<html lang="en" data-accounts>' in page.text
+    again = await app.get("/", headers={"If-None-Match": page.headers["etag"]})
+    assert again.status_code == 304
+
+
 def test_every_module_and_style_that_is_named_exists():
     for path in STATIC.glob("*.js"):
         for name in re.findall(r'(?:from|import) "\./([\w.-]+)"', path.read_text()):

@@ -1,0 +1,241 @@
+"""Plain pages for signing in and all around it; they work without script.
+
+A POST that succeeds leads on with 303; one that fails shows its form again, with what was typed and its honest status.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from pydantic import BaseModel
+
+from mediaserver import HTTPResponse, Request, body, html, public, query
+from mediaserver.contracts import Accounts
+from mediaserver.errors import ServerError, Unauthorized
+
+from . import account_page, forms
+from .account_page import Text
+from .clients import client_of
+from .cookies import ACCESS, REFRESH, clear_cookies, set_cookies
+from .markup import POLICY, Faults
+from .tickets import Purpose
+
+if TYPE_CHECKING:
+    from mediaserver import RouteRegistry
+    from mediaserver.contracts import Actor, Tokens
+
+LOCAL_PATH = re.compile(r"/(?![/\\])[^\\\s\x00-\x1f\x7f-\x9f]{0,1999}")  # browsers read "/\" and "/<tab>/" as "//"
+TOLD = ("Retry-After", "Allow")  # headers of errors that mean something to a browser
+PAGES = ("login", "logout", "register", "activate", "reset", "setup", "email", "device", "account")
+
+
+class Posted(BaseModel):
+    """What the pages ask for, in their addresses and forms."""
+
+    email: Text = ""
+    password: Text = ""
+    next: str = ""  # `local` judges it
+    uid: Text = ""
+    token: Text = ""
+    invite: Text = ""
+    user_code: Text = ""
+    approved: Text = ""
+
+
+def register(registry: RouteRegistry) -> None:
+    pages = Pages(registry)
+    account = account_page.AccountPage(registry, pages)
+    for name in PAGES:
+        owner, limit = (account, "content") if name == "account" else (pages, "auth")
+        registry.get(f"/{name}", guard=public, limit=None)(getattr(owner, f"show_{name}"))
+        registry.post(f"/{name}", guard=public, limit=limit)(getattr(owner, f"do_{name}"))
+        registry.errors(f"/{name}", pages.failed)
+
+
+def local(path: str) -> str:
+    """`path` where it leads to this server and nowhere else, else ""."""
+    return quote(path, safe="/?#[]@!$&'()*+,;=:%~", errors="replace") if LOCAL_PATH.fullmatch(path) else ""
+
+
+class Pages:
+    def __init__(self, registry: RouteRegistry) -> None:
+        self._accounts: Any = registry.services.get(Accounts)
+        self.to = forms.Addresses(registry.server)
+
+    # ---- answers -------------------------------------------------------------------------------------------
+
+    def page(self, content: str, status: int = 200, error: ServerError | None = None) -> HTTPResponse:
+        headers = {key: value for key, value in (error.headers if error else {}).items() if key in TOLD}
+        # With no-referrer, core's default, browsers post forms with the origin `null`, which may not write.
+        headers |= {"Content-Security-Policy": POLICY, "Referrer-Policy": "same-origin"}
+        return html(content, error.status if error else status, headers)
+
+    def go(self, address: str) -> HTTPResponse:
+        return HTTPResponse(status=303, headers={"Location": address})
+
+    def failed(self, _request: Request, error: Exception) -> HTTPResponse:
+        """What nobody caught: a foreign origin, too many requests, a method that is not offered, our own faults."""
+        known = error if isinstance(error, ServerError) else ServerError("Something went wrong here.")
+        return self.page(forms.failed(self.to, known.status, known.message), error=known)
+
+    def signed_in(self, request: Request) -> Actor | None:
+        """Who signed in with a password: guests have no account, and an API key is good for the API alone."""
+        actor: Actor | None = request.ctx.actor
+        return actor if actor is not None and actor.login_id is not None else None
+
+    def ask_who(self, path: str) -> HTTPResponse:
+        return self.go(self.to.to("/login", next=self.to.to(path)))
+
+    def let_in(self, request: Request, tokens: Tokens, address: str) -> HTTPResponse:
+        answer = self.go(address or self.to.home)
+        set_cookies(request, answer, tokens)
+        return answer
+
+    # ---- signing in and out ----------------------------------------------------------------------------------
+
+    async def show_login(self, request: Request) -> HTTPResponse:
+        posted = query(request, Posted)
+        posted.next = local(posted.next)
+        if await self._accounts.setup.needed():
+            return self.go(self.to.to("/setup"))
+        if self.signed_in(request):
+            return self.go(posted.next or self.to.home)
+        if token := request.cookies.get(REFRESH):
+            try:
+                return self.let_in(request, await self._accounts.refresh(token), posted.next)
+            except ServerError:
+                pass  # it has ended: the form is how to go on
+        return self.page(forms.login(self.to, posted, await self._accounts.registration()))
+
+    async def do_login(self, request: Request) -> HTTPResponse:
+        posted = body(request, Posted)
+        posted.next = local(posted.next)
+        try:
+            tokens = await self._accounts.login(posted.email, posted.password, client_of(request))
+        except ServerError as error:
+            form = forms.login(self.to, posted, await self._accounts.registration(), Faults(error))
+            return self.page(form, error=error)
+        return self.let_in(request, tokens, posted.next)
+
+    async def show_logout(self, request: Request) -> HTTPResponse:
+        """For who types the address: a link of another site must sign nobody out."""
+        return self.page(forms.sign_out(self.to)) if self.signed_in(request) else self.go(self.to.to("/login"))
+
+    async def do_logout(self, request: Request) -> HTTPResponse:
+        for name in (ACCESS, REFRESH):
+            if token := request.cookies.get(name):
+                await self._accounts.logout(token)
+        answer = self.page(forms.signed_out(self.to))
+        clear_cookies(request, answer)
+        return answer
+
+    # ---- registering -----------------------------------------------------------------------------------------
+
+    async def show_register(self, request: Request) -> HTTPResponse:
+        return self.page(await self._registration(query(request, Posted)))
+
+    async def do_register(self, request: Request) -> HTTPResponse:
+        posted = body(request, Posted)
+        mode = await self._accounts.registration()
+        try:
+            await self._accounts.register(posted.email, posted.password, posted.invite)
+            if posted.invite or (mode == "open" and not self._accounts.config.require_activation):
+                tokens = await self._accounts.login(posted.email, posted.password, client_of(request))
+                return self.let_in(request, tokens, "")
+        except Unauthorized:  # an invitation shown by somebody who has an account, with another password
+            return self.go(self.to.to("/login"))
+        except ServerError as error:
+            return self.page(await self._registration(posted, error), error=error)
+        return self.page(forms.registered(self.to, posted.email, mode, self._accounts.mail_goes_to))
+
+    async def _registration(self, posted: Posted, error: ServerError | None = None) -> str:
+        mode = await self._accounts.registration()
+        if mode == "closed" or (mode == "invite" and not posted.invite):
+            return forms.no_registration(self.to, mode)
+        return forms.register(self.to, posted, mode, Faults(error))
+
+    # ---- links of letters ------------------------------------------------------------------------------------
+
+    async def show_activate(self, request: Request) -> HTTPResponse:
+        return self.page(forms.activate(self.to, query(request, Posted)))
+
+    async def do_activate(self, request: Request) -> HTTPResponse:
+        posted = body(request, Posted)
+        try:
+            ticket = await self._accounts.tickets.look(Purpose.ACTIVATE, posted.token, posted.uid)
+            account = await self._accounts.activate(posted.uid, posted.token)
+        except ServerError as error:
+            return self.page(forms.activate(self.to, posted, Faults(error)), error=error)
+        return self.page(forms.activated(self.to, account.email, again=ticket.used_at is not None))
+
+    async def show_email(self, request: Request) -> HTTPResponse:
+        return self.page(forms.confirm_email(self.to, query(request, Posted)))
+
+    async def do_email(self, request: Request) -> HTTPResponse:
+        posted = body(request, Posted)
+        try:
+            account = await self._accounts.confirm_email(posted.uid, posted.token)
+        except ServerError as error:
+            return self.page(forms.confirm_email(self.to, posted, Faults(error)), error=error)
+        return self.page(forms.email_confirmed(self.to, account.email))
+
+    async def show_reset(self, request: Request) -> HTTPResponse:
+        posted = query(request, Posted)
+        form = forms.choose_password if posted.token else forms.ask_for_reset
+        return self.page(form(self.to, posted))
+
+    async def do_reset(self, request: Request) -> HTTPResponse:
+        posted = body(request, Posted)
+        form = forms.choose_password if posted.token else forms.ask_for_reset
+        try:
+            if not posted.token:
+                await self._accounts.request_reset(posted.email)
+                return self.page(forms.reset_asked(self.to, self._accounts.mail_goes_to))
+            await self._accounts.confirm_reset(posted.uid, posted.token, posted.password)
+        except ServerError as error:
+            return self.page(form(self.to, posted, Faults(error)), error=error)
+        answer = self.page(forms.password_chosen(self.to))
+        clear_cookies(request, answer)
+        return answer
+
+    # ---- the first administrator -----------------------------------------------------------------------------
+
+    async def show_setup(self, request: Request) -> HTTPResponse:
+        posted = query(request, Posted)
+        if not await self._accounts.setup.needed():
+            return self.page(forms.setup_is_done(self.to))
+        return self.page(forms.setup(self.to, posted) if posted.token else forms.setup_needs_its_link())
+
+    async def do_setup(self, request: Request) -> HTTPResponse:
+        posted = body(request, Posted)
+        try:
+            account = await self._accounts.setup.complete(posted.token, posted.email, posted.password)
+            tokens = await self._accounts.login(account.email, posted.password, client_of(request))
+        except ServerError as error:
+            return self.page(forms.setup(self.to, posted, Faults(error)), error=error)
+        return self.let_in(request, tokens, "")
+
+    # ---- televisions -----------------------------------------------------------------------------------------
+
+    async def show_device(self, request: Request) -> HTTPResponse:
+        posted = query(request, Posted)
+        if self.signed_in(request) is None:
+            return self.go(self.to.to("/login", next=self.to.to("/device", user_code=posted.user_code)))
+        return self.page(forms.ask_for_code(self.to, posted))
+
+    async def do_device(self, request: Request) -> HTTPResponse:
+        """First the code, then, with the name of what asks in sight, the approval."""
+        posted, actor = body(request, Posted), self.signed_in(request)
+        if actor is None:
+            return self.go(self.to.to("/login", next=self.to.to("/device")))
+        television = self._accounts.television
+        try:
+            device = await television.waiting(posted.user_code)
+            if not posted.approved:
+                return self.page(forms.approve_device(self.to, posted.user_code, device, actor.email))
+            await television.approve(actor, posted.user_code)
+        except ServerError as error:
+            return self.page(forms.ask_for_code(self.to, posted, Faults(error)), error=error)
+        return self.page(forms.device_approved(self.to, device))
