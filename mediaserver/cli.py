@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import subprocess
 import sys
@@ -94,6 +93,8 @@ def settings(ctx: click.Context, **overrides: Any) -> Loaded:
 
 def with_server(loaded: Loaded, role: str, work: Callable[[Server], Awaitable[Any]]) -> Any:
     """Open the server for one command."""
+    import asyncio
+
     from mediaserver.core.server import Server
 
     async def go() -> Any:
@@ -156,6 +157,8 @@ def write_default_config(path: Path) -> None:
 @click.pass_context
 def prepare(ctx: click.Context, host: str | None, port: int | None) -> None:
     """Check everything once before the roles start, upgrade the database, say where to go."""
+    import asyncio
+
     from mediaserver.core.commands import prepare_all
 
     loaded = settings(ctx, server__host=host, server__port=port)

@@ -20,24 +20,32 @@ ACCESS, REFRESH, CSRF = "access_token", "refresh_token", "csrftoken"
 
 def set_cookies(request: Request, response: HTTPResponse, tokens: Tokens) -> None:
     """`csrftoken` is only read by front ends before they sign out; its value is never checked."""
-    shared = _shared(request)
-    response.add_cookie(ACCESS, tokens.access, httponly=True, max_age=tokens.expires_in, **shared)
-    response.add_cookie(REFRESH, tokens.refresh, httponly=True, max_age=tokens.refresh_expires_in, **shared)
-    response.add_cookie(CSRF, secrets.token_urlsafe(24), httponly=False, max_age=tokens.refresh_expires_in, **shared)
+    _add(request, response, ACCESS, tokens.access, tokens.expires_in)
+    _add(request, response, REFRESH, tokens.refresh, tokens.refresh_expires_in)
+    _add(request, response, CSRF, secrets.token_urlsafe(24), tokens.refresh_expires_in)
 
 
 def clear_cookies(request: Request, response: HTTPResponse) -> None:
     for name in (ACCESS, REFRESH, CSRF):
-        response.add_cookie(name, "", httponly=name != CSRF, max_age=0, **_shared(request))
+        _add(request, response, name, "", 0)
 
 
-def _shared(request: Request) -> dict[str, Any]:
-    """Secure by `auto`: what came over https is for https alone; for other sites (samesite none) it has to be."""
+def _add(request: Request, response: HTTPResponse, name: str, value: str, max_age: int) -> None:
+    """Secure by `auto`: what came over https is for https alone; for other sites (samesite none) it has to be.
+
+    Those are partitioned too (CHIPS): browsers that keep no cookies of other sites keep these, and the login of one
+    front end is never sent along from another page.
+    """
     config: CookieConfig = service_of(request).config.cookie
+    elsewhere = config.samesite == "none"
     secure = config.secure
     if secure == "auto":
-        secure = absolute(request, "/").startswith("https:") or config.samesite == "none"
-    return {"path": "/", "secure": secure, "samesite": config.samesite.capitalize()}
+        secure = absolute(request, "/").startswith("https:") or elsewhere
+    samesite: Any = config.samesite.capitalize()
+    cookie = response.add_cookie(
+        name, value, path="/", httponly=name != CSRF, max_age=max_age, secure=secure, samesite=samesite
+    )
+    cookie.partitioned = elsewhere  # said later: Sanic takes it at once only with the prefix __Host-
 
 
 def service_of(request: Request) -> AccountService:

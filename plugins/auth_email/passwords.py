@@ -25,7 +25,7 @@ class Passwords:
         self._rounds = rounds
         self._threads = ThreadPoolExecutor(THREADS, "bcrypt")
         self._common: frozenset[str] | None = None
-        self._dummy = ""
+        self._nobodys = f"$2b${rounds:02}${'.' * 53}"  # of no password, and as much work to compare with
 
     async def accept(self, password: str, email: str, field: str = "password") -> str:
         """The hash to store. Raises InvalidRequest that names `field`."""
@@ -52,10 +52,8 @@ class Passwords:
     def _check(self, password: str, hashed: str) -> bool:
         import bcrypt
 
-        if not hashed:
-            self._dummy = self._dummy or self._hash("nobody's")
         try:
-            return bcrypt.checkpw(_digest(password), (hashed or self._dummy).encode()) and bool(hashed)
+            return bcrypt.checkpw(_digest(password), (hashed or self._nobodys).encode()) and bool(hashed)
         except ValueError:
             return False
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import os
+import secrets
 import shutil
 import signal
 import socket
 import sys
-from contextlib import suppress
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -16,7 +17,7 @@ import httpx
 import yaml
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable
 
 ROOT = Path(__file__).resolve().parents[2]
 START_SECONDS = 30
@@ -194,6 +195,36 @@ class Appliance:
     async def is_idle(self) -> bool:
         jobs = (await self.get("/v1/admin/jobs?limit=100"))["jobs"]
         return all(job["state"] not in ("due", "running") for job in jobs)
+
+
+@asynccontextmanager
+async def another_serve(appliance: Appliance) -> AsyncIterator[str]:
+    """The address of a second `serve` on the same data."""
+    port, log = free_port(), appliance.folder / f"log-{secrets.token_hex(4)}"
+    with log.open("wb") as output:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "mediaserver", "--config", "config.yaml", "serve", "--port", str(port)),
+            cwd=appliance.folder,
+            env=os.environ | {"PYTHONPATH": str(ROOT)},
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+        )
+    url = f"http://localhost:{port}"
+
+    async def answers() -> bool:
+        assert process.returncode is None, log.read_text(encoding="utf-8")
+        with suppress(httpx.TransportError):
+            return (await appliance.client.get(f"{url}/ready")).status_code == httpx.codes.OK
+        return False
+
+    try:
+        await until(answers, "readiness of a second serve", START_SECONDS)
+        yield url
+    finally:
+        process.terminate()
+        await asyncio.wait_for(process.wait(), STOP_SECONDS)
+    assert "Traceback" not in log.read_text(encoding="utf-8")
 
 
 def processes() -> list[tuple[int, int, bytes]]:

@@ -234,6 +234,7 @@ async def test_a_browser_is_given_cookies_that_no_script_reads(house: House) -> 
         assert "SameSite=Lax" in cookie
         assert "Path=/" in cookie
         assert "Secure" not in cookie  # it came over http
+        assert "Partitioned" not in cookie
     value = cookies["access_token"].partition("=")[2].partition(";")[0]
     assert (await house.request("GET", ME, headers={"cookie": f"access_token={value}"})).status_code == 200
 
@@ -242,6 +243,14 @@ async def test_cookies_are_secure_where_the_proxy_says_https(open_house: OpenHou
     house = await open_house(settings={"server": {"port": 0, "trusted_proxies": ["127.0.0.1"]}})
     answer = await house.request("POST", "/v1/auth/login", json=ADMIN, headers={"x-forwarded-proto": "https"})
     assert all("Secure" in cookie for cookie in answer.headers.get_list("set-cookie"))
+
+
+async def test_cookies_for_other_sites_are_secure_and_a_matter_of_each_site(open_house: OpenHouse) -> None:
+    house = await open_house(cookie={"samesite": "none"})
+    made = (await house.post("/v1/auth/login", **ADMIN)).headers.get_list("set-cookie")
+    gone = (await house.post("/v1/auth/logout", (await house.sign_in(ADMIN))["access_token"])).headers
+    for cookie in [*made, *gone.get_list("set-cookie")]:
+        assert all(word in cookie for word in ("SameSite=None", "Secure", "Partitioned"))
 
 
 async def test_a_stale_cookie_blocks_neither_signing_in_nor_refreshing(house: House) -> None:
