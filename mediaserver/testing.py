@@ -27,8 +27,11 @@ __all__ = ["RunningApp", "app_with"]
 class RunningApp:
     """A server in this process, started by the first request; `server` is what plugins are handed."""
 
-    def __init__(self, folder: Path, settings: dict[str, Any], clock: Clock | None = None) -> None:
+    def __init__(
+        self, folder: Path, settings: dict[str, Any], clock: Clock | None = None, templates: Path | None = None
+    ) -> None:
         self._folder = folder
+        self._templates = templates
         self._settings = settings
         self._clock = clock
         self._stack = AsyncExitStack()
@@ -57,7 +60,10 @@ class RunningApp:
         file = self._folder / "config.yaml"
         file.write_text(yaml.safe_dump(self._settings), encoding="utf-8")
         listening = self._stack.enter_context(listen("127.0.0.1", 0))
-        self._server = await self._stack.enter_async_context(Server(load(file, {}), "serve", self._clock))
+        server = Server(load(file, {}), "serve", self._clock)
+        if self._templates is not None:
+            await _bring_tables(server, self._templates)
+        self._server = await self._stack.enter_async_context(server)
         app = create_app(self._server)
         await self._server.share_quarantine()
         app.config.TOUCHUP = False  # Sanic rewrites its own code with it, which works once per process
@@ -95,13 +101,40 @@ class RunningApp:
         return await self.request("DELETE", path, **options)
 
 
+async def _bring_tables(server: Server, templates: Path) -> None:
+    """The tables of core and of our own plugins, made once per test run: they are most of what a start takes."""
+    import shutil
+    import sys
+
+    from mediaserver.core.migrator import Upgrade
+
+    home = Path(__file__).parent
+    ours = (home.parent / "plugins", home / "builtin")
+    models = {"core": server.db.models["core"]}
+    for name, module in server.db.models.items():
+        file = Path(sys.modules[module.rpartition(".")[0]].__file__ or "")
+        if any(file.is_relative_to(folder) for folder in ours):
+            models[name] = module
+    template = templates / f"{'-'.join(sorted(models))}.sqlite3"
+    if server.db.url != "sqlite" or server.db.file.exists():
+        return
+    if not template.exists():
+        templates.mkdir(exist_ok=True)
+        await Upgrade("sqlite", template, models, lambda _: None).run()
+    server.db.file.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(template, server.db.file)
+
+
 @pytest.fixture
-async def app_with(tmp_path: Path) -> AsyncIterator[Callable[..., RunningApp]]:
+async def app_with(
+    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Callable[..., RunningApp]]:
     """Make a server with these plugins (name → options); `settings` are the other sections of config.yaml.
 
     Plugins are looked for in `folders`, relative to where the tests run.
     """
     made: list[RunningApp] = []
+    templates = tmp_path_factory.getbasetemp() / "databases"
 
     def make(
         *,
@@ -116,7 +149,7 @@ async def app_with(tmp_path: Path) -> AsyncIterator[Callable[..., RunningApp]]:
             **(settings or {}),
             "plugins": plugins,
         }
-        app = RunningApp(tmp_path / f"app{len(made)}", described, clock)
+        app = RunningApp(tmp_path / f"app{len(made)}", described, clock, templates)
         made.append(app)
         return app
 
