@@ -2,8 +2,8 @@
 
     python benchmarks/idle.py [--starts N]
 
-On default settings, with an empty library and a database that is there already. The reference of a start is Python
-itself importing Sanic and Tortoise in the same run.
+On default settings (accounts and rate limits with them) and a mail server that is named, with an empty library and a
+database that is there already. The reference of a start is Python itself importing Sanic and Tortoise in the same run.
 """
 
 from __future__ import annotations
@@ -16,19 +16,25 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 import httpx
 
 from benchmarks.figures import cpu, rss, spread
 from tests.e2e.appliance import Appliance
 
+PLUGINS: dict[str, Any] = {"auth_email": {}, "rate_limits": {}}
+SECTIONS: dict[str, Any] = {
+    "library": {"folders": ["library"]},
+    "mail": {"backend": "smtp", "smtp": {"host": "localhost"}},
+}
 LOOK = 0.01
 REST, LONG = 10.0, 20.0  # seconds before memory is read, and seconds over which CPU is counted
 
 
 async def started(folder: Path) -> float:
     """Seconds from the start to a /ready that says 200, of an appliance that is stopped again."""
-    async with Appliance(folder / "home", library={"folders": ["library"]}) as appliance:
+    async with Appliance(folder / "home", plugins=PLUGINS, **SECTIONS) as appliance:
         await appliance.stop()
         began = time.perf_counter()
         start = asyncio.create_task(appliance.start())
@@ -53,7 +59,7 @@ def imports() -> float:
 
 
 async def resting(folder: Path) -> None:
-    async with Appliance(folder / "home", library={"folders": ["library"]}) as appliance:
+    async with Appliance(folder / "home", plugins=PLUGINS, **SECTIONS) as appliance:
         processes = {"run": appliance.pid, **appliance.roles()}
         await asyncio.sleep(REST)
         memory = {role: rss(pid) for role, pid in processes.items()}

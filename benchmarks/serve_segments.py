@@ -55,22 +55,27 @@ app.run("127.0.0.1", int(sys.argv[1]), single_process=True, motd=False, access_l
 
 @dataclass(frozen=True)
 class Load:
-    """What wrk measured: requests and bytes a second, and the 99th percentile in ms."""
+    """What wrk measured: requests and bytes a second, the median and the 99th percentile in ms."""
 
     requests: float
     bytes: float
+    p50: float
     p99: float
 
 
-def wrk(url: str, seconds: int) -> Load:
-    argv = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", "--latency", url]
+def wrk(url: str, seconds: int, header: str = "", connections: int = CONNECTIONS) -> Load:
+    argv = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--latency", *(["-H", header] if header else []), url]
     told = subprocess.run(argv, check=True, capture_output=True, text=True).stdout
     if "Non-2xx" in told:
         raise SystemExit(told)
     requests = float(found(r"Requests/sec:\s+([\d.]+)", told)[0])
     size, unit = found(r"Transfer/sec:\s+([\d.]+)([KMG]?)B", told)
-    late, scale = found(r"99%\s+([\d.]+)(us|ms|s)", told)
-    return Load(requests, float(size) * UNITS[unit], float(late) * TIMES[scale])
+    return Load(requests, float(size) * UNITS[unit], percentile(50, told), percentile(99, told))
+
+
+def percentile(which: int, told: str) -> float:
+    late, scale = found(rf"{which}%\s+([\d.]+)(us|ms|s)", told)
+    return float(late) * TIMES[scale]
 
 
 def found(pattern: str, text: str) -> tuple[str, ...]:

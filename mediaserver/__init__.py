@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from mediaserver.core.discovery import Plugin
     from mediaserver.core.files import send_file, send_text
     from mediaserver.core.hookspecs import hookimpl
-    from mediaserver.core.http import absolute, body, query, row_id, timestamp
+    from mediaserver.core.http import absolute, body, query, timestamp
     from mediaserver.core.registry import Registry
-    from mediaserver.core.routes import SCOPES, RouteRegistry
+    from mediaserver.core.routes import SCOPES, RouteRegistry, row_id
     from mediaserver.core.server import Server
     from mediaserver.core.settings import Settings
     from mediaserver.core.worker import RunningJob
@@ -53,7 +53,7 @@ _HOMES = {
     "query": "mediaserver.core.http",
     "require": "mediaserver.core.actors",
     "require_play": "mediaserver.core.actors",
-    "row_id": "mediaserver.core.http",
+    "row_id": "mediaserver.core.routes",
     "send_file": "mediaserver.core.files",
     "send_text": "mediaserver.core.files",
     "signed_in": "mediaserver.core.actors",

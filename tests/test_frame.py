@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import subprocess
+import sys
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -160,3 +161,18 @@ def test_every_decision_has_its_record_in_the_index() -> None:
 
 def test_the_changelog_has_a_place_for_what_is_new() -> None:
     assert "## [Unreleased]" in (ROOT / "CHANGELOG.md").read_text()
+
+
+def test_a_process_that_answers_nobody_loads_no_web_server_and_nothing_for_passwords(tmp_path: Path) -> None:
+    """Worker and watch would keep 7 MB each of what only `serve` needs."""
+    asked = (
+        "import sys\nfrom pathlib import Path\nfrom mediaserver.core import roles, worker\n"
+        "from mediaserver.core.config import load\nfrom mediaserver.core.server import Server\n"
+        "loaded = load(Path(sys.argv[1]), {}, {('data',): sys.argv[2]})\n"
+        "server = Server(loaded, 'worker')\nserver.register_only()\n"
+        "assert {'auth_email', 'rate_limits', 'catalog', 'admin', 'web_ui'} <= server.hooks.loaded.keys()\n"
+        "print(sorted({'sanic', 'jwt', 'bcrypt', 'zxcvbn', 'limits', 'aiosmtplib'} & sys.modules.keys()))"
+    )
+    command = [sys.executable, "-c", asked, str(ROOT / "config.yaml"), str(tmp_path)]
+    env = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)}
+    assert subprocess.run(command, env=env, capture_output=True, text=True, check=True).stdout == "[]\n"

@@ -34,8 +34,6 @@ quoted = functools.lru_cache(4096)(quote)
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 OWN_IDS = secrets.token_hex(8)  # of this process; a counter follows, which costs less than 12 random bytes a request
 REQUESTS = itertools.count(1)
-ROW_ID = re.compile(r"[0-9]{1,10}")
-LARGEST_ID = 2**31 - 1
 HARDENED = {"X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer"}
 PAGE_POLICY = (
     "default-src 'self'; img-src 'self' data: blob:; media-src 'self' blob:; worker-src 'self' blob:; "
@@ -75,13 +73,6 @@ def query(request: Request, model: type[M]) -> M:
     """The query string as `model`; of a repeated name the first counts. Raises InvalidRequest."""
     given = request.get_args(keep_blank_values=True)
     return validated({key: values[0] for key, values in given.items()}, model)
-
-
-def row_id(text: str) -> int:
-    """The number of a row that a path names. Raises NotFound for what cannot be one."""
-    if not ROW_ID.fullmatch(text) or int(text) > LARGEST_ID:
-        raise NotFound("There is nothing of this number.")
-    return int(text)
 
 
 def validated(raw: Mapping[str, Any], model: type[M]) -> M:

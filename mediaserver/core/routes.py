@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from mediaserver.core.actors import Guard, public
 from mediaserver.core.discovery import PluginFault
 from mediaserver.core.services import PluginServices
-from mediaserver.errors import Forbidden
+from mediaserver.errors import Forbidden, NotFound
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -29,6 +29,8 @@ SCOPES = frozenset(
     {"account:read", "account:write", "catalog:read", "streaming", "library:read", "library:write", "admin"}
 )
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+ROW_ID = re.compile(r"[0-9]{1,10}")
+LARGEST_ID = 2**31 - 1
 PARAMETER = re.compile(r"<(\w+)(?::([^>]+))?>")
 
 
@@ -136,6 +138,13 @@ def admitted(route: Route, actor: Actor | None) -> Actor | None:
         raise Forbidden(f"This key may not do this; it takes {missing}.")
     route.guard.check(actor)
     return actor
+
+
+def row_id(text: str) -> int:
+    """The number of a row that a path names. Raises NotFound for what cannot be one."""
+    if not ROW_ID.fullmatch(text) or int(text) > LARGEST_ID:
+        raise NotFound("There is nothing of this number.")
+    return int(text)
 
 
 def _check_parameter(route: str, kind: str) -> None:

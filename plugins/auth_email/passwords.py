@@ -7,6 +7,8 @@ import base64
 import hashlib
 import unicodedata
 from concurrent.futures import ThreadPoolExecutor
+from importlib.machinery import PathFinder
+from importlib.util import find_spec, module_from_spec
 from typing import TYPE_CHECKING, TypeVar
 
 from mediaserver.errors import InvalidRequest
@@ -71,10 +73,20 @@ class Passwords:
 
     def _commonly_used(self) -> frozenset[str]:
         if self._common is None:
-            from zxcvbn.frequency_lists import FREQUENCY_LISTS
-
-            self._common = frozenset(word for word in FREQUENCY_LISTS["passwords"] if len(word) >= SHORTEST)
+            self._common = frozenset(word for word in most_used() if len(word) >= SHORTEST)
         return self._common
+
+
+def most_used() -> list[str]:
+    """By themselves: `import zxcvbn` would keep 10 MB of names and words for ever."""
+    package = find_spec("zxcvbn")
+    lists = PathFinder.find_spec("frequency_lists", package.submodule_search_locations if package else [])
+    if lists is None or lists.loader is None:
+        raise ImportError("zxcvbn has no frequency_lists any more", name="zxcvbn")
+    module = module_from_spec(lists)
+    lists.loader.exec_module(module)
+    passwords: list[str] = module.FREQUENCY_LISTS["passwords"]
+    return passwords
 
 
 def _digest(password: str) -> bytes:
