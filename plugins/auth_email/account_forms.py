@@ -104,14 +104,7 @@ def _login(to: Addresses, login: Login, *, is_current: bool) -> Markup:
 
 
 def _password(to: Addresses, mine: Account) -> Markup:
-    current = field(
-        "current_password",
-        "Current password",
-        Faults(),
-        type="password",
-        autocomplete="current-password",
-        required=True,
-    )
+    current = _current_password("password", required=True)
     chosen = new_password_field(Faults(), label="New password")
     whose = tag("input", type="hidden", autocomplete="username", value=mine.email)  # for password managers
     hidden = {"action": "password"}
@@ -124,7 +117,16 @@ def _password(to: Addresses, mine: Account) -> Markup:
 def _address(to: Addresses) -> Markup:
     chosen = email_field(Faults(), label="New e-mail address", focus=False)
     act = button("Change address", kind="other-action")
-    return _section("E-mail address", form(to.to("/account"), chosen, act, hidden={"action": "email"}))
+    proof = _current_password("email")
+    return _section("E-mail address", form(to.to("/account"), chosen, proof, act, hidden={"action": "email"}))
+
+
+def _current_password(form: str, *, required: bool = False) -> Markup:
+    hint = "" if required else "Not needed within ten minutes after you signed in."
+    return field(
+        "current_password", "Current password", Faults(), hint=hint, form=form, type="password",
+        autocomplete="current-password", required=required,
+    )  # fmt: skip
 
 
 def _deletion(to: Addresses, mine: Account) -> Markup:
@@ -133,7 +135,11 @@ def _deletion(to: Addresses, mine: Account) -> Markup:
         "confirm", "Your address", Faults(), hint=sentence, autocomplete="off", autocapitalize="none", required=True
     )
     sure = form(
-        to.to("/account"), typed, button("Delete my account", kind="other-action danger"), hidden={"action": "delete"}
+        to.to("/account"),
+        typed,
+        _current_password("delete"),
+        button("Delete my account", kind="other-action danger"),
+        hidden={"action": "delete"},
     )
     return tag("section", tag("details", tag("summary", "Delete my account"), sure))
 

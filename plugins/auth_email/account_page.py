@@ -114,6 +114,7 @@ class AccountPage:
         await self._accounts.change_password(actor.user_id, wish.current_password, wish.password, actor.login_id)
 
     async def _change_email(self, actor: Actor, wish: Wish) -> None:
+        await self._accounts.prove(actor, wish.current_password or None)
         await self._accounts.request_email(actor.user_id, wish.email)
 
     async def _sign_out(self, actor: Actor, wish: Wish) -> None:
@@ -122,6 +123,7 @@ class AccountPage:
     async def _delete(self, request: Request, actor: Actor, wish: Wish) -> HTTPResponse:
         if wish.confirm.strip().casefold() != actor.email.casefold():
             raise InvalidRequest(f"Nothing was deleted: type your own address, {actor.email}, to delete your account.")
+        await self._accounts.prove(actor, wish.current_password or None)
         await self._accounts.delete(actor.user_id)
         answer = self._pages.page(forms.deleted(self._pages.to))
         clear_cookies(request, answer)

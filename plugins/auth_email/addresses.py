@@ -1,4 +1,4 @@
-"""E-mail addresses: one form for each, so that A@x and a@x are the same account."""
+"""E-mail addresses: one form for each, so that A@x and a@x are one account, and none that only looks like another."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ ADDRESS = re.compile(r"[^\s@<>()\[\]\\,;:\"\x00-\x1f\x7f-\x9f]{1,64}@[^\W_](?:[\
 
 def normalised(address: str, field: str = "email") -> str:
     """Raises InvalidRequest that names `field`."""
-    plain = unicodedata.normalize("NFKC", address).strip().casefold()
-    if len(plain) > LONGEST or not ADDRESS.fullmatch(plain) or ".." in plain:
+    plain = address.strip().lower()
+    alike = unicodedata.normalize("NFKC", plain) != plain or not plain.isprintable()
+    if alike or len(plain) > LONGEST or not ADDRESS.fullmatch(plain) or ".." in plain:
         problem = "This is not an e-mail address."
         raise InvalidRequest(problem, fields=[{"field": field, "problem": problem}])
     return plain

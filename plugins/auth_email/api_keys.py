@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from mediaserver.errors import Conflict, NotFound
 from mediaserver.events import AccountChanged
 
+from .logins import locked
 from .models import ApiKey
 from .tickets import hashed
 
@@ -27,13 +28,15 @@ class ApiKeys:
 
     async def make(self, user_id: int, name: str, scopes: list[str]) -> tuple[ApiKey, str]:
         """The key and its secret, which is nowhere else. Raises Conflict."""
-        if await ApiKey.filter(user_id=user_id).count() >= MOST:
-            raise Conflict(f"An account has at most {MOST} keys; delete one.")
         secret = PREFIX + secrets.token_urlsafe(32)
-        key = await ApiKey.create(
-            user_id=user_id, name=name, prefix=secret[: len(PREFIX) + 6], hash=hashed(secret), scopes=sorted(scopes),
-            created_at=self._desk.clock.now(),
-        )  # fmt: skip
+        async with self._desk.db.transaction() as tx:
+            await locked(tx, user_id)
+            if await ApiKey.filter(user_id=user_id).using_db(tx).count() >= MOST:
+                raise Conflict(f"An account has at most {MOST} keys; delete one.")
+            key = await ApiKey.create(
+                using_db=tx, user_id=user_id, name=name, prefix=secret[: len(PREFIX) + 6], hash=hashed(secret),
+                scopes=sorted(scopes), created_at=self._desk.clock.now(),
+            )  # fmt: skip
         return key, secret
 
     async def delete(self, user_id: int, key_id: int) -> None:

@@ -94,6 +94,12 @@ class Me(BaseModel):
     current_password: Secret | None = None
 
 
+class Leaving(BaseModel):
+    """Needed where the sign-in is older than ten minutes."""
+
+    current_password: Secret | None = None
+
+
 class NewUser(BaseModel):
     email: Email
     password: Password | None = None

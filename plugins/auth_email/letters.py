@@ -22,6 +22,7 @@ RESET = "auth_email.reset"
 PASSWORD_CHANGED = "auth_email.password_changed"  # noqa: S105 - the name of a letter
 ADDRESS_CHANGE = "auth_email.address_change"
 ADDRESS_CHANGED = "auth_email.address_changed"
+MOST_AN_HOUR = 5
 NOT_YOU = "If this was not you, you need do nothing."
 
 
@@ -77,6 +78,8 @@ class Letters:
         user = await User.get_or_none(email=to, active=True, disabled=False)
         if user is None:
             return None
+        if await self._service.tickets.recent(Purpose.RESET, user.id) >= MOST_AN_HOUR:
+            return None  # a stranger asks again and again; the letters that came are good
         token = await self._service.tickets.issue(Purpose.RESET, user_id=user.id)
         link = self._link("password_reset", uid=uid_of(user.id), token=token)
         return letter("Choose a new password", "Open this link within 30 minutes to choose one.", link, NOT_YOU)
@@ -86,13 +89,14 @@ class Letters:
             return None
         return letter(
             "Your password was changed",
-            "Everybody who was signed in with it has been signed out. If this was not you, reset the password now.",
+            "Everybody who was signed in with the old one has been signed out. API keys that are left are listed in "
+            "your account. If this was not you, reset the password now.",
             self._link("/reset"),
         )
 
     async def address_change(self, to: str, about: str) -> Letter | None:
         user = await User.get_or_none(id=int(about))
-        if user is None or await User.filter(email=to).exists():
+        if user is None or await User.filter(email=to, active=True).exists():
             return None
         token = await self._service.tickets.issue(Purpose.EMAIL, user_id=user.id, email=to)
         link = self._link("/email", uid=uid_of(user.id), token=token)

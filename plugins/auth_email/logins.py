@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 GRACE_SECONDS = 60  # two tabs that refresh at once are both served
 MOST = 50  # logins of one account; the one unused longest gives way
 REMEMBERED = 10_000  # credentials of one process
+TRUSTED_SECONDS = 600  # after which the database is asked again, whatever the news said
 NOTE_SECONDS = 60  # how exact "last used" is
 LOGIN_ID = re.compile(r"[0-9a-f]{32}")
 ROLES = {"viewer": frozenset({"viewer"}), "admin": frozenset({"viewer", "admin"})}
@@ -52,12 +53,18 @@ def may_sign_in(user: User | None) -> bool:
     return user is not None and user.active and not user.disabled
 
 
+async def locked(tx: Any, user_id: int) -> User | None:
+    """The account as it is now, and nobody changes it before this transaction ends."""
+    return await User.filter(id=user_id).using_db(tx).select_for_update().first()
+
+
 @dataclass(slots=True)
 class Known:
     """A credential that was verified."""
 
     actor: Actor
     expires: float  # seconds since 1970
+    checked: float  # when the database was asked
     noted: float  # when "last used" was last written
 
 
@@ -79,12 +86,14 @@ class Logins:
         self._access = access
         self._refresh = refresh
         self._known: dict[str, Known] = {}
+        self._known_keys: dict[str, Known] = {}
         self._endings = 0
         self._noting: set[asyncio.Task[None]] = set()
 
     # ---- pairs of tokens -------------------------------------------------------------------------------------
 
     async def start(self, user: User, client: Client) -> Tokens:
+        """Raises Unauthorized where the account, as it was read, has changed meanwhile: a reset wins over a sign-in."""
         now = self._clock.now()
         login = LoginSession(
             id=secrets.token_hex(16),
@@ -98,7 +107,10 @@ class Logins:
             expires_at=now + self._refresh,
         )
         async with self._db.transaction() as tx:
-            await login.save(using_db=tx)
+            current = await locked(tx, user.id)
+            if current is None or not may_sign_in(current) or current.password != user.password:
+                raise Unauthorized(INVALID)
+            await login.save(using_db=tx, force_create=True)
             await User.filter(id=user.id).using_db(tx).update(last_seen=now)
             crowd = await LoginSession.filter(user_id=user.id).using_db(tx).order_by("-last_used", "id").offset(MOST)
             for unused in crowd:
@@ -193,6 +205,8 @@ class Logins:
         if known.expires <= now:
             del self._known[token]
             raise Unauthorized(INVALID)
+        if now - known.checked >= TRUSTED_SECONDS:
+            return self._look_up(token)
         if now - known.noted >= NOTE_SECONDS:
             known.noted = now
             self._note(known.actor)
@@ -205,30 +219,31 @@ class Logins:
         if login is None or not may_sign_in(login.user) or claims.generation > login.generation:
             raise Unauthorized(INVALID)
         actor = Actor(login.user.id, login.user.email, ROLES[login.user.role], login.id)
-        self._remember(token, actor, claims.expires, endings)
+        self._remember(self._known, token, actor, claims.expires, endings)
         return actor
 
     async def actor_of_key(self, secret: str) -> Actor:
         """Raises Unauthorized."""
-        known = self._known.get(secret)
-        if known is not None:
-            return known.actor
         endings, now = self._endings, self._clock.now()
+        known = self._known_keys.get(secret)
+        if known is not None and now.timestamp() - known.checked < TRUSTED_SECONDS:
+            return known.actor
         key = await ApiKey.get_or_none(hash=hashed(secret)).select_related("user")
         if key is None or not may_sign_in(key.user):
             raise Unauthorized("This API key is not valid.")
         await ApiKey.filter(id=key.id).update(last_used=now)
         actor = Actor(key.user.id, key.user.email, ROLES[key.user.role], scopes=frozenset(key.scopes))
-        self._remember(secret, actor, float("inf"), endings)
+        self._remember(self._known_keys, secret, actor, float("inf"), endings)
         return actor
 
-    def _remember(self, credential: str, actor: Actor, expires: float, endings: int) -> None:
+    def _remember(self, known: dict[str, Known], credential: str, actor: Actor, expires: float, endings: int) -> None:
         """Not where something ended while the database was asked: it may have been this."""
         if endings != self._endings:
             return
-        if len(self._known) >= REMEMBERED:
-            del self._known[next(iter(self._known))]
-        self._known[credential] = Known(actor, expires, self._clock.now().timestamp())
+        if len(known) >= REMEMBERED:
+            del known[next(iter(known))]
+        now = self._clock.now().timestamp()
+        known[credential] = Known(actor, expires, checked=now, noted=now)
 
     def forget_logins(self, *login_ids: str) -> None:
         self._forget(lambda actor: actor.login_id in login_ids)
@@ -238,8 +253,9 @@ class Logins:
 
     def _forget(self, ended: Any) -> None:
         self._endings += 1
-        for credential in [each for each, known in self._known.items() if ended(known.actor)]:
-            del self._known[credential]
+        for known in (self._known, self._known_keys):
+            for credential in [each for each, found in known.items() if ended(found.actor)]:
+                del known[credential]
 
     def _note(self, actor: Actor) -> None:
         task = asyncio.create_task(self._write_use(actor))

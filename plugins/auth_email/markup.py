@@ -95,24 +95,32 @@ class Faults:
 
 
 def field(
-    name: str, label: str, faults: Faults, *, hint: str = "", names: tuple[str, ...] = (), **attributes: str | bool
+    name: str,
+    label: str,
+    faults: Faults,
+    *,
+    hint: str = "",
+    names: tuple[str, ...] = (),
+    form: str = "",
+    **attributes: str | bool,
 ) -> Markup:
-    """A labelled input; `names` are other words by which an error may call it."""
+    """A labelled input; `names` are other words by which an error may call it, `form` is what it belongs to."""
     problem = faults.at(name, *names)
-    about = [f"{name}-{part}" for part, text in (("hint", hint), ("problem", problem)) if text]
+    own = f"{form}-{name}" if form else name
+    about = [f"{own}-{part}" for part, text in (("hint", hint), ("problem", problem)) if text]
     return tag(
         "div",
-        tag("label", label, for_=name),
-        tag("p", hint, id=f"{name}-hint", class_="hint") if hint else None,
+        tag("label", label, for_=own),
+        tag("p", hint, id=f"{own}-hint", class_="hint") if hint else None,
         tag(
             "input",
-            id=name,
+            id=own,
             name=name,
             aria_describedby=" ".join(about) or None,
             aria_invalid="true" if problem else None,
             **attributes,
         ),
-        tag("p", problem, id=f"{name}-problem", class_="problem", role="alert") if problem else None,
+        tag("p", problem, id=f"{own}-problem", class_="problem", role="alert") if problem else None,
         class_="field",
     )
 

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, TypeVar
 
 from mediaserver.errors import InvalidRequest
 
+from .turns import Turns
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -26,6 +28,7 @@ class Passwords:
     def __init__(self, rounds: int) -> None:
         self._rounds = rounds
         self._threads = ThreadPoolExecutor(THREADS, "bcrypt")
+        self._turns = Turns(THREADS)
         self._common: frozenset[str] | None = None
         self._nobodys = f"$2b${rounds:02}${'.' * 53}"  # of no password, and as much work to compare with
 
@@ -34,11 +37,23 @@ class Passwords:
         problem = await self._run(self._problem, password, email)
         if problem:
             raise InvalidRequest(problem, fields=[{"field": field, "problem": problem}])
-        return await self._run(self._hash, password)
+        async with self._turns.turn("new passwords"):
+            return await self._run(self._hash, password)
 
-    async def matches(self, password: str, hashed: str) -> bool:
-        """Takes as long where there is nothing to compare with; a broken hash matches nothing."""
-        return await self._run(self._check, password, hashed)
+    async def matches(self, password: str, hashed: str, place: str = "", *, known: bool = False) -> bool:
+        """Takes as long where there is nothing to compare with; a broken hash matches nothing.
+
+        Many who ask at once from one `place` wait for one another. Raises Unavailable where too many wait.
+        """
+        async with self._turns.turn(place, known=known):
+            return await self._run(self._check, password, hashed)
+
+    def is_outdated(self, hashed: str) -> bool:
+        """Made with another number of rounds: how long it takes would tell that there is an account."""
+        return not hashed.startswith(f"$2b${self._rounds:02}$")
+
+    async def renewed(self, password: str) -> str:
+        return await self._run(self._hash, password)
 
     def close(self) -> None:
         self._threads.shutdown(wait=False, cancel_futures=True)

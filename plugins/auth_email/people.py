@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from tortoise.exceptions import IntegrityError
+
 from mediaserver.contracts import Page
 from mediaserver.errors import Conflict, InvalidRequest
 from mediaserver.events import UserDeleted
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from mediaserver.contracts import Account
 
 HIGHEST_LIMIT = 1000
+TAKEN = "There is an account with this address already."
 
 
 class People(Desk):
@@ -47,16 +50,22 @@ class People(Desk):
         address = normalised(email)
         _check_role(role)
         hashed = await self.passwords.accept(password, address) if password is not None else ""
+        try:
+            return await self._add(address, hashed, role, active=active, chosen=password is not None)
+        except IntegrityError as error:  # somebody was faster
+            raise Conflict(TAKEN) from error
+
+    async def _add(self, address: str, hashed: str, role: str, *, active: bool, chosen: bool) -> Account:
         async with self.db.transaction() as tx:
             known = await User.get_or_none(email=address, using_db=tx)
             if known is not None and known.active:
-                raise Conflict("There is an account with this address already.")
+                raise Conflict(TAKEN)
             user = known or User(email=address, created_at=self.clock.now())
             user.password, user.role, user.active, user.disabled = hashed, role, True, not active
             await user.save(using_db=tx)
             await Registration.filter(user_id=user.id).using_db(tx).delete()
             account = await self.change(tx, user.id, role=role)
-            if password is None:
+            if not chosen:
                 await self.mail.send(RESET, address, tx=tx)
         return account
 

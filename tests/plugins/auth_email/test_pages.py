@@ -112,7 +112,7 @@ def check(page: Page) -> None:
     assert page.headers["referrer-policy"] == "same-origin", "with no-referrer, forms are posted with the origin null"
     assert page.headers["cache-control"] == "private, no-store"
     for name, known in page.inputs.items():
-        labelled = f'for="{name}"' in page.source
+        labelled = f'for="{known.get("id")}"' in page.source
         assert known.get("type") == "hidden" or (labelled and known.get("autocomplete")), name
 
 
