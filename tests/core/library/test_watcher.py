@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from mediaserver.contracts import MediaInfo
 import pytest
 
+pytestmark = pytest.mark.slow
+
 
 async def kinds(house: House) -> list[str]:
     return [event.kind for _, event in await Reader(house.db, 0).read()]

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     OpenHouse = Callable[..., Awaitable[House]]
 
+pytestmark = pytest.mark.slow
+
 ME = "/v1/users/me"
 NEW = "nine wasps sting"
 SLOW = {"bcrypt_rounds": 10}  # so that checks of passwords wait for one another

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
     from mediaserver.testing import RunningApp
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[3]
 ADMIN, ADA = "root@example.org", "ada@example.org"
 PASSWORD, OTHER = "nine blue kettles", "ten red lanterns"
