@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 SECRET_KEYS = re.compile(r"password|secret|token|cookie|authorization", re.IGNORECASE)
 MEDIA_TOKEN = re.compile(r"(/v1/media/)[^/\s]+")
+TRACEBACK = structlog.tracebacks.ExceptionDictTransformer(show_locals=False)  # typed passwords stand in locals
 LOUD = ("saq",)  # its warnings tell what we mean to do: jobs are cancelled when a worker stops
 QUIET = ("asyncio", "aiosqlite", "tortoise", "sanic.root", "sanic.server", "watchdog", "rebulk", "guessit")
 
@@ -31,7 +32,7 @@ def configure(level: str, form: str, role: str) -> None:
         lambda _logger, _method, event: {"role": role, **event},
     ]  # fmt: skip
     final: list[Any] = (
-        [structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer()]
+        [structlog.processors.ExceptionRenderer(TRACEBACK), structlog.processors.JSONRenderer()]
         if form == "json"
         else [
             structlog.dev.ConsoleRenderer(
