@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 __all__ = [
     "AccountChanged",
+    "ChangesMissed",
     "EncodingProgressed",
     "Event",
     "LibraryScanned",
@@ -145,6 +146,14 @@ class AccountChanged(Event):
     """Role, limit, state or address of an account are other ones: what is remembered of it is void."""
 
     user_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class ChangesMissed(Event):
+    """The database could not be read for a while: whatever a process remembers of it is void.
+
+    Each process tells it to itself by `on_change`, when reading fails and again when it works; it is never recorded.
+    """
 
 
 @dataclass(frozen=True, slots=True)

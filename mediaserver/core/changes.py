@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from mediaserver.events import Event
+from mediaserver.events import ChangesMissed, Event
 from mediaserver.models import Change
 
 if TYPE_CHECKING:
@@ -29,6 +29,8 @@ class ChangeLog:
         self._wakeups = wakeups
 
     async def record(self, event: Event, tx: Any = None) -> int:
+        if isinstance(event, ChangesMissed):
+            raise TypeError("ChangesMissed is told by each process to itself and never recorded.")
         if tx is None:
             async with self._db.transaction() as own:
                 return await self.record(event, own)
@@ -71,19 +73,21 @@ class Reader:
         self._db = db
         self.seq = after
         self._recent: dict[int, float] = {}
+        self._unread: list[tuple[int, Event]] = []
 
     async def read(self) -> list[tuple[int, Event]]:
-        fresh: list[tuple[int, Event]] = []
+        """What is new; where reading fails or is cancelled half-way, the next call has all of it."""
         while rows := await self._rows():
             for change in rows:
                 self._recent[change.seq] = change.at
                 self.seq = max(self.seq, change.seq)
                 event = Event.load(change.kind, change.payload)
                 if event is not None:
-                    fresh.append((change.seq, event))
+                    self._unread.append((change.seq, event))
             if len(rows) < BATCH:
                 break
         self._forget()
+        fresh, self._unread = self._unread, []
         return fresh
 
     async def _rows(self) -> list[Change]:

@@ -92,8 +92,9 @@ async def readiness(server: Server, *, whole: bool) -> dict[str, Any]:
         reachable, workers = False, 0
     library = await asyncio.to_thread(watch_status, server.data)
     return {
-        "ready": server.ready and reachable,
+        "ready": server.ready and reachable and not server.follower.is_deaf,
         "database": "ok" if reachable else "unreachable",
+        "changes": "unheard" if server.follower.is_deaf else "heard",  # what other processes revoke, say
         "workers": workers,  # 0: films play as far as they are made, nothing new is
         "plugins_left_out": sorted(server.hooks.faults),
         "library": library if whole else _without_paths(library),

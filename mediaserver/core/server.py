@@ -13,10 +13,11 @@ from mediaserver import contracts
 from mediaserver.core import config, plugins
 from mediaserver.core.actors import Guests
 from mediaserver.core.broker import make_queue
-from mediaserver.core.changes import TOPIC, ChangeLog, Reader
+from mediaserver.core.changes import ChangeLog
 from mediaserver.core.clock import SystemClock
 from mediaserver.core.db import Database
 from mediaserver.core.discovery import Absent, Found, PluginFault, check_tables, deadline, discover
+from mediaserver.core.follower import Follower
 from mediaserver.core.jobs import QUEUES, JobRecords
 from mediaserver.core.leases import Leases
 from mediaserver.core.library.service import LibraryService
@@ -64,6 +65,7 @@ class Server:
         self.db = Database(self.settings.database, self.data / "mediaserver.sqlite3", models)
         self.wakeups = Wakeups(self.data / "run")
         self.changes = ChangeLog(self.db, self.wakeups)
+        self.follower = Follower(self)
         self.leases = Leases(self.db)
         self.storage = MediaStorage(self.data)
         ffmpeg = loaded.path(self.settings.ffmpeg) if self.settings.ffmpeg else None
@@ -169,9 +171,10 @@ class Server:
         self._stack.push_async_callback(self.jobs.drain)
         self._register()
         await self.share_quarantine()
+        heard = await self.changes.last()
         await self._startup()
         self._stack.push_async_callback(self.hooks.notify, "shutdown", backwards=True, server=self)
-        self._listen()
+        self._listen(heard)
         self.ready = True
 
     async def _upgrade(self) -> None:
@@ -210,32 +213,14 @@ class Server:
                 self.quarantine(each.plugin, f"startup failed: {type(error).__name__}: {error}")
                 await self.share_quarantine()
 
-    def _listen(self) -> None:
-        task = asyncio.create_task(self._tell_changes())
+    def _listen(self, heard: int) -> None:
+        task = asyncio.create_task(self.follower.run(heard))
 
         async def end() -> None:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
 
         self._stack.push_async_callback(end)
-
-    async def _tell_changes(self) -> None:
-        """Hand every change to the plugins of this process, as it is committed."""
-        reader = Reader(self.db, await self.changes.last())
-        with self.wakeups.subscribe(TOPIC) as news:
-            while True:
-                for _, event in await reader.read():
-                    if isinstance(event, PluginQuarantined) and event.plugin in self.hooks.loaded:
-                        self._follow(event)
-                    if self.hooks.has("on_change"):
-                        await self.hooks.notify("on_change", seconds=STARTUP_SECONDS, server=self, event=event)
-                await news.wait(1.0)
-
-    def _follow(self, event: PluginQuarantined) -> None:
-        try:
-            self.quarantine(event.plugin, event.reason)
-        except StartError as error:  # it started here, and guarded is better than open
-            log.error(str(error))  # noqa: TRY400 - one line is what there is to say
 
     # ---- settings that several parts read --------------------------------------------------------------------
 

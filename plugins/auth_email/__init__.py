@@ -8,7 +8,7 @@ from pydantic import Field, SecretStr
 
 from mediaserver import Plugin, Registry, RouteRegistry, Server, Settings, hookimpl
 from mediaserver.contracts import Accounts
-from mediaserver.events import AccountChanged, Event, LoginEnded, UserDeleted
+from mediaserver.events import AccountChanged, ChangesMissed, Event, LoginEnded, UserDeleted
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable
@@ -78,6 +78,8 @@ def on_change(server: Server, event: Event) -> None:
         _service(server).sessions.forget_logins(event.login_id)
     elif isinstance(event, AccountChanged | UserDeleted):
         _service(server).settle(event.user_id)
+    elif isinstance(event, ChangesMissed):
+        _service(server).sessions.forget_everything()
 
 
 def _service(server: Server) -> Any:

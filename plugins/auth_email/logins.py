@@ -251,6 +251,10 @@ class Logins:
     def forget_user(self, user_id: int) -> None:
         self._forget(lambda actor: actor.user_id == user_id)
 
+    def forget_everything(self) -> None:
+        self._endings += 1
+        self._known.clear()
+
     def _forget(self, ended: Any) -> None:
         self._endings += 1
         for known in (self._known, self._known_keys):

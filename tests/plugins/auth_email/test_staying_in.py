@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import jwt
 import pytest
 
-from mediaserver.contracts import KeyRing
+from mediaserver.contracts import Database, KeyRing
+from plugins.auth_email.models import LoginSession
 from tests.plugins.auth_email.conftest import ADA, ADMIN, House
 
 if TYPE_CHECKING:
@@ -270,3 +271,16 @@ async def test_the_login_unused_longest_gives_way(house: House) -> None:
     assert await status(house, first["access_token"]) == 401
     token = (await house.sign_in(ADMIN))["access_token"]
     assert len((await house.get("/v1/auth/sessions", token)).json()["sessions"]) == 50
+
+
+async def test_a_login_that_ended_unheard_is_not_trusted_where_changes_cannot_be_read(house: House) -> None:
+    token = (await house.sign_in(ADMIN))["access_token"]
+    assert await status(house, token) == 200
+    await LoginSession.all().delete()  # by another process, whose news does not come
+    assert await status(house, token) == 200
+    database = house.app.server.services.get(Database)
+    await database.fetch("ALTER TABLE core_change RENAME TO core_change_away")
+    async with asyncio.timeout(10):
+        while await status(house, token) == 200:
+            await asyncio.sleep(0.05)
+    await database.fetch("ALTER TABLE core_change_away RENAME TO core_change")
