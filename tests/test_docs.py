@@ -20,7 +20,7 @@ from mediaserver.cli import main
 from mediaserver.core import hookspecs
 from mediaserver.core.commands import plugin_commands
 from mediaserver.core.config import load
-from mediaserver.core.pages import TOPICS
+from mediaserver.core.news import TOPICS
 from mediaserver.core.plugins import HOOKS
 from mediaserver.core.settings import Configuration
 
