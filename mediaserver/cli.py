@@ -46,6 +46,7 @@ class Commands(click.Group):
         return ctx.meta[PLUGIN_COMMANDS]  # type: ignore[no-any-return]
 
     def main(self, *args: Any, **kwargs: Any) -> Any:
+        os.umask(os.umask(0) | 0o022)  # what this program makes is for others to read at most
         try:
             return super().main(*args, **kwargs)
         except MediaServerError as error:

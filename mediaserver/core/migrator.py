@@ -24,6 +24,7 @@ from tortoise.migrations.schema_editor import SqliteSchemaEditor
 from tortoise.transactions import in_transaction
 
 from mediaserver.core.db import WRITER, apps_config, connection
+from mediaserver.core.private import private_file, private_folder
 from mediaserver.errors import StartError
 
 if TYPE_CHECKING:
@@ -177,7 +178,7 @@ class Upgrade:
 
     def _copy(self) -> None:
         folder = self.file.parent / "copies"
-        folder.mkdir(exist_ok=True)
+        private_folder(folder)
         stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S%fZ")
         if self.url == "sqlite":
             copy = folder / f"{self.file.stem}-{stamp}.sqlite3"
@@ -222,6 +223,7 @@ def check_sqlite(file: Path) -> None:
 def copy_sqlite(source: Path, copy: Path) -> None:
     """A whole copy of a living database, checked. Raises StartError where the source or the disk is at fault."""
     try:
+        private_file(copy)
         with closing(sqlite3.connect(source)) as living:
             living.execute("VACUUM INTO ?", (str(copy),))
         with closing(sqlite3.connect(copy)) as copied:
@@ -240,10 +242,12 @@ def copy_postgres(url: str, copy: Path) -> None:
         raise StartError(
             "pg_dump is not installed, so no copy can be made before the upgrade. Install postgresql-client."
         )
+    private_file(copy)
     done = subprocess.run(
         [program, "--format=custom", f"--file={copy}", url], check=False, capture_output=True, text=True
     )
     if done.returncode:
+        copy.unlink(missing_ok=True)
         raise StartError(f"pg_dump failed, so nothing was upgraded: {done.stderr.strip()[-300:]}")
 
 

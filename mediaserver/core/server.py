@@ -25,6 +25,7 @@ from mediaserver.core.library.settings import LibrarySettings
 from mediaserver.core.mail import Postbox
 from mediaserver.core.migrator import Upgrade
 from mediaserver.core.plugins import PluginHost
+from mediaserver.core.private import close_what_was_open, private_file, private_folder
 from mediaserver.core.proxies import Proxies
 from mediaserver.core.registry import Contributions, Registry
 from mediaserver.core.secrets import FileKeys, SignedGrants, load_key
@@ -264,7 +265,12 @@ def prepare_folders(server: Server) -> None:
     """Make what is missing. Raises StartError where the disk or the rights do not allow it."""
     library = server.library_settings
     try:
-        (server.data / "run").mkdir(parents=True, exist_ok=True)
+        private_folder(server.data / "run")
+        close_what_was_open(server.data)
+        if server.db.is_sqlite:
+            private_file(server.db.file)
+        if not server.settings.redis:
+            private_file(server.data / "broker.sqlite3")
         server.storage.prepare()
         library.upload_folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -8,6 +8,7 @@ import socket
 import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,7 @@ pytestmark = pytest.mark.slow  # each is a process or several
 class Terminal:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.umask = -1  # this process's
         self.env = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "HOME": str(folder)}
 
     def write(self, config: str) -> None:
@@ -28,7 +30,15 @@ class Terminal:
     def run(self, *arguments: str | Path, user: int | None = None) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "mediaserver", *map(str, arguments)]
         done = subprocess.run(
-            command, cwd=self.folder, env=self.env, capture_output=True, text=True, timeout=60, user=user, check=False
+            command,
+            cwd=self.folder,
+            env=self.env,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            user=user,
+            umask=self.umask,
+            check=False,
         )
         assert "Traceback" not in done.stdout + done.stderr
         return done
@@ -137,6 +147,43 @@ def test_a_data_folder_that_cannot_be_made_is_one_line(terminal: Terminal, tmp_p
     (tmp_path / "taken").write_text("a file where the folder should be")
     terminal.write("data: taken/data\n")
     assert "must be writable" in terminal.refused("migrate")
+
+
+def modes(folder: Path) -> dict[str, int]:
+    return {path.relative_to(folder).as_posix(): path.stat().st_mode & 0o777 for path in folder.rglob("*")}
+
+
+def check_modes(data: Path) -> None:
+    found = modes(data)
+    closed = ("mediaserver.", "broker.", "run", "mail", "copies", ".secrets")
+    inner = {name: mode for name, mode in found.items() if "/" not in name}
+    assert {name for name, mode in inner.items() if not mode & 0o077} == {n for n in inner if n.startswith(closed)}
+    assert not any(mode & 0o022 for mode in found.values())
+    assert (data.stat().st_mode & 0o777, found["media"]) == (0o755, 0o755)  # an nginx of another user reads it
+
+
+@pytest.mark.parametrize("mask", [0, 0o022])
+def test_databases_and_secrets_are_closed_to_others_whatever_the_umask(
+    terminal: Terminal, tmp_path: Path, mask: int
+) -> None:
+    """Those of an earlier version too, and the files SQLite makes beside them."""
+    data = tmp_path / "data"
+    terminal.umask = mask
+    assert terminal.run("prepare").returncode == 0
+    check_modes(data)
+    for name in ("mail", "copies"):
+        (data / name).mkdir()
+        (data / name).chmod(0o777)
+    (data / "copies" / "old.sqlite3").write_bytes(b"")
+    for path in [*data.glob("*.sqlite3"), data / "run", data / ".secrets"]:
+        path.chmod(0o777 if path.is_dir() else 0o666)
+    with closing(sqlite3.connect(data / "mediaserver.sqlite3")) as db:  # its WAL is there while it is open
+        db.execute("SELECT count(*) FROM core_change")
+        assert (data / "mediaserver.sqlite3-wal").stat().st_mode & 0o066
+        assert terminal.run("migrate").returncode == 0
+        assert not (data / "mediaserver.sqlite3-wal").stat().st_mode & 0o077
+    check_modes(data)
+    assert all(not mode & 0o077 for mode in modes(data / "copies").values())
 
 
 def test_the_wrong_plugin_name_is_one_line(terminal: Terminal) -> None:

@@ -148,6 +148,7 @@ async def test_five_processes_upgrade_at_once_and_no_row_is_lost(
     with pytest.raises(sqlite3.IntegrityError):
         query(file, "INSERT INTO shelf (name, place) VALUES ('films', 1)")
     [copy] = (tmp_path / "copies").iterdir()
+    assert (copy.stat().st_mode | (tmp_path / "copies").stat().st_mode) & 0o077 == 0  # nobody else reads it
     assert query(copy, "SELECT shelf_id FROM book") == [(1,)]
 
 
