@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from typing import TYPE_CHECKING
 
 from mediaserver.errors import ConfigError
@@ -10,6 +11,8 @@ from mediaserver.errors import ConfigError
 if TYPE_CHECKING:
     from sanic import Request
 
+BRACKETED = re.compile(r"\[([^\[\]]+)\](?::\d{1,5})?")
+WITH_PORT = re.compile(r"([^:]+):\d{1,5}")
 FORWARDED = ("x-forwarded-for", "forwarded", "x-real-ip")
 
 
@@ -23,16 +26,8 @@ class Proxies:
             raise ConfigError(f"server.trusted_proxies: {error}; write addresses or networks, 192.168.1.2") from error
 
     def client(self, request: Request) -> str:
-        """The nearest address that is no trusted proxy."""
-        if not self._networks:
-            return str(request.ip)
-        hops = [
-            hop.strip() for hop in ",".join(request.headers.getall("x-forwarded-for", [])).split(",") if hop.strip()
-        ]
-        address = str(request.ip)
-        while hops and self._trusts(address):
-            address = hops.pop()
-        return address
+        """The nearest address that is no trusted proxy; where a proxy tells none, the proxy's own."""
+        return self._client(request)[0]
 
     def scheme(self, request: Request) -> str:
         told = self._told(request, "x-forwarded-proto")
@@ -48,8 +43,24 @@ class Proxies:
         return self._trusts(str(request.ip))
 
     def is_direct(self, request: Request) -> bool:
-        """Nobody stands in between, or only proxies that are trusted."""
-        return self._trusts(str(request.ip)) or not any(name in request.headers for name in FORWARDED)
+        """Nobody stands in between, or only proxies that are trusted and have told for whom they ask."""
+        if self._trusts(str(request.ip)):
+            return self._client(request)[1]
+        return not any(name in request.headers for name in FORWARDED)
+
+    def _client(self, request: Request) -> tuple[str, bool]:
+        """An address, and whether it is the client's: False where what a proxy told of its client is no address."""
+        address = str(request.ip)
+        if not self._networks:
+            return address, True
+        hops = ",".join(request.headers.getall("x-forwarded-for", [])).split(",")
+        hops = [hop for each in hops if (hop := each.strip())]
+        while hops and self._trusts(address):
+            told = address_of(hops.pop())
+            if told is None:  # what stands before it may be made up
+                return address, False
+            address = told
+        return address, True
 
     def _told(self, request: Request, name: str) -> str:
         return request.headers.getone(name, "") if self._trusts(str(request.ip)) else ""
@@ -62,3 +73,12 @@ class Proxies:
         except ValueError:
             return False
         return any(parsed in network for network in self._networks)
+
+
+def address_of(hop: str) -> str | None:
+    """The address of an entry of X-Forwarded-For: 192.0.2.1, 192.0.2.1:5678, 2001:db8::1, [2001:db8::1]:5678."""
+    match = BRACKETED.fullmatch(hop) or WITH_PORT.fullmatch(hop)
+    try:
+        return str(ipaddress.ip_address((match[1] if match else hop).partition("%")[0]))
+    except ValueError:
+        return None
