@@ -108,7 +108,7 @@ class Streams:
             actor = await actors.identify(self._server, request)
         except ServerError:
             return False
-        return actor == request.ctx.actor
+        return bool(actor == request.ctx.actor)
 
     def _now(self) -> float:
         return self._server.clock.now().timestamp()

@@ -252,8 +252,7 @@ class Logins:
         self._forget(lambda actor: actor.user_id == user_id)
 
     def forget_everything(self) -> None:
-        self._endings += 1
-        self._known.clear()
+        self._forget(lambda _actor: True)
 
     def _forget(self, ended: Any) -> None:
         self._endings += 1
