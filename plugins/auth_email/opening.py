@@ -18,5 +18,5 @@ async def first_administrator(server: Server) -> None:
     password = config.admin_password.get_secret_value() if config.admin_password else None
     await service.setup.from_config(config.admin_email, password)
     if server.role == "serve" and await service.setup.needed():
-        log.info("There is no account yet. Make the administrator's here:")
+        log.info("there is no administrator yet; this link makes one")
         print(f"\n  {await service.setup.link()}\n", flush=True)  # noqa: T201 - alone on its line, to be clicked

@@ -134,6 +134,8 @@ class Pages:
     # ---- registering -----------------------------------------------------------------------------------------
 
     async def show_register(self, request: Request) -> HTTPResponse:
+        if await self._accounts.setup.needed():
+            return self.go(self.to.to("/setup"))
         return self.page(await self._registration(query(request, Posted)))
 
     async def do_register(self, request: Request) -> HTTPResponse:
