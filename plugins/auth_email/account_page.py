@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 from pydantic import BaseModel, StringConstraints
 
 from mediaserver import HTTPResponse, Request, body, query
-from mediaserver.contracts import Accounts
 from mediaserver.errors import Forbidden, InvalidRequest, ServerError
 
 from . import account_forms as forms
 from .cookies import clear_cookies
+from .provided import accounts_of
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from mediaserver import RouteRegistry
-    from mediaserver.contracts import Actor
+    from mediaserver.contracts import Account, Actor
 
     from .markup import Markup
     from .pages import Pages
@@ -55,14 +55,14 @@ class Wish(BaseModel):
 
 class AccountPage:
     def __init__(self, registry: RouteRegistry, pages: Pages) -> None:
-        self._accounts: Any = registry.services.get(Accounts)
+        self._accounts = accounts_of(registry)
         self._pages = pages
         self._own: dict[str, Callable[[Actor, Wish], Awaitable[None]]] = {
             "password": self._change_password,
             "email": self._change_email,
             "sign-out": self._sign_out,
         }
-        self._of_others: dict[str, Callable[[Wish], Awaitable[None]]] = {
+        self._of_others: dict[str, Callable[[Wish], Awaitable[Account | None]]] = {
             "approve": lambda wish: self._accounts.approve(wish.user_id),
             "role": lambda wish: self._accounts.set_role(wish.user_id, wish.role),
             "disable": lambda wish: self._accounts.set_disabled(wish.user_id, True),
@@ -101,8 +101,8 @@ class AccountPage:
         return self._pages.go(self._pages.to.to("/account", done=wish.action))
 
     async def _page(self, actor: Actor, wish: Wish, *said: Markup, error: ServerError | None = None) -> HTTPResponse:
-        mine = await self._accounts.get(actor.user_id)
-        logins = await self._accounts.logins(actor.user_id)
+        mine = await self._accounts.get(_owner(actor))
+        logins = await self._accounts.logins(_owner(actor))
         page = wish.number(wish.page, LARGEST_PAGE, 1)
         people = await self._accounts.all(page, PEOPLE) if actor.is_admin else None
         content = forms.account(self._pages.to, mine, logins, actor.login_id, people, *said)
@@ -111,20 +111,20 @@ class AccountPage:
     # ---- what can be done ------------------------------------------------------------------------------------
 
     async def _change_password(self, actor: Actor, wish: Wish) -> None:
-        await self._accounts.change_password(actor.user_id, wish.current_password, wish.password, actor.login_id)
+        await self._accounts.change_password(_owner(actor), wish.current_password, wish.password, actor.login_id)
 
     async def _change_email(self, actor: Actor, wish: Wish) -> None:
         await self._accounts.prove(actor, wish.current_password or None)
-        await self._accounts.request_email(actor.user_id, wish.email)
+        await self._accounts.request_email(_owner(actor), wish.email)
 
     async def _sign_out(self, actor: Actor, wish: Wish) -> None:
-        await self._accounts.revoke(wish.login, actor.user_id)
+        await self._accounts.revoke(wish.login, _owner(actor))
 
     async def _delete(self, request: Request, actor: Actor, wish: Wish) -> HTTPResponse:
         if wish.confirm.strip().casefold() != actor.email.casefold():
             raise InvalidRequest(f"Nothing was deleted: type your own address, {actor.email}, to delete your account.")
         await self._accounts.prove(actor, wish.current_password or None)
-        await self._accounts.delete(actor.user_id)
+        await self._accounts.delete(_owner(actor))
         answer = self._pages.page(forms.deleted(self._pages.to))
         clear_cookies(request, answer)
         return answer
@@ -140,6 +140,11 @@ class AccountPage:
 
     async def _invite(self, wish: Wish) -> Markup:
         return forms.shown_link(await self._accounts.invite(wish.invited.strip()), wish.invited or "one new account")
+
+
+def _owner(actor: Actor) -> int:
+    """Of who signed in, who has an account; 0 is nobody's."""
+    return actor.user_id or 0
 
 
 def _sentence(error: ServerError) -> str:

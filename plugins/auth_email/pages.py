@@ -6,13 +6,12 @@ A POST that succeeds leads on with 303; one that fails shows its form again, wit
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from pydantic import BaseModel
 
 from mediaserver import HTTPResponse, Request, body, html, public, query
-from mediaserver.contracts import Accounts
 from mediaserver.errors import ServerError, Unauthorized
 
 from . import account_page, forms
@@ -20,6 +19,7 @@ from .account_page import Text
 from .clients import client_of
 from .cookies import ACCESS, REFRESH, clear_cookies, set_cookies
 from .markup import POLICY, Faults
+from .provided import accounts_of
 from .tickets import Purpose
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def local(path: str) -> str:
 
 class Pages:
     def __init__(self, registry: RouteRegistry) -> None:
-        self._accounts: Any = registry.services.get(Accounts)
+        self._accounts = accounts_of(registry)
         self.to = forms.Addresses(registry.server)
 
     # ---- answers -------------------------------------------------------------------------------------------
