@@ -11,7 +11,7 @@ from mediaserver.errors import Forbidden, InvalidRequest, ServerError
 
 from . import account_forms as forms
 from .cookies import clear_cookies
-from .provided import accounts_of
+from .page_answers import PageAnswers
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from mediaserver.contracts import Account, Actor
 
     from .markup import Markup
-    from .pages import Pages
 
 Text = Annotated[str, StringConstraints(max_length=4096, pattern=r"^[^\x00]*$")]  # no half letters either
 PEOPLE = 50
@@ -53,10 +52,9 @@ class Wish(BaseModel):
         return self.number(self.user, LARGEST_ID, 0)
 
 
-class AccountPage:
-    def __init__(self, registry: RouteRegistry, pages: Pages) -> None:
-        self._accounts = accounts_of(registry)
-        self._pages = pages
+class AccountPage(PageAnswers):
+    def __init__(self, registry: RouteRegistry) -> None:
+        super().__init__(registry)
         self._own: dict[str, Callable[[Actor, Wish], Awaitable[None]]] = {
             "password": self._change_password,
             "email": self._change_email,
@@ -75,16 +73,16 @@ class AccountPage:
         }
 
     async def show_account(self, request: Request) -> HTTPResponse:
-        actor, wish = self._pages.signed_in(request), query(request, Wish)
+        actor, wish = self.signed_in(request), query(request, Wish)
         if actor is None:
-            return self._pages.ask_who("/account")
+            return self.ask_who("/account")
         said = [forms.done(wish.done)] if wish.done in forms.DONE else []
         return await self._page(actor, wish, *said)
 
     async def do_account(self, request: Request) -> HTTPResponse:
-        actor, wish = self._pages.signed_in(request), body(request, Wish)
+        actor, wish = self.signed_in(request), body(request, Wish)
         if actor is None:
-            return self._pages.ask_who("/account")
+            return self.ask_who("/account")
         try:
             if wish.action == "delete":
                 return await self._delete(request, actor, wish)
@@ -98,15 +96,15 @@ class AccountPage:
                 await self._do_to_others(wish)
         except ServerError as error:
             return await self._page(actor, wish, forms.failed(_sentence(error)), error=error)
-        return self._pages.go(self._pages.to.to("/account", done=wish.action))
+        return self.go(self.to.to("/account", done=wish.action))
 
     async def _page(self, actor: Actor, wish: Wish, *said: Markup, error: ServerError | None = None) -> HTTPResponse:
         mine = await self._accounts.get(_owner(actor))
         logins = await self._accounts.logins(_owner(actor))
         page = wish.number(wish.page, LARGEST_PAGE, 1)
         people = await self._accounts.all(page, PEOPLE) if actor.is_admin else None
-        content = forms.account(self._pages.to, mine, logins, actor.login_id, people, *said)
-        return self._pages.page(content, error=error)
+        content = forms.account(self.to, mine, logins, actor.login_id, people, *said)
+        return self.page(content, error=error)
 
     # ---- what can be done ------------------------------------------------------------------------------------
 
@@ -125,7 +123,7 @@ class AccountPage:
             raise InvalidRequest(f"Nothing was deleted: type your own address, {actor.email}, to delete your account.")
         await self._accounts.prove(actor, wish.current_password or None)
         await self._accounts.delete(_owner(actor))
-        answer = self._pages.page(forms.deleted(self._pages.to))
+        answer = self.page(forms.deleted(self.to))
         clear_cookies(request, answer)
         return answer
 
