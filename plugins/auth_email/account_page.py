@@ -38,6 +38,7 @@ class Wish(BaseModel):
     password: Text = ""
     confirm: Text = ""
     login: Text = ""
+    key: Text = ""
     user: Text = ""
     role: Text = ""
     invited: Text = ""
@@ -59,6 +60,7 @@ class AccountPage(PageAnswers):
             "password": self._change_password,
             "email": self._change_email,
             "sign-out": self._sign_out,
+            "delete-key": self._delete_key,
         }
         self._of_others: dict[str, Callable[[Wish], Awaitable[Account | None]]] = {
             "approve": lambda wish: self._accounts.approve(wish.user_id),
@@ -101,9 +103,10 @@ class AccountPage(PageAnswers):
     async def _page(self, actor: Actor, wish: Wish, *said: Markup, error: ServerError | None = None) -> HTTPResponse:
         mine = await self._accounts.get(_owner(actor))
         logins = await self._accounts.logins(_owner(actor))
+        keys = await self._accounts.api_keys.of(_owner(actor))
         page = wish.number(wish.page, LARGEST_PAGE, 1)
         people = await self._accounts.all(page, PEOPLE) if actor.is_admin else None
-        content = forms.account(self.to, mine, logins, actor.login_id, people, *said)
+        content = forms.account(self.to, mine, logins, actor.login_id, keys, people, *said)
         return self.page(content, error=error)
 
     # ---- what can be done ------------------------------------------------------------------------------------
@@ -117,6 +120,9 @@ class AccountPage(PageAnswers):
 
     async def _sign_out(self, actor: Actor, wish: Wish) -> None:
         await self._accounts.revoke(wish.login, _owner(actor))
+
+    async def _delete_key(self, actor: Actor, wish: Wish) -> None:
+        await self._accounts.api_keys.delete(_owner(actor), wish.number(wish.key, LARGEST_ID, 0))
 
     async def _delete(self, request: Request, actor: Actor, wish: Wish) -> HTTPResponse:
         if wish.confirm.strip().casefold() != actor.email.casefold():

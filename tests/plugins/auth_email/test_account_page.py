@@ -44,6 +44,22 @@ async def test_where_i_am_signed_in_each_device_can_be_signed_out(site: Site) ->
     assert gone.status == 404
 
 
+async def test_my_api_keys_are_listed_and_one_that_is_deleted_opens_nothing(site: Site) -> None:
+    await site.sign_in()
+    assert "API keys" not in (await site.browser.open("/account")).text
+    mine = await site.accounts.find(ADMIN)
+    _, secret = await site.accounts.api_keys.make(mine.id, "<b>script</b>", ["account:read"])
+    page = await site.browser.open("/account")
+    assert "<b>script</b>" in page.text
+    assert secret not in page.source
+    [button] = [form.button for form in page.forms if form.button.startswith("Delete (<b>script</b>")]
+    assert "The API key is deleted" in (await site.browser.submit(page, button)).text
+    site.app.forget_cookies()
+    assert (await site.app.get("/v1/users/me", headers={"X-API-Key": secret})).status_code == 401
+    await site.sign_in()
+    assert (await site.browser.submit(page, button)).status == 404
+
+
 async def test_deleting_my_account_wants_my_address(site: Site) -> None:
     await site.accounts.add(ADA, PASSWORD)
     await site.sign_in(ADA)
