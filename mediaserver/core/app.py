@@ -93,9 +93,8 @@ class Web:
             self.routes[route.shape] = route
             methods = ["GET", "HEAD"] if route.method == "GET" else [route.method]
             name = f"{route.plugin}_{route.method}_{len(self.routes)}"
-            path = (
-                self._base + route.path
-            )  # told the format of errors, Sanic does not parse the handler's source for it
+            path = self._base + route.path
+            # Told the format of errors, Sanic does not parse the handler's source for it.
             self._app.add_route(self._guarded(route), path, methods=methods, name=name, error_format="json")
 
     def _guarded(self, route: Route) -> Any:

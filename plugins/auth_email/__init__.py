@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field, SecretStr
 
 from mediaserver import Plugin, Registry, RouteRegistry, Server, Settings, hookimpl
 from mediaserver.contracts import Accounts
 from mediaserver.events import AccountChanged, ChangesMissed, Event, LoginEnded, UserDeleted
+
+from .provided import accounts_of
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable
@@ -62,25 +64,21 @@ async def startup(server: Server) -> None:
 
 @hookimpl
 async def shutdown(server: Server) -> None:
-    await _service(server).close()
+    await accounts_of(server).close()
 
 
 @hookimpl
 def identify(request: Request) -> Awaitable[Actor] | Actor | None:
     from .credentials import actor_of
 
-    return actor_of(request, _service(request.app.ctx.server))
+    return actor_of(request, accounts_of(request.app.ctx.server))
 
 
 @hookimpl
 def on_change(server: Server, event: Event) -> None:
     if isinstance(event, LoginEnded):
-        _service(server).sessions.forget_logins(event.login_id)
+        accounts_of(server).sessions.forget_logins(event.login_id)
     elif isinstance(event, AccountChanged | UserDeleted):
-        _service(server).settle(event.user_id)
+        accounts_of(server).settle(event.user_id)
     elif isinstance(event, ChangesMissed):
-        _service(server).sessions.forget_everything()
-
-
-def _service(server: Server) -> Any:
-    return server.services.get(Accounts)
+        accounts_of(server).sessions.forget_everything()

@@ -25,11 +25,14 @@ if TYPE_CHECKING:
 
     from mediaserver.contracts import Account, Login, Page
 
+    from .models import ApiKey
+
 ROLES = {"viewer": "Viewer", "admin": "Administrator"}
 DONE = {
     "password": "Your new password is saved; all other devices were signed out.",
     "email": "A link was made for the new address; it counts once you have opened it.",
     "sign-out": "That device was signed out.",
+    "delete-key": "The API key is deleted; what used it is shut out.",
     "approve": "They are let in, and can sign in now.",
     "role": "The role was changed.",
     "disable": "The account is switched off, and signed out everywhere.",
@@ -39,7 +42,13 @@ DONE = {
 
 
 def account(
-    to: Addresses, mine: Account, logins: list[Login], current: str | None, people: Page[Account] | None, *said: Markup
+    to: Addresses,
+    mine: Account,
+    logins: list[Login],
+    current: str | None,
+    keys: list[ApiKey],
+    people: Page[Account] | None,
+    *said: Markup,
 ) -> str:
     head = tag("div", tag("h1", "Your account"), films(to), class_="top")
     return document(
@@ -49,6 +58,7 @@ def account(
         _about_me(to, mine),
         _people(to, mine, people) if people else None,
         _logins(to, logins, current),
+        _keys(to, keys) if keys else None,
         _password(to, mine),
         _address(to),
         _deletion(to, mine),
@@ -101,6 +111,16 @@ def _login(to: Addresses, login: Login, *, is_current: bool) -> Markup:
     facts = f"{login.address} · last used {_when(login.last_used)}"
     out = _act(to, "sign-out", "Sign out", f"{name}, {facts}", login=login.id)
     return _row(name, facts, tag("span", "this device", class_="quiet") if is_current else out)
+
+
+def _keys(to: Addresses, keys: list[ApiKey]) -> Markup:
+    return _section("API keys", tag("ul", *(_key(to, key) for key in keys), class_="rows"))
+
+
+def _key(to: Addresses, key: ApiKey) -> Markup:
+    used = f"last used {_when(key.last_used)}" if key.last_used else "never used"
+    facts = f"{key.prefix}… · {', '.join(key.scopes)} · {used}"
+    return _row(key.name, facts, _act(to, "delete-key", "Delete", f"{key.name}, {key.prefix}", key=str(key.id)))
 
 
 def _password(to: Addresses, mine: Account) -> Markup:

@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 from pydantic import BaseModel, StringConstraints
 
 from mediaserver import HTTPResponse, Request, body, query
-from mediaserver.contracts import Accounts
 from mediaserver.errors import Forbidden, InvalidRequest, ServerError
 
 from . import account_forms as forms
 from .cookies import clear_cookies
+from .page_answers import PageAnswers
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from mediaserver import RouteRegistry
-    from mediaserver.contracts import Actor
+    from mediaserver.contracts import Account, Actor
 
     from .markup import Markup
-    from .pages import Pages
 
 Text = Annotated[str, StringConstraints(max_length=4096, pattern=r"^[^\x00]*$")]  # no half letters either
 PEOPLE = 50
@@ -39,6 +38,7 @@ class Wish(BaseModel):
     password: Text = ""
     confirm: Text = ""
     login: Text = ""
+    key: Text = ""
     user: Text = ""
     role: Text = ""
     invited: Text = ""
@@ -53,16 +53,16 @@ class Wish(BaseModel):
         return self.number(self.user, LARGEST_ID, 0)
 
 
-class AccountPage:
-    def __init__(self, registry: RouteRegistry, pages: Pages) -> None:
-        self._accounts: Any = registry.services.get(Accounts)
-        self._pages = pages
+class AccountPage(PageAnswers):
+    def __init__(self, registry: RouteRegistry) -> None:
+        super().__init__(registry)
         self._own: dict[str, Callable[[Actor, Wish], Awaitable[None]]] = {
             "password": self._change_password,
             "email": self._change_email,
             "sign-out": self._sign_out,
+            "delete-key": self._delete_key,
         }
-        self._of_others: dict[str, Callable[[Wish], Awaitable[None]]] = {
+        self._of_others: dict[str, Callable[[Wish], Awaitable[Account | None]]] = {
             "approve": lambda wish: self._accounts.approve(wish.user_id),
             "role": lambda wish: self._accounts.set_role(wish.user_id, wish.role),
             "disable": lambda wish: self._accounts.set_disabled(wish.user_id, True),
@@ -75,16 +75,16 @@ class AccountPage:
         }
 
     async def show_account(self, request: Request) -> HTTPResponse:
-        actor, wish = self._pages.signed_in(request), query(request, Wish)
+        actor, wish = self.signed_in(request), query(request, Wish)
         if actor is None:
-            return self._pages.ask_who("/account")
+            return self.ask_who("/account")
         said = [forms.done(wish.done)] if wish.done in forms.DONE else []
         return await self._page(actor, wish, *said)
 
     async def do_account(self, request: Request) -> HTTPResponse:
-        actor, wish = self._pages.signed_in(request), body(request, Wish)
+        actor, wish = self.signed_in(request), body(request, Wish)
         if actor is None:
-            return self._pages.ask_who("/account")
+            return self.ask_who("/account")
         try:
             if wish.action == "delete":
                 return await self._delete(request, actor, wish)
@@ -98,34 +98,38 @@ class AccountPage:
                 await self._do_to_others(wish)
         except ServerError as error:
             return await self._page(actor, wish, forms.failed(_sentence(error)), error=error)
-        return self._pages.go(self._pages.to.to("/account", done=wish.action))
+        return self.go(self.to.to("/account", done=wish.action))
 
     async def _page(self, actor: Actor, wish: Wish, *said: Markup, error: ServerError | None = None) -> HTTPResponse:
-        mine = await self._accounts.get(actor.user_id)
-        logins = await self._accounts.logins(actor.user_id)
+        mine = await self._accounts.get(_owner(actor))
+        logins = await self._accounts.logins(_owner(actor))
+        keys = await self._accounts.api_keys.of(_owner(actor))
         page = wish.number(wish.page, LARGEST_PAGE, 1)
         people = await self._accounts.all(page, PEOPLE) if actor.is_admin else None
-        content = forms.account(self._pages.to, mine, logins, actor.login_id, people, *said)
-        return self._pages.page(content, error=error)
+        content = forms.account(self.to, mine, logins, actor.login_id, keys, people, *said)
+        return self.page(content, error=error)
 
     # ---- what can be done ------------------------------------------------------------------------------------
 
     async def _change_password(self, actor: Actor, wish: Wish) -> None:
-        await self._accounts.change_password(actor.user_id, wish.current_password, wish.password, actor.login_id)
+        await self._accounts.change_password(_owner(actor), wish.current_password, wish.password, actor.login_id)
 
     async def _change_email(self, actor: Actor, wish: Wish) -> None:
         await self._accounts.prove(actor, wish.current_password or None)
-        await self._accounts.request_email(actor.user_id, wish.email)
+        await self._accounts.request_email(_owner(actor), wish.email)
 
     async def _sign_out(self, actor: Actor, wish: Wish) -> None:
-        await self._accounts.revoke(wish.login, actor.user_id)
+        await self._accounts.revoke(wish.login, _owner(actor))
+
+    async def _delete_key(self, actor: Actor, wish: Wish) -> None:
+        await self._accounts.api_keys.delete(_owner(actor), wish.number(wish.key, LARGEST_ID, 0))
 
     async def _delete(self, request: Request, actor: Actor, wish: Wish) -> HTTPResponse:
         if wish.confirm.strip().casefold() != actor.email.casefold():
             raise InvalidRequest(f"Nothing was deleted: type your own address, {actor.email}, to delete your account.")
         await self._accounts.prove(actor, wish.current_password or None)
-        await self._accounts.delete(actor.user_id)
-        answer = self._pages.page(forms.deleted(self._pages.to))
+        await self._accounts.delete(_owner(actor))
+        answer = self.page(forms.deleted(self.to))
         clear_cookies(request, answer)
         return answer
 
@@ -140,6 +144,11 @@ class AccountPage:
 
     async def _invite(self, wish: Wish) -> Markup:
         return forms.shown_link(await self._accounts.invite(wish.invited.strip()), wish.invited or "one new account")
+
+
+def _owner(actor: Actor) -> int:
+    """Of who signed in, who has an account; 0 is nobody's."""
+    return actor.user_id or 0
 
 
 def _sentence(error: ServerError) -> str:

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from mediaserver.contracts import Accounts
 from mediaserver.errors import MediaServerError, NotFound
+
+from .provided import accounts_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,13 +39,9 @@ def user_commands() -> click.Group:
 # ---- what they have in common --------------------------------------------------------------------------------
 
 
-def accounts_of(server: Server) -> Any:
-    return server.services.get(Accounts)
-
-
 async def named(server: Server, email: str) -> Account:
     """Raises NotFound."""
-    account: Account | None = await accounts_of(server).find(email)
+    account = await accounts_of(server).find(email)
     if account is None:
         raise NotFound(f"There is no account with the address {email}; `mediaserver user list` shows all.")
     return account
@@ -176,7 +173,7 @@ def limit() -> click.Command:
             await accounts_of(server).reset_stream_limit(account.id)
             click.echo(f"{account.email} has the limit that everybody has.")
         else:
-            await accounts_of(server).set_stream_limit(account.id, None if limit == "unlimited" else limit)
+            await accounts_of(server).set_stream_limit(account.id, limit if isinstance(limit, int) else None)
             click.echo(f"{account.email} has the limit {limit}.")
 
     return limit

@@ -6,14 +6,14 @@ import secrets
 from typing import TYPE_CHECKING, Any
 
 from mediaserver import absolute
-from mediaserver.contracts import Accounts
+
+from .provided import accounts_of
 
 if TYPE_CHECKING:
     from mediaserver import HTTPResponse, Request
     from mediaserver.contracts import Tokens
 
     from . import CookieConfig
-    from .service import AccountService
 
 ACCESS, REFRESH, CSRF = "access_token", "refresh_token", "csrftoken"
 
@@ -36,7 +36,7 @@ def _add(request: Request, response: HTTPResponse, name: str, value: str, max_ag
     Those are partitioned too (CHIPS): browsers that keep no cookies of other sites keep these, and the login of one
     front end is never sent along from another page.
     """
-    config: CookieConfig = service_of(request).config.cookie
+    config: CookieConfig = accounts_of(request.app.ctx.server).config.cookie
     elsewhere = config.samesite == "none"
     secure = config.secure
     if secure == "auto":
@@ -46,8 +46,3 @@ def _add(request: Request, response: HTTPResponse, name: str, value: str, max_ag
         name, value, path="/", httponly=name != CSRF, max_age=max_age, secure=secure, samesite=samesite
     )
     cookie.partitioned = elsewhere  # said later: Sanic takes it at once only with the prefix __Host-
-
-
-def service_of(request: Request) -> AccountService:
-    service: AccountService = request.app.ctx.server.services.get(Accounts)
-    return service

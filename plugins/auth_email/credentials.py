@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from mediaserver.errors import Unauthorized
 
 from .api_keys import PREFIX
-from .cookies import ACCESS
+from .cookies import ACCESS, REFRESH
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable
@@ -39,4 +39,4 @@ def tokens_of(request: Request) -> list[str]:
     """What a request shows of a login, for signing out."""
     scheme, _, token = request.headers.getone("authorization", "").partition(" ")
     shown = [token.strip()] if scheme.lower() == "bearer" else []
-    return [*shown, *(cookie for name in (ACCESS, "refresh_token") if (cookie := request.cookies.get(name)))]
+    return [*shown, *(cookie for name in (ACCESS, REFRESH) if (cookie := request.cookies.get(name)))]

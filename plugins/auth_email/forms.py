@@ -247,7 +247,7 @@ def setup(to: Addresses, posted: Posted, error: Faults = NO_FAULTS) -> str:
     return _titled(
         "Make the first administrator",
         error,
-        tag("p", "This account may do everything: let others in, see every file, change settings.", class_="quiet"),
+        tag("p", "This account may do everything: let others in, see every file, repeat jobs.", class_="quiet"),
         form(to.to("/setup"), *fields, button("Make it mine"), hidden={"token": posted.token}),
     )
 
@@ -257,7 +257,7 @@ def setup_needs_its_link() -> str:
         "Almost ready",
         tag("h1", "Almost ready: who runs this server?"),
         paragraph(
-            "Open the setup link. It was printed where the server runs, when it started; there the first "
+            "Open the set-up link. It was printed where the server runs, when it started; there the first "
             "administrator chooses a password."
         ),
         tag("p", "It is not in sight any more? In the server's folder, this prints it again:", class_="quiet"),
@@ -269,7 +269,7 @@ def setup_is_done(to: Addresses) -> str:
     return document(
         "Set up already",
         tag("h1", "This server has an administrator"),
-        paragraph("The setup link was used. Sign in, or ask the administrator for an account."),
+        paragraph("The set-up link was used. Sign in, or ask the administrator for an account."),
         link("Sign in", to.to("/login"), "main-action"),
     )
 

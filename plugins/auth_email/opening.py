@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from mediaserver import log
-from mediaserver.contracts import Accounts
+
+from .provided import accounts_of
 
 if TYPE_CHECKING:
     from mediaserver import Server
@@ -13,10 +14,10 @@ if TYPE_CHECKING:
 
 async def first_administrator(server: Server) -> None:
     """Made by whoever prepares the start; `serve` says how to make one. Raises ConfigError."""
-    service: Any = server.services.get(Accounts)
+    service = accounts_of(server)
     config = service.config
     password = config.admin_password.get_secret_value() if config.admin_password else None
     await service.setup.from_config(config.admin_email, password)
     if server.role == "serve" and await service.setup.needed():
-        log.info("There is no account yet. Make the administrator's here:")
+        log.info("there is no administrator yet; this link makes one")
         print(f"\n  {await service.setup.link()}\n", flush=True)  # noqa: T201 - alone on its line, to be clicked

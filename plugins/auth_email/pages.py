@@ -6,28 +6,26 @@ A POST that succeeds leads on with 303; one that fails shows its form again, wit
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from pydantic import BaseModel
 
-from mediaserver import HTTPResponse, Request, body, html, public, query
-from mediaserver.contracts import Accounts
+from mediaserver import HTTPResponse, Request, body, public, query
 from mediaserver.errors import ServerError, Unauthorized
 
 from . import account_page, forms
 from .account_page import Text
 from .clients import client_of
-from .cookies import ACCESS, REFRESH, clear_cookies, set_cookies
-from .markup import POLICY, Faults
+from .cookies import ACCESS, REFRESH, clear_cookies
+from .markup import Faults
+from .page_answers import PageAnswers
 from .tickets import Purpose
 
 if TYPE_CHECKING:
     from mediaserver import RouteRegistry
-    from mediaserver.contracts import Actor, Tokens
 
 LOCAL_PATH = re.compile(r"/(?![/\\])[^\\\s\x00-\x1f\x7f-\x9f]{0,1999}")  # browsers read "/\" and "/<tab>/" as "//"
-TOLD = ("Retry-After", "Allow")  # headers of errors that mean something to a browser
 PAGES = ("login", "logout", "register", "activate", "reset", "setup", "email", "device", "account")
 
 
@@ -46,7 +44,7 @@ class Posted(BaseModel):
 
 def register(registry: RouteRegistry) -> None:
     pages = Pages(registry)
-    account = account_page.AccountPage(registry, pages)
+    account = account_page.AccountPage(registry)
     for name in PAGES:
         owner, limit = (account, "content") if name == "account" else (pages, "auth")
         registry.get(f"/{name}", guard=public, limit=None)(getattr(owner, f"show_{name}"))
@@ -59,40 +57,7 @@ def local(path: str) -> str:
     return quote(path, safe="/?#[]@!$&'()*+,;=:%~", errors="replace") if LOCAL_PATH.fullmatch(path) else ""
 
 
-class Pages:
-    def __init__(self, registry: RouteRegistry) -> None:
-        self._accounts: Any = registry.services.get(Accounts)
-        self.to = forms.Addresses(registry.server)
-
-    # ---- answers -------------------------------------------------------------------------------------------
-
-    def page(self, content: str, status: int = 200, error: ServerError | None = None) -> HTTPResponse:
-        headers = {key: value for key, value in (error.headers if error else {}).items() if key in TOLD}
-        # With no-referrer, core's default, browsers post forms with the origin `null`, which may not write.
-        headers |= {"Content-Security-Policy": POLICY, "Referrer-Policy": "same-origin"}
-        return html(content, error.status if error else status, headers)
-
-    def go(self, address: str) -> HTTPResponse:
-        return HTTPResponse(status=303, headers={"Location": address})
-
-    def failed(self, _request: Request, error: Exception) -> HTTPResponse:
-        """What nobody caught: a foreign origin, too many requests, a method that is not offered, our own faults."""
-        known = error if isinstance(error, ServerError) else ServerError("Something went wrong here.")
-        return self.page(forms.failed(self.to, known.status, known.message), error=known)
-
-    def signed_in(self, request: Request) -> Actor | None:
-        """Who signed in with a password: guests have no account, and an API key is good for the API alone."""
-        actor: Actor | None = request.ctx.actor
-        return actor if actor is not None and actor.login_id is not None else None
-
-    def ask_who(self, path: str) -> HTTPResponse:
-        return self.go(self.to.to("/login", next=self.to.to(path)))
-
-    def let_in(self, request: Request, tokens: Tokens, address: str) -> HTTPResponse:
-        answer = self.go(address or self.to.home)
-        set_cookies(request, answer, tokens)
-        return answer
-
+class Pages(PageAnswers):
     # ---- signing in and out ----------------------------------------------------------------------------------
 
     async def show_login(self, request: Request) -> HTTPResponse:
@@ -134,6 +99,8 @@ class Pages:
     # ---- registering -----------------------------------------------------------------------------------------
 
     async def show_register(self, request: Request) -> HTTPResponse:
+        if await self._accounts.setup.needed():
+            return self.go(self.to.to("/setup"))
         return self.page(await self._registration(query(request, Posted)))
 
     async def do_register(self, request: Request) -> HTTPResponse:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from mediaserver import HTTPResponse, Request, body, json, public, query, signed_in, timestamp
-from mediaserver.contracts import Accounts, Tokens
+from mediaserver.contracts import Tokens
 from mediaserver.errors import InvalidRequest, Unauthorized
 
 from . import bodies, routes_account, routes_admin
 from .clients import client_of
 from .cookies import REFRESH, clear_cookies, set_cookies
 from .credentials import tokens_of
+from .provided import accounts_of
 
 if TYPE_CHECKING:
     from mediaserver import RouteRegistry
@@ -25,7 +26,7 @@ RESET = "If there is an account with this address, a mail with a link is on its 
 
 
 def register(registry: RouteRegistry) -> None:
-    service: Any = registry.services.get(Accounts)
+    service = accounts_of(registry)
     for part in (_coming, _staying, _recovering, _televisions):
         part(registry, service)
     routes_account.register(registry, service)

@@ -85,7 +85,7 @@ async def test_from_the_setup_link_over_a_letter_to_a_film(start_appliance: Star
     appliance = await start_appliance(plugins=PLUGINS, mail={"backend": "directory"})
     page = screen.page
     await screen.open(appliance.url)
-    await expect(page.get_by_text("Open the setup link.")).to_be_visible(timeout=MILLISECONDS)
+    await expect(page.get_by_text("Open the set-up link.")).to_be_visible(timeout=MILLISECONDS)
     await make_admin(appliance, page)
     await expect(page.get_by_role("link", name=ADMIN)).to_be_visible(timeout=MILLISECONDS)
     await expect(page.get_by_text("Drop a video into the library")).to_be_visible(timeout=MILLISECONDS)

@@ -16,6 +16,7 @@ import pytest
 from mediaserver.contracts import Accounts
 from mediaserver.core.worker import JobRunner
 from mediaserver.models import JobRecord, JobState
+from tests.plugins.auth_email.page_site import Site
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -137,3 +138,8 @@ async def open_house(app_with: Callable[..., RunningApp]) -> AsyncIterator[Calla
 async def house(open_house: Callable[..., Any]) -> House:
     found: House = await open_house()
     return found
+
+
+@pytest.fixture
+async def site(app_with: Callable[..., RunningApp]) -> Site:
+    return await Site(app_with).open()

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from json import dumps
-from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING
 
 import pytest
 
-from mediaserver.contracts import Accounts, Client
-from tests.plugins.auth_email.browser import Browser, Page
+from mediaserver.contracts import Client
+from tests.plugins.auth_email.browser import Page
+from tests.plugins.auth_email.page_site import ADA, ADMIN, OTHER, PASSWORD, Site, below
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
     AppWith = Callable[..., RunningApp]
 
-ADMIN, ADA = "root@example.org", "ada@example.org"
-PASSWORD, OTHER = "nine blue kettles", "ten red lanterns"
 LEADS_TO = [
     ("/account", "/account"),
     ("/#/watch/a-film", "/#/watch/a-film"),
@@ -40,55 +38,6 @@ LEADS_TO = [
     ("", "/"),
 ]
 PATHS = ["/login", "/register", "/activate", "/reset", "/setup", "/email", "/device", "/account", "/logout"]
-
-
-class Site:
-    """A server with accounts, and ways to the links that its letters hold."""
-
-    def __init__(
-        self,
-        app_with: AppWith,
-        *,
-        server: dict[str, Any] | None = None,
-        mail: str = "console",
-        films: bool = False,
-        **options: Any,
-    ):
-        others: dict[str, Any] = {"web_ui": {}} if films else {}
-        settings = {"server": {"port": 0} | (server or {}), "mail": {"backend": mail}}
-        self.app = app_with(settings=settings, auth_email={"bcrypt_rounds": 4} | options, **others)
-        self.browser = Browser(self.app)
-
-    @property
-    def accounts(self) -> Any:
-        return self.app.server.services.get(Accounts)
-
-    async def open(self) -> Site:
-        await self.app.start()
-        await self.accounts.add(ADMIN, PASSWORD, "admin")
-        return self
-
-    async def letter(self, template: str, to: str, about: str = "") -> str:
-        """The link in a letter, below our own address."""
-        letter = await self.app.server.contributions.letters[f"auth_email.{template}"].compose(to, about)
-        return below(letter.link)
-
-    async def sign_in(self, email: str = ADMIN, password: str = PASSWORD) -> Page:
-        return await self.browser.submit(await self.browser.open("/login"), "Sign in", email=email, password=password)
-
-    async def me(self) -> str | None:
-        answer = await self.app.get("/v1/users/me")
-        return answer.json()["email"] if answer.status_code == 200 else None
-
-
-def below(link: str) -> str:
-    parts = urlsplit(link)
-    return f"{parts.path}?{parts.query}"
-
-
-@pytest.fixture
-async def site(app_with: AppWith) -> Site:
-    return await Site(app_with).open()
 
 
 # ---- every page ------------------------------------------------------------------------------------------------
@@ -391,10 +340,10 @@ async def test_another_address_counts_once_it_is_confirmed(site: Site) -> None:
 
 async def test_before_there_is_an_administrator_every_way_leads_to_the_setup_link(app_with: AppWith) -> None:
     site = Site(app_with)
-    page = await site.browser.open("/login")
-    assert "Open the setup link" in page.text
-    assert "mediaserver user setup-link" in page.text
-    assert "Nobody can register here" in (await site.browser.open("/register")).text
+    for way in ("/login", "/register"):
+        page = await site.browser.open(way)
+        assert "Open the set-up link" in page.text
+        assert "mediaserver user setup-link" in page.text
 
 
 async def test_the_setup_link_makes_the_first_administrator_once(app_with: AppWith) -> None:
@@ -446,130 +395,3 @@ async def test_who_is_not_signed_in_lets_no_television_in(site: Site) -> None:
     answer = await site.app.post("/device", data={"user_code": offer.user_code, "approved": "yes"})
     assert (answer.status_code, answer.headers["location"]) == (303, "/login?next=%2Fdevice")
     assert await site.accounts.television.waiting(offer.user_code) == "TV"
-
-
-# ---- my account ------------------------------------------------------------------------------------------------
-
-
-async def test_a_new_password_signs_all_other_devices_out(site: Site) -> None:
-    elsewhere = await site.accounts.login(ADMIN, PASSWORD, Client("Phone"))
-    await site.sign_in()
-    page = await site.browser.open("/account")
-    wrong = await site.browser.submit(page, "Change password", current_password="wrong", password=OTHER)
-    assert (wrong.status, wrong.alerts) == (400, ["This is not your current password."])
-    done = await site.browser.submit(page, "Change password", current_password=PASSWORD, password=OTHER)
-    assert "Your new password is saved" in done.text
-    assert [login.id for login in await site.accounts.logins(elsewhere.account.id)] != [elsewhere.login_id]
-    assert await site.me() == ADMIN
-
-
-async def test_where_i_am_signed_in_each_device_can_be_signed_out(site: Site) -> None:
-    await site.accounts.login(ADMIN, PASSWORD, Client("<b>Phone</b>", "203.0.113.9"))
-    await site.sign_in()
-    page = await site.browser.open("/account")
-    assert "<b>Phone</b>203.0.113.9" in page.text
-    assert "this device" in page.text
-    [button] = [form.button for form in page.forms if form.button.startswith("Sign out (")]
-    done = await site.browser.submit(page, button)
-    assert "That device was signed out." in done.text
-    assert "Phone" not in done.text
-    gone = await site.browser.submit(page, button)
-    assert gone.status == 404
-
-
-async def test_deleting_my_account_wants_my_address(site: Site) -> None:
-    await site.accounts.add(ADA, PASSWORD)
-    await site.sign_in(ADA)
-    page = await site.browser.open("/account")
-    assert (await site.browser.submit(page, "Delete my account", confirm="yes")).status == 400
-    assert (await site.accounts.find(ADA)) is not None
-    assert "is deleted" in (await site.browser.submit(page, "Delete my account", confirm=ADA.upper())).text
-    assert await site.accounts.find(ADA) is None
-    assert await site.me() is None
-
-
-async def test_the_last_administrator_stays(site: Site) -> None:
-    await site.sign_in()
-    page = await site.browser.submit(await site.browser.open("/account"), "Delete my account", confirm=ADMIN)
-    assert page.status == 409
-    assert "last administrator" in page.alerts[0]
-
-
-async def test_a_guest_has_no_account_and_is_asked_to_sign_in(app_with: AppWith) -> None:
-    site = await Site(app_with, server={"guest": "admin"}).open()
-    assert "Sign in" in (await site.browser.open("/account")).title
-
-
-# ---- the others ------------------------------------------------------------------------------------------------
-
-
-def spoken(page: Page, words: str, email: str) -> str:
-    return next(form.button for form in page.forms if form.button == f"{words} ({email})")
-
-
-async def test_an_administrator_lets_people_in_and_shows_their_link(app_with: AppWith) -> None:
-    site = await Site(app_with, registration="approval").open()
-    for who in (ADA, "eve@example.org"):
-        await site.accounts.register(who, PASSWORD)
-    await site.sign_in()
-    page = await site.browser.open("/account")
-    assert "Waiting to be let in" in page.text
-    shown = await site.browser.submit(page, spoken(page, "Show link", ADA))
-    link = below(shown.code[0])
-    done = await site.browser.submit(page, spoken(page, "Let in", "eve@example.org"))
-    assert "They are let in" in done.text
-    assert (await site.accounts.find("eve@example.org")).active
-    await site.browser.submit(await site.browser.open(link), "Switch on")
-    assert (await site.accounts.find(ADA)).active
-
-
-async def test_an_administrator_changes_roles_and_switches_people_off(site: Site) -> None:
-    await site.accounts.add(ADA, PASSWORD)
-    await site.sign_in()
-    page = await site.browser.open("/account")
-    page = await site.browser.submit(page, spoken(page, "Make administrator", ADA))
-    assert (await site.accounts.find(ADA)).role == "admin"
-    page = await site.browser.submit(page, spoken(page, "Make viewer", ADA))
-    page = await site.browser.submit(page, spoken(page, "Switch off", ADA))
-    assert (await site.accounts.find(ADA)).disabled
-    await site.browser.submit(page, spoken(page, "Switch on", ADA))
-    assert not (await site.accounts.find(ADA)).disabled
-
-
-async def test_an_invitation_is_shown_and_a_wrong_address_is_told(site: Site) -> None:
-    await site.sign_in()
-    page = await site.browser.open("/account")
-    shown = await site.browser.submit(page, "Make a link")
-    assert "/register?invite=" in shown.code[0]
-    refused = await site.browser.submit(page, "Make a link", invited="no address")
-    assert (refused.status, refused.alerts) == (400, ["This is not an e-mail address."])
-
-
-async def test_a_viewer_has_no_such_buttons(site: Site) -> None:
-    await site.accounts.add(ADA, PASSWORD)
-    await site.sign_in(ADA)
-    assert ADMIN not in (await site.browser.open("/account")).text
-    user = str((await site.accounts.find(ADMIN)).id)
-    for action in ("approve", "role", "disable", "enable", "remove", "link", "invite", "nothing"):
-        answer = await site.app.post("/account", data={"action": action, "user": user, "role": "viewer"})
-        assert answer.status_code == 403, action
-    assert (await site.accounts.find(ADMIN)).role == "admin"
-
-
-async def test_an_account_that_is_none_is_not_found(site: Site) -> None:
-    await site.sign_in()
-    for user in ("", "0", "-1", "x", "99999999999999999999", "²", "424242"):
-        answer = await site.app.post("/account", data={"action": "disable", "user": user})
-        assert answer.status_code == 404, user
-    assert (await site.app.post("/account", data={"action": "nothing"})).status_code == 400
-
-
-async def test_many_people_are_shown_in_pages(site: Site) -> None:
-    for number in range(51):
-        await site.accounts.add(f"p{number}@example.org", None)
-    await site.sign_in()
-    page = await site.browser.open("/account")
-    assert "p50@example.org" in page.text
-    older = await site.browser.open(page.links["Older"])
-    assert "p0@example.org" in older.text
-    assert older.links["Newer"] == "/account?page=1"
