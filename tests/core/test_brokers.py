@@ -33,6 +33,8 @@ from saq.worker import Worker
 from mediaserver.core.broker import make_queue
 from mediaserver.core.wakeups import Wakeups
 
+pytestmark = pytest.mark.slow
+
 async def run(ctx, *, record_id):
     print(record_id, flush=True)
     await asyncio.sleep(3600 if record_id < 0 else 0)

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
     Headers = dict[str, str]
 
+pytestmark = pytest.mark.slow
+
 BUILT_IN = sorted(path.parent.name for path in Path("plugins").glob("*/__init__.py"))
 PASSWORD = "a boat in the harbour 7"
 ADMIN = "ada@example.org"
