@@ -26,14 +26,13 @@ if TYPE_CHECKING:
 
     from saq.queue.base import Queue
 
+pytestmark = pytest.mark.slow
 PROGRAM = """
 import asyncio, sys
 from pathlib import Path
 from saq.worker import Worker
 from mediaserver.core.broker import make_queue
 from mediaserver.core.wakeups import Wakeups
-
-pytestmark = pytest.mark.slow
 
 async def run(ctx, *, record_id):
     print(record_id, flush=True)
