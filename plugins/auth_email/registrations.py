@@ -6,7 +6,7 @@ import secrets
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Literal
 
-from mediaserver.errors import Conflict, Forbidden, InvalidRequest, NotFound
+from mediaserver.errors import Conflict, Forbidden, InvalidRequest
 
 from .addresses import normalised
 from .desk import Desk
@@ -155,11 +155,3 @@ class Registrations(Desk):
         await Registration.filter(expires_at__lte=self.clock.now()).delete()
         waiting = await Registration.all().distinct().values_list("user_id", flat=True)
         await User.filter(active=False).exclude(id__in=waiting).delete()
-
-
-async def registration_for(about: str) -> Registration:
-    """Raises NotFound."""
-    wish = await Registration.get_or_none(id=int(about)).select_related("user")
-    if wish is None:
-        raise NotFound("This registration is over.")
-    return wish
