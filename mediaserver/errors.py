@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mediaserver.contracts import Session, SessionState
 
 __all__ = [
     "ConfigError",
@@ -21,7 +24,9 @@ __all__ = [
     "RangeNotSatisfiable",
     "RateLimited",
     "ServerError",
+    "SessionOver",
     "StartError",
+    "StreamLimitReached",
     "Unauthorized",
     "Unavailable",
 ]
@@ -102,6 +107,26 @@ class NotFound(ServerError):
 class Conflict(ServerError):
     status = 409
     code = "CONFLICT"
+
+
+class StreamLimitReached(Conflict):
+    """All slots of the account are held, by `sessions`."""
+
+    code = "STREAM_LIMIT_REACHED"
+
+    def __init__(self, message: str, *, limit: int, sessions: tuple[Session, ...], **extra: Any) -> None:
+        super().__init__(message, limit=limit, active_count=len(sessions), **extra)
+        self.limit = limit
+        self.sessions = sessions
+
+
+class SessionOver(Conflict):
+    """A playback session has ended, was stolen or has expired; `details` says which of the three."""
+
+    def __init__(self, message: str, *, state: SessionState, **extra: Any) -> None:
+        details = "ended" if state.value in ("stopped", "ended") else state.value
+        super().__init__(message, details=details, **extra)
+        self.state = state
 
 
 class Gone(ServerError):

@@ -16,6 +16,9 @@ __all__ = [
     "LocationChanged",
     "LoginEnded",
     "PictureMade",
+    "PlaybackProgressed",
+    "PlaybackStarted",
+    "PlaybackStopped",
     "PluginQuarantined",
     "TitleAdded",
     "TitleChanged",
@@ -162,6 +165,40 @@ class LoginEnded(Event):
 
     login_id: str
     user_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class PlaybackStarted(Event):
+    """A session holds a slot from now on; `user_id` 0 is a guest."""
+
+    session_id: int
+    user_id: int
+    title_id: int
+    profile_id: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class PlaybackStopped(Event):
+    """A session gave its slot back; `state` is a `SessionState`, `position` (seconds) where it was, if it told."""
+
+    session_id: int
+    user_id: int
+    title_id: int
+    profile_id: int | None
+    state: str
+    position: float
+
+
+@dataclass(frozen=True, slots=True)
+class PlaybackProgressed(Event):
+    """A heartbeat told how far a session is (seconds). `on_change` hears it in the process that took it; never stored."""
+
+    session_id: int
+    user_id: int
+    title_id: int
+    profile_id: int | None
+    position: float
+    duration: float
 
 
 @dataclass(frozen=True, slots=True)

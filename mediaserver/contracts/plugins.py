@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Protocol
+from collections.abc import Callable, Iterable
+from contextlib import AbstractAsyncContextManager
+from typing import Any, Protocol
 
 from mediaserver.contracts.values import (
     Account,
     Actor,
     BrowseQuery,
     Client,
+    Device,
+    DeviceIn,
     Encoding,
+    ExternalTitle,
     Item,
     Login,
     Manifest,
     MediaFile,
     MediaGrant,
     Page,
+    Session,
+    SessionState,
+    Started,
     Tokens,
     Window,
 )
@@ -89,6 +96,24 @@ class Accounts(Protocol):
         ...
 
 
+class LoginCookies(Protocol):
+    """The cookies of a login, on an answer of whatever dialect; how they are set is one plugin's configuration."""
+
+    def set(self, request: Any, response: Any, tokens: Tokens) -> None:
+        """`request` and `response` are Sanic's."""
+        ...
+
+    def clear(self, request: Any, response: Any) -> None: ...
+
+    def refresh_token(self, request: Any) -> str | None:
+        """The one a browser sent."""
+        ...
+
+    def client(self, request: Any, name: str = "") -> Client:
+        """Who signs in, for `Accounts.login`."""
+        ...
+
+
 class RateLimits(Protocol):
     async def hit(self, group: str, subject: str) -> Window | None:
         """Count one; None where the group is not limited."""
@@ -103,6 +128,22 @@ class Catalog(Protocol):
     async def item(self, title_id: int, actor: Actor) -> Item: ...
 
     async def browse(self, query: BrowseQuery, actor: Actor) -> Page[Item]: ...
+
+    async def playable(self, actor: Actor, *, external: bool = False) -> list[Item]:
+        """Every film and episode that can be played, newest first; an episode as `Series S01E02 Title`.
+
+        With `external` also the titles that play from elsewhere; an administrator sees unpublished ones here as little
+        as anybody.
+        """
+        ...
+
+    async def add_external(self, external: ExternalTitle) -> Item:
+        """Raises Conflict where the slug is taken, InvalidRequest for an address that is not http(s)."""
+        ...
+
+    async def external_url(self, title_id: int) -> str:
+        """Where the title plays from; "" for one of the library."""
+        ...
 
 
 class Transcoding(Protocol):
@@ -124,12 +165,108 @@ class Pictures(Protocol):
 
 
 class Streaming(Protocol):
-    async def manifest(self, actor: Actor, title_id: int) -> Manifest:
-        """Raises NotFound, Forbidden, or Unavailable with the reason where it cannot be played."""
+    async def manifest(self, actor: Actor, title_id: int, session_id: int | None = None) -> Manifest:
+        """The addresses of a title, good as long as the session lives.
+
+        Raises NotFound, Forbidden, Conflict for a series, or Unavailable with the reason where it cannot be played.
+        """
+        ...
+
+    async def grant(self, actor: Actor, title_id: int, session_id: int | None) -> MediaGrant:
+        """What a session may fetch of a title; the same plan as long as the session plays it. Raises as `manifest`."""
         ...
 
     async def file(self, grant: MediaGrant, name: str) -> MediaFile:
         """`name` is master.m3u8, 480p/index.m3u8 or 480p/000.ts; waits up to 8 s for a cell, then raises NotYet."""
         ...
 
+    async def send(self, request: Any, grant: MediaGrant, name: str, *, cache: str | None = None) -> None:
+        """Answer Sanic's `request` with `file(grant, name)`, for as long as the grant's session lives.
+
+        `cache` is the Cache-Control of segments where it is not that of `/v1/media`. Raises as `file`, and what
+        `Playback.delivering` raises.
+        """
+        ...
+
     async def progress(self, title_id: int) -> Encoding: ...
+
+
+class Devices(Protocol):
+    async def upsert(self, actor: Actor, device: DeviceIn) -> tuple[Device, bool]:
+        """The device and whether it is new. Raises Conflict where `max_devices` are known already."""
+        ...
+
+    async def find(self, user_id: int, client_id: str) -> Device | None: ...
+
+    async def of(self, user_id: int) -> list[Device]:
+        """Last seen first."""
+        ...
+
+    async def change(self, user_id: int, client_id: str, *, name: str | None, type: str | None) -> Device:  # noqa: A002
+        """None stays as it is. Raises NotFound."""
+        ...
+
+    async def remove(self, user_id: int, client_id: str) -> None:
+        """What plays on it ends. Raises NotFound."""
+        ...
+
+
+class Playback(Protocol):
+    """Who plays what, within the streams that an account may have at once. Expiry holds wherever one looks."""
+
+    async def start(
+        self,
+        actor: Actor,
+        title_id: int,
+        device: Device | None = None,
+        *,
+        steal: bool = False,
+        profile_id: int | None = None,
+    ) -> Started:
+        """Take a slot. The same device (without one, the same login) takes its own slot over.
+
+        `steal` takes that of the oldest heartbeat where all are held. Raises StreamLimitReached with those who hold
+        them, Forbidden, NotFound, and what `Streaming.manifest` raises where the title cannot be played.
+        """
+        ...
+
+    async def implicit(self, actor: Actor, title_id: int, *, waiting: bool = False) -> int | None:
+        """The number of the session for a client that starts none: the one its login has, or a new one.
+
+        With `waiting` a new one takes its slot later, when it is first delivered to. None for a guest, who has no
+        account whose streams could be counted. Raises as `start`.
+        """
+        ...
+
+    async def get(self, actor: Actor, session_id: int) -> Session:
+        """Raises NotFound for one of somebody else."""
+        ...
+
+    async def beat(
+        self, actor: Actor, session_id: int, position: float | None = None, duration: float | None = None
+    ) -> Session:
+        """A heartbeat, and how far it is (seconds). An expired session revives where a slot is free.
+
+        Raises NotFound for one of somebody else, SessionOver with the state for one that is over.
+        """
+        ...
+
+    async def stop(self, actor: Actor, session_id: int, position: float | None = None) -> Session:
+        """In any state. Raises NotFound for one of somebody else."""
+        ...
+
+    async def active(self, actor: Actor | None = None) -> list[Session]:
+        """Those that hold a slot, the actor's own or (None) all, oldest first."""
+        ...
+
+    async def end(self, session_id: int, state: SessionState) -> None:
+        """By whoever may. Raises NotFound."""
+        ...
+
+    def delivering(self, session_id: int, title_id: int, cut: Callable[[], None]) -> AbstractAsyncContextManager[None]:
+        """Media of a title goes to a session, which is a heartbeat. `cut` is called when the session ends meanwhile.
+
+        Raises SessionOver, StreamLimitReached where an expired session finds no free slot, or Forbidden where the
+        account may not see the title any more.
+        """
+        ...

@@ -102,6 +102,71 @@ class Login:
     last_used: datetime
 
 
+# ---- playback ------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceIn:
+    """What a client says it is: `client_id` is its own word for itself, up to 255 characters."""
+
+    client_id: str
+    name: str = ""
+    type: str = "other"  # mobile | tablet | tv | browser | other
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    id: int
+    client_id: str
+    name: str
+    type: str
+    created_at: datetime
+    last_seen: datetime
+
+
+class SessionState(StrEnum):
+    """Stolen, stopped and ended (signed out, say) are for ever; an expired one revives where a slot is free."""
+
+    IDLE = "idle"  # an implicit one that holds no slot yet
+    ACTIVE = "active"
+    EXPIRED = "expired"
+    STOLEN = "stolen"
+    STOPPED = "stopped"
+    ENDED = "ended"
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """Somebody plays a title; while `state` is active it holds one of the account's slots.
+
+    `device` is None where the login stands for the device. `position` and `duration` are seconds.
+    """
+
+    id: int
+    user_id: int
+    login_id: str | None
+    title_id: int
+    title: str
+    device: Device | None
+    profile_id: int | None
+    implicit: bool
+    state: SessionState
+    started_at: datetime
+    last_heartbeat: datetime
+    position: float
+    duration: float
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """A session that has just begun; `limit` None is unlimited, `active` counts it too."""
+
+    session: Session
+    limit: int | None
+    active: int
+    position: float  # where this account left the title, 0.0 for its beginning
+
+
 # ---- mail --------------------------------------------------------------------------------------------------
 
 
@@ -271,6 +336,20 @@ class Item:
     episodes: int
     created_at: datetime
     playable: bool
+    published: bool = True
+    folder: str = ""  # directly below the library, where it holds more than this title
+    external_url: str = ""  # where a title that is not in the library plays from
+
+
+@dataclass(frozen=True, slots=True)
+class ExternalTitle:
+    """A title that plays from elsewhere; `duration` in seconds."""
+
+    slug: str
+    title: str
+    url: str
+    duration: float
+    published: bool = True
 
 
 # ---- media -------------------------------------------------------------------------------------------------
@@ -289,7 +368,10 @@ class Rung:
 
 @dataclass(frozen=True, slots=True)
 class MediaGrant:
-    """What a media token allows: these rungs of this plan, until `expires` (seconds since 1970)."""
+    """What a media token allows: these rungs of this plan, until `expires` (seconds since 1970).
+
+    Only while the playback session lives; `session_id` None is not bound to one (guests, or no plugin counts streams).
+    """
 
     session_id: int | None
     title_id: int
@@ -302,7 +384,7 @@ class MediaGrant:
 @dataclass(frozen=True, slots=True)
 class Manifest:
     content_id: int
-    path: str  # of the multivariant playlist, from the root of this server
+    path: str  # of the multivariant playlist, from the root of this server; of an external title its whole address
     drm_license_url: str | None = None
     subtitles: tuple[Mapping[str, str], ...] = ()
     audio_tracks: tuple[Mapping[str, Any], ...] = ()

@@ -24,7 +24,7 @@ from .recipes import Recipe
 from .runner import Control, EncodeFailed, EncodeInterrupted, EncodeJob, GuardFailed, encode
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator, Callable, Iterator
     from pathlib import Path
 
     from mediaserver import RunningJob
@@ -139,7 +139,6 @@ class Encoding:
             except GuardFailed as failure:
                 await self._go_straight(film, failure)
             except EncodeFailed as failure:
-                self._not_full()
                 await self._give_up(film, str(failure))
 
     def _interrupted(self, film: Film, start: int, failure: EncodeInterrupted) -> None:
@@ -187,7 +186,6 @@ class Encoding:
             except GuardFailed as failure:
                 await self._go_straight(film, failure)
             except EncodeFailed as failure:
-                self._not_full()
                 raise JobFailed(str(failure)) from failure
 
     # ---- pictures ----------------------------------------------------------------------------------------------
@@ -217,11 +215,12 @@ class Encoding:
         async with shop.storage.workspace() as workspace:
             work = EncodeJob(run, film.source, workspace, shop.nice if background else None, control)
             pause = shop.pausing.background(control) if background else shop.pausing.viewer_waits()
-            with pause, still_there(film.source):
+            with pause, still_there(film.source), self._disk_not_blamed_on_film() as look:
                 async for cell in encode(shop.tools, work):
                     final = shop.storage.segment(film.plan.video_id, film.plan.id, cell.rung.name, cell.number)
                     await asyncio.to_thread(shop.storage.publish, cell.path, final)
                     shop.wakeups.notify(CELLS_TOPIC)
+                    look()
 
     async def _open(self, plan_id: int, again: float = OFFLINE_SECONDS) -> Film:
         plan = await Plan.get_or_none(id=plan_id)
@@ -239,12 +238,30 @@ class Encoding:
             raise JobPostponed("No file with this film can be reached; it goes on when one is back.", again)
         return source
 
-    def _not_full(self) -> None:
-        """Raises JobPostponed where a failure may be the disk's."""
-        self._need_space(FULL_BYTES)
+    @contextmanager
+    def _disk_not_blamed_on_film(self) -> Iterator[Callable[[], None]]:
+        """Raises JobPostponed for a failure while there was too little room, though there may be enough again.
 
-    def _need_space(self, needed: int) -> None:
-        free = self._shop.storage.free_bytes()
+        The room is looked at now, at every call of what it yields, and at the failure.
+        """
+        free = self._shop.storage.free_bytes
+        least = free()
+
+        def look() -> None:
+            nonlocal least
+            least = min(least, free())
+
+        try:
+            yield look
+        except EncodeInterrupted:
+            raise
+        except EncodeFailed:
+            look()
+            self._need_space(FULL_BYTES, least)
+            raise
+
+    def _need_space(self, needed: int, free: int | None = None) -> None:
+        free = self._shop.storage.free_bytes() if free is None else free
         if free < needed:
             raise JobPostponed(
                 f"{free / 1e9:.1f} GB are free, {needed / 1e9:.1f} are needed "
@@ -254,7 +271,6 @@ class Encoding:
 
     async def _go_straight(self, film: Film, failure: GuardFailed) -> None:
         """The file cannot be cut by seeking: a new plan makes it in one run on the same grid."""
-        self._not_full()
         latest = await self._shop.plans.latest(film.plan.video_id)
         await self._shop.plans.set_state(film.plan, PlanState.FAILED, str(failure))
         if latest is not None and latest.id == film.plan.id:
