@@ -79,6 +79,14 @@ class Account:
 
 
 @dataclass(frozen=True, slots=True)
+class Receipt:
+    """Of a wish for an account. Neither part tells whether the address was known, and neither lets anybody in."""
+
+    token: str
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
 class Tokens:
     """A login's pair. `access` is good for `expires_in` seconds, `refresh` for `refresh_expires_in`."""
 
