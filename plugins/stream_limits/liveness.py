@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mediaserver.contracts import SessionState
+from mediaserver.errors import Unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from .slots import Slots
 
 LOOK_SECONDS = 1.0
+BLIND_SECONDS = 3.0  # without an answer of the database, after which nothing is delivered
 MOST_OVER = 10_000  # sessions whose end is remembered
 LIVING = """
     SELECT session.id, session.user_id, session.login_id, session.title_id, session.profile_id, session.implicit,
@@ -123,8 +125,11 @@ class Liveness:
     async def _look(self) -> None:
         self._news = set()
         try:
-            rows = await self._db.fetch(LIVING, self._slots.stale(), reading=True)
+            async with asyncio.timeout(BLIND_SECONDS):
+                rows = await self._db.fetch(LIVING, self._slots.stale(), reading=True)
             self._looked = asyncio.get_running_loop().time()
+        except Exception as error:
+            raise Unavailable("Who may play cannot be read right now; try again.") from error
         finally:
             self._looking = None
         before, news = self._living, self._news
