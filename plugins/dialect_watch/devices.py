@@ -42,8 +42,5 @@ def user_of(request: Request) -> int:
     return number
 
 
-def shown(device: Device | None) -> dict[str, Any]:
-    """Without a device the login itself is what plays, in a browser say."""
-    if device is None:
-        return {"device_id": "", "name": "", "device_type": "other"}
+def shown(device: Device) -> dict[str, Any]:
     return {"device_id": device.client_id, "name": device.name, "device_type": device.type}

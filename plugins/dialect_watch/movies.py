@@ -57,7 +57,9 @@ def _media(registry: RouteRegistry, prefix: str, catalog: Catalog) -> None:
         """Whoever asks here has started no session: their login has one."""
         actor = request.ctx.actor
         item = await named(catalog, actor, movie_id)
-        session_id = await playback.implicit(actor, item.id)
+        if item.external_url:
+            raise NotFound("This movie plays from elsewhere; its cdn_path says where.")
+        session_id = await playback.implicit(actor, item.id, waiting=True)
         grant = await streaming.grant(actor, item.id, session_id)
         await streaming.send(request, grant, name, cache="private, no-cache")
 
@@ -83,13 +85,12 @@ async def named(catalog: Catalog, actor: Actor, movie_id: str) -> Item:
 
 
 def shown(request: Request, prefix: str, item: Item) -> dict[str, Any]:
-    ours = absolute(request, f"{prefix}/api/movie/{item.slug}/master.m3u8")
     return {
         "id": item.id,
         "movie_id": item.slug,
         "title": item.title,
         "duration": max(1, round(item.duration / 60)),
-        "cdn_path": item.external_url or ours,
+        "cdn_path": absolute(request, item.external_url or f"{prefix}/api/movie/{item.slug}/master.m3u8"),
         "is_active": item.published,
         "created_at": timestamp(item.created_at),
     }

@@ -40,7 +40,7 @@ def _starting(registry: RouteRegistry, path: str) -> None:
         if device is None:
             raise NotFound("There is no such device; tell of it at api/device first.")
         session = (await playback.start(actor, item.id, device, steal=told.steal)).session
-        cdn = item.external_url or absolute(request, (await streaming.manifest(actor, item.id, session.id)).path)
+        cdn = absolute(request, (await streaming.manifest(actor, item.id, session.id)).path)
         return json({"watch_session_id": session.id, "movie_title": session.title, "movie_cdn": cdn}, status=201)
 
 

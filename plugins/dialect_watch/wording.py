@@ -63,7 +63,7 @@ def _by_field(error: InvalidRequest) -> dict[str, list[str]]:
 def _slot(session: Session) -> dict[str, Any]:
     return {
         "id": session.id,
-        "device__device_id": session.device.client_id if session.device else "",
+        "device__device_id": session.device.client_id,
         "movie__title": session.title,
         "created_at": timestamp(session.started_at),
         "last_heartbeat": timestamp(session.last_heartbeat),
