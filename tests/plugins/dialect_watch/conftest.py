@@ -82,6 +82,11 @@ class House:
     def catalog(self) -> Catalog:
         return self.app.server.services.get(Catalog)
 
+    @property
+    def address(self) -> str:
+        assert self.app._client is not None
+        return str(self.app._client.base_url).rstrip("/")
+
     async def sign_in(self, email: str, password: str = PASSWORD) -> Client:
         answer = await self.nobody.post("/auth/login/", email=email, password=password)
         assert answer.status_code == 200, answer.text
