@@ -23,9 +23,11 @@ PLUGINS = {
     "catalog": {},
     "admin": {},
     "web_ui": {},
+    "stream_limits": {},
+    "dialect_watch": {},
 }
 # What ends the login that asks; the news, which do not end.
-LEFT_OUT = ("/v1/auth/logout", "/v1/events")
+LEFT_OUT = ("/v1/auth/logout", "/auth/logout", "/v1/events")
 
 
 @pytest.fixture
