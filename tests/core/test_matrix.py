@@ -74,8 +74,8 @@ GET     /v1/streaming/sessions                                  401  ok   ok   4
 DELETE  /v1/streaming/sessions/<number:str>                     401  ok   ok   403  ok
 GET     /v1/users/me/devices                                    401  ok   ok   403  ok
 GET     /v1/users/me/devices/<device_id:str>                    401  ok   ok   403  ok
-PUT     /v1/users/me/devices/<device_id:str>                    401  ok   ok   403  403
-DELETE  /v1/users/me/devices/<device_id:str>                    401  ok   ok   403  403
+PUT     /v1/users/me/devices/<device_id:str>                    401  ok   ok   403  ok
+DELETE  /v1/users/me/devices/<device_id:str>                    401  ok   ok   403  ok
 GET     /v1/streaming/progress                                  401  ok   ok   403  ok
 GET     /v1/media/<token:str>/master.m3u8                       403  403  403  403  403
 GET     /v1/media/<token:str>/<rung:480p|720p|1080p>/<name:str> 403  403  403  403  403
