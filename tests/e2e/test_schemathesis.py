@@ -22,9 +22,9 @@ PLUGINS = {
     "hls_transcoder": {},
     "catalog": {},
     "admin": {},
-    "web_ui": {},
     "stream_limits": {},
     "dialect_watch": {},
+    "web_ui": {},
 }
 # What ends the login that asks; the news, which do not end.
 LEFT_OUT = ("/v1/auth/logout", "/auth/logout", "/v1/events")
