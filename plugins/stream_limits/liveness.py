@@ -13,7 +13,7 @@ from mediaserver.contracts import SessionState
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from mediaserver.contracts import Database
+    from mediaserver.contracts import Database, Session
 
     from .slots import Slots
 
@@ -38,6 +38,7 @@ class Living:
     profile_id: int | None
     implicit: bool
     last_heartbeat: float
+    told: Session | None = None  # as it was told last, so that a heartbeat costs no query
 
 
 class Liveness:
@@ -140,7 +141,8 @@ class Liveness:
 
 
 def _merged(read: Living, known: Living | None) -> Living:
-    """A heartbeat that is not written yet counts."""
-    if known is not None:
-        read.last_heartbeat = max(read.last_heartbeat, known.last_heartbeat)
-    return read
+    """What is not written yet counts (a heartbeat, another title), unless the session was started anew elsewhere."""
+    if known is None or known.implicit != read.implicit:
+        return read
+    known.last_heartbeat = max(read.last_heartbeat, known.last_heartbeat)
+    return known
