@@ -92,6 +92,10 @@ class Accounts(Protocol):
         """With all that is theirs; plugins hear UserDeleted. Raises Conflict for the last administrator."""
         ...
 
+    def require_access(self, minutes: int, why: str) -> None:
+        """Raises ConfigError, which names the setting, where an access token is good for less than so many minutes."""
+        ...
+
     async def stream_limit(self, user_id: int, default: int | None) -> int | None:
         """The account's own limit, else `default`."""
         ...
