@@ -66,22 +66,33 @@ class Playing:
         self._playback = registry.services.find(Playback)
 
     async def master(self, request: Request, ref: str) -> None:
-        await self._send(request, ref, "master.m3u8")
+        await self._send(request, ref, "", "master.m3u8")
 
     async def playlist(self, request: Request, ref: str, rung: str) -> None:
-        await self._send(request, ref, f"{rung}/index.m3u8")
+        await self._send(request, ref, rung, "index.m3u8")
 
     async def segment(self, request: Request, ref: str, rung: str, name: str) -> None:
         number = SEGMENT.fullmatch(name)
         if number is None:
             raise NotFound("There is no such segment.")
-        await self._send(request, ref, f"{rung}/{number[1]}.ts")
+        await self._send(request, ref, rung, f"{number[1]}.ts")
 
-    async def _send(self, request: Request, ref: str, name: str) -> None:
+    async def _send(self, request: Request, ref: str, rung: str, name: str) -> None:
         actor = request.ctx.actor
         item = await self._catalog.item(row_id(ref), actor)
         if item.type == "series" or item.external_url:  # neither stands in the list
             raise NotFound("There is no such video.")
         session_id = await self._playback.implicit(actor, item.id) if self._playback else None
         grant = await self._streaming.grant(actor, item.id, session_id)
-        await self._streaming.send(request, grant, name, cache=KEPT)
+        path = f"{_made(rung, grant.rungs)}/{name}" if rung else name
+        await self._streaming.send(request, grant, path, cache=KEPT)
+
+
+def _made(wanted: str, rungs: tuple[str, ...]) -> str:
+    """What a film has instead, where it is too small: front ends ask every film for all three resolutions."""
+    smaller = [rung for rung in rungs if _height(rung) <= _height(wanted)]
+    return max(smaller, key=_height) if smaller else min(rungs, key=_height)
+
+
+def _height(rung: str) -> int:
+    return int(rung.removesuffix("p"))
