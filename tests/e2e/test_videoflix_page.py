@@ -121,13 +121,13 @@ async def test_from_registering_over_two_players_that_are_one_stream_to_signing_
     await page.get_by_role("heading", name="Tom & Jerry").click(timeout=MILLISECONDS)
     await both_play(page)
     assert len(await streams(appliance)) == 1
-    await expect(toast).to_have_text("")
+    await expect(page.locator("#problem")).to_have_text("")
 
     async with another_window(screen) as other:
         await other.goto(front_end.origin + LOGIN)
         await send(other, ADA)
         await other.get_by_role("heading", name="Tom & Jerry").click(timeout=MILLISECONDS)
-        await expect(other.locator("#toast")).to_contain_text("403")
+        await expect(other.locator("#problem")).to_contain_text("403")
         await page.get_by_role("button", name="Log out").click()
         await expect(toast).to_contain_text("Logout successful!")
         await page.reload()

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from mediaserver.contracts import Catalog, ExternalTitle
 from mediaserver.models import Location, LocationState, Title, TitleKind, TitleVideo, Video
 from tests.plugins.auth_email.conftest import ADMIN
 from tests.plugins.dialect_videoflix.conftest import FrontEnd
@@ -72,8 +73,12 @@ async def test_films_and_episodes_are_a_bare_list_newest_first(front_end: FrontE
 async def test_an_administrator_is_shown_the_same_and_titles_of_elsewhere_stand_nowhere(front_end: FrontEnd) -> None:
     await add("Ada")
     await add("Hidden", published=False)
+    elsewhere = ExternalTitle("far", "Far", "https://films.example.org/far.m3u8", 60.0)
+    far = await front_end.house.app.server.services.get(Catalog).add_external(elsewhere)
     await front_end.sign_in(ADMIN)
     assert [each["title"] for each in await listed(front_end)] == ["Ada"]
+    for name in ("master.m3u8", "480p/index.m3u8", "480p/000.ts"):
+        assert (await front_end.get(f"/video/{far.id}/{name}")).status_code == 404
 
 
 @pytest.mark.parametrize(

@@ -28,7 +28,9 @@ function form(path, then) {
 
 function play(video, address) {
   const hls = new Hls({ enableWorker: false, xhrSetup: (xhr) => { xhr.withCredentials = true; } });
-  hls.on(Hls.Events.ERROR, (_, error) => { if (error.response) toast(`${video.id} ${error.response.code}`); });
+  hls.on(Hls.Events.ERROR, (_, error) => {
+    if (error.response) show("problem").textContent = `${video.id} ${error.response.code}`;
+  });
   hls.on(Hls.Events.MANIFEST_PARSED, () => video.play().catch(() => {}));  // another film was chosen meanwhile
   hls.loadSource(address);
   hls.attachMedia(video);
