@@ -94,3 +94,14 @@ async def test_a_front_end_on_another_origin_is_let_in_by_its_name_alone(open_fr
     assert (stranger.status_code, stranger.json().keys()) == (403, {"detail"})
     assert (await front_end.ask("POST", "/login/", json=ADA, headers={"origin": "null"})).status_code == 403
     assert (await front_end.ask("POST", "/logout/", headers={"origin": origin})).status_code == 200
+
+
+async def test_writes_of_accounts_share_one_limit_and_the_list_has_another(open_front_end: OpenFrontEnd) -> None:
+    front_end = await open_front_end({"rate_limits": {"auth": "2/minute"}})
+    await front_end.sign_in()  # counted by address: who it is is not known before
+    for path in ("/password_reset/", "/auth/login"):
+        assert (await front_end.post(path)).status_code == 400
+    refused = await front_end.post("/register/")
+    assert (refused.status_code, refused.json().keys()) == (429, {"detail"})
+    assert int(refused.headers["retry-after"]) > 0
+    assert (await front_end.get("/video/")).status_code == 200

@@ -188,3 +188,14 @@ async def test_where_nothing_counts_streams_there_is_no_limit(front_end: FrontEn
         front_end.forget_cookies()
         await front_end.sign_in()
         assert (await front_end.get(f"/video/{number}/480p/000.ts")).status_code == 200
+
+
+async def test_who_is_refused_is_told_what_plays_without_its_markup(counting: FrontEnd) -> None:
+    number = await film(counting, "<img src=x onerror=alert(1)>")
+    await counting.sign_in()
+    assert (await counting.get(f"/video/{number}/480p/index.m3u8")).status_code == 200
+    counting.forget_cookies()
+    await counting.sign_in()
+    said = (await counting.get(f"/video/{number}/480p/index.m3u8")).json()["detail"]
+    assert "img src=x" in said
+    assert not set("<>\"'`") & set(said)
