@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     OpenFrontEnd = Callable[..., Awaitable[FrontEnd]]
 
+pytestmark = pytest.mark.contract
+
 SIGNED_OUT = "Logout successful! All tokens will be deleted. Refresh token is now invalid."
 NAMES = {"access_token", "refresh_token", "csrftoken"}
 BEES, WASPS = ADA["password"], "nine wasps sting"

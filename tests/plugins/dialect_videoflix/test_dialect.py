@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     OpenFrontEnd = Callable[..., Awaitable[FrontEnd]]
     AppWith = Callable[..., RunningApp]
 
+pytestmark = pytest.mark.contract
+
 
 async def test_every_route_is_there_with_and_without_slash_and_never_redirects(front_end: FrontEnd) -> None:
     names = {"rung": "480p", "name": "000", "uid": "MQ", "token": "x", "ref": "7"}

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     OpenFrontEnd = Callable[..., Awaitable[FrontEnd]]
 
+pytestmark = pytest.mark.contract
+
 KIDS = """
 from mediaserver import Plugin, hookimpl
 from mediaserver.contracts import TitleLimit

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     OpenFrontEnd = Callable[..., Awaitable[FrontEnd]]
 
+pytestmark = pytest.mark.contract
+
 MADE = datetime(2026, 1, 31, 20, 0, 30, tzinfo=UTC)
 EVIL = "<img src=x onerror=alert(1)>"
 
