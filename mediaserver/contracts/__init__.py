@@ -16,6 +16,7 @@ from mediaserver.contracts.core import (
     Transaction,
     Wakeups,
 )
+from mediaserver.contracts.playback import Device, DeviceIn, Session, SessionState, Started
 from mediaserver.contracts.plugins import (
     Accounts,
     Catalog,
@@ -39,8 +40,6 @@ from mediaserver.contracts.values import (
     AudioTrack,
     BrowseQuery,
     Client,
-    Device,
-    DeviceIn,
     Encoding,
     EncodingState,
     ExternalTitle,
@@ -58,9 +57,6 @@ from mediaserver.contracts.values import (
     Receipt,
     Refusal,
     Rung,
-    Session,
-    SessionState,
-    Started,
     SubtitleTrack,
     TitleLimit,
     Tokens,

@@ -6,13 +6,12 @@ from collections.abc import Callable, Iterable
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Protocol
 
+from mediaserver.contracts.playback import Device, DeviceIn, Session, SessionState, Started
 from mediaserver.contracts.values import (
     Account,
     Actor,
     BrowseQuery,
     Client,
-    Device,
-    DeviceIn,
     Encoding,
     ExternalTitle,
     Item,
@@ -22,9 +21,6 @@ from mediaserver.contracts.values import (
     MediaGrant,
     Page,
     Receipt,
-    Session,
-    SessionState,
-    Started,
     Tokens,
     Window,
 )
