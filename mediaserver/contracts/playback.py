@@ -27,7 +27,7 @@ class Device:
 
 
 class SessionState(StrEnum):
-    """Stolen, stopped and ended (signed out, say) are for ever; an expired one revives where a slot is free."""
+    """Stolen, stopped and ended (signed out, say) are for ever; the others take a slot again where one is free."""
 
     IDLE = "idle"  # an implicit one that holds no slot yet
     ACTIVE = "active"
@@ -41,8 +41,8 @@ class SessionState(StrEnum):
 class Session:
     """Somebody plays a title; while `state` is active it holds one of the account's slots.
 
-    Where the login stands for the device, `device.client_id` is "" and its name is that of the login. `position` and
-    `duration` are seconds.
+    Where the login stands for the device, `device.client_id` is "" and its name that of the login. `login_id` is None
+    for an API key. `user_id` 0 is a guest. `position` and `duration` are seconds, 0.0 until they are told.
     """
 
     id: int

@@ -133,13 +133,13 @@ class Catalog(Protocol):
     async def playable(self, actor: Actor, *, external: bool = False) -> list[Item]:
         """Every film and episode that can be played, newest first; an episode as `Series S01E02 Title`.
 
-        With `external` also the titles that play from elsewhere; an administrator sees unpublished ones here as little
-        as anybody.
+        With `external` also the titles that play from elsewhere. What is not published is left out, for administrators
+        too.
         """
         ...
 
     async def add_external(self, external: ExternalTitle) -> Item:
-        """Raises Conflict where the slug is taken, InvalidRequest for an address that is not http(s)."""
+        """Raises Conflict where the slug is taken, InvalidRequest with the `fields` of `external` that are wrong."""
         ...
 
     async def external_url(self, title_id: int) -> str:
@@ -167,34 +167,46 @@ class Pictures(Protocol):
 
 class Streaming(Protocol):
     async def manifest(self, actor: Actor, title_id: int, session_id: int | None = None) -> Manifest:
-        """The addresses of a title, good as long as the session lives.
+        """The addresses of a title, good as long as the session lives, and a day at most.
 
-        Raises NotFound, Forbidden, Conflict for a series, or Unavailable with the reason where it cannot be played.
+        Raises NotFound, Forbidden, Conflict for a series, Unavailable while its file is away, or Gone with the reason
+        where it can never be played.
         """
         ...
 
     async def grant(self, actor: Actor, title_id: int, session_id: int | None) -> MediaGrant:
-        """What a session may fetch of a title; the same plan as long as the session plays it. Raises as `manifest`."""
+        """What a session may fetch of a title of the library; the same plan as long as the session plays it.
+
+        Raises as `manifest`.
+        """
         ...
 
     async def file(self, grant: MediaGrant, name: str) -> MediaFile:
-        """`name` is master.m3u8, 480p/index.m3u8 or 480p/000.ts; waits up to 8 s for a cell, then raises NotYet."""
+        """`name` is master.m3u8, 480p/index.m3u8 or 480p/000.ts.
+
+        Waits up to 8 s for a cell, then raises NotYet; Gone for one that cannot be made, NotFound for any other name.
+        """
         ...
 
     async def send(self, request: Any, grant: MediaGrant, name: str, *, cache: str | None = None) -> None:
         """Answer Sanic's `request` with `file(grant, name)`, for as long as the grant's session lives.
 
-        `cache` is the Cache-Control of segments where it is not that of `/v1/media`. Raises as `file`, and what
-        `Playback.delivering` raises.
+        `cache` is the Cache-Control of segments where it is not that of `/v1/media`. Raises as `file`, Forbidden with
+        the state in `details` for a session that is over, and what else `Playback.delivering` raises.
         """
         ...
 
-    async def progress(self, title_id: int) -> Encoding: ...
+    async def progress(self, title_id: int) -> Encoding:
+        """Raises NotFound for a title without a video."""
+        ...
 
 
 class Devices(Protocol):
     async def upsert(self, actor: Actor, device: DeviceIn) -> tuple[Device, bool]:
-        """The device and whether it is new. Raises Conflict where `max_devices` are known already."""
+        """The device and whether it is new; without a name it keeps the one it has, and is called by its id at first.
+
+        Raises Conflict where the account has as many as it may, with the one not seen for longest in `details`.
+        """
         ...
 
     async def find(self, user_id: int, client_id: str) -> Device | None: ...
@@ -213,7 +225,11 @@ class Devices(Protocol):
 
 
 class Playback(Protocol):
-    """Who plays what, within the streams that an account may have at once. Expiry holds wherever one looks."""
+    """Who plays what, within the streams that an account may have at once. Expiry holds wherever one looks.
+
+    All guests are one account here, number 0, whose streams are not counted. While nobody can be asked who plays,
+    `implicit`, `get`, `beat` and `delivering` raise Unavailable.
+    """
 
     async def start(
         self,
@@ -226,34 +242,36 @@ class Playback(Protocol):
     ) -> Started:
         """Take a slot. The same device (without one, the same login) takes its own slot over.
 
-        `steal` takes that of the oldest heartbeat where all are held. Raises StreamLimitReached with those who hold
-        them, Forbidden, NotFound, and what `Streaming.manifest` raises where the title cannot be played.
+        `steal` takes that of the oldest heartbeat where all are held. `profile_id` None is the actor's. Raises
+        StreamLimitReached with those who hold them, Forbidden for an account or a title that may not play, NotFound,
+        and what `Streaming.manifest` raises where the title cannot be played.
         """
         ...
 
     async def implicit(self, actor: Actor, title_id: int) -> int | None:
         """The number of the session for a client that starts none: the one its login has, or a new one.
 
-        A new one takes its slot when it is first delivered to. None for a guest, who has no account whose streams
-        could be counted. Raises NotFound for what the actor may not see, Forbidden for what may not be played.
+        A new one takes its slot when it is first delivered to. None for a guest. Raises NotFound for what the actor may
+        not see, Forbidden for what may not be played.
         """
         ...
 
     async def get(self, actor: Actor, session_id: int) -> Session:
-        """Raises NotFound for one of somebody else."""
+        """In any state. Raises NotFound for one of somebody else, an administrator asking or not."""
         ...
 
     async def beat(
         self, actor: Actor, session_id: int, position: float | None = None, duration: float | None = None
     ) -> Session:
-        """A heartbeat, and how far it is (seconds). An expired session revives where a slot is free.
+        """A heartbeat, and how far it is (seconds). An idle or expired session takes a slot where one is free.
 
-        Raises NotFound for one of somebody else, SessionOver with the state for one that is over.
+        Raises NotFound for one of somebody else, SessionOver with the state for one that is over or finds no free slot
+        (EXPIRED), and Forbidden where the account may not play any more.
         """
         ...
 
     async def stop(self, actor: Actor, session_id: int, position: float | None = None) -> Session:
-        """In any state. Raises NotFound for one of somebody else."""
+        """In any state; what is over stays as it is. Raises NotFound for one of somebody else."""
         ...
 
     async def active(self, actor: Actor | None = None) -> list[Session]:
@@ -261,13 +279,13 @@ class Playback(Protocol):
         ...
 
     async def end(self, session_id: int, state: SessionState) -> None:
-        """By whoever may. Raises NotFound."""
+        """Whosever it is: the caller has asked who may. What is over stays as it is. Raises NotFound."""
         ...
 
     def delivering(self, session_id: int, title_id: int, cut: Callable[[], None]) -> AbstractAsyncContextManager[None]:
         """Media of a title goes to a session, which is a heartbeat. `cut` is called when the session ends meanwhile.
 
-        Raises SessionOver, StreamLimitReached where an expired session finds no free slot, or Forbidden where the
-        account may not see the title any more.
+        Raises SessionOver, StreamLimitReached where an idle or expired session finds no free slot, or Forbidden where
+        the account may not play, or not see the title, any more.
         """
         ...
