@@ -9,6 +9,7 @@ from mediaserver.errors import Conflict, NotFound
 
 from .models import KnownDevice, PlaybackSession
 from .sessions import device_of
+from .slots import OPEN
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -50,9 +51,6 @@ class KnownDevices:
     async def of(self, user_id: int) -> list[Device]:
         return [device_of(row) for row in await KnownDevice.filter(user_id=user_id).order_by("-last_seen", "-id")]
 
-    async def seen(self, device: Device) -> None:
-        await KnownDevice.filter(id=device.id).update(last_seen=self._slots.now())
-
     async def change(self, user_id: int, client_id: str, *, name: str | None, type: str | None) -> Device:  # noqa: A002
         row = await self._mine(user_id, client_id)
         row.name = row.name if name is None else name
@@ -62,7 +60,7 @@ class KnownDevices:
 
     async def remove(self, user_id: int, client_id: str) -> None:
         row = await self._mine(user_id, client_id)
-        for session in await PlaybackSession.filter(device_id=row.id, state=SessionState.ACTIVE):
+        for session in await PlaybackSession.filter(device_id=row.id, state__in=[str(state) for state in OPEN]):
             await self._end(session.id, SessionState.ENDED)
         await row.delete()
 

@@ -10,7 +10,7 @@ from mediaserver.contracts import SessionState
 from mediaserver.errors import MediaServerError, SessionOver, Unavailable
 from mediaserver.events import PlaybackStarted, PlaybackStopped
 
-from .models import PlaybackSession
+from .models import KnownDevice, PlaybackSession
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -99,6 +99,8 @@ class Slots:
             if all(each.id != begun for each in held):
                 await self._make_room(others, limit, steal=steal, tx=tx)
             session_id = await self._write(wish, begun, SessionState.ACTIVE, tx)
+            if wish.device_id is not None:
+                await KnownDevice.filter(id=wish.device_id).using_db(tx).update(last_seen=self.now())
             if not await self._keep(session_id, wish):
                 await self._take(session_id, wish, others)
             await self._changes.record(_started(session_id, wish), tx)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.contract
 
+DAY = 24 * 3600
 TV = {"device_id": "tv-1", "name": "Living room", "device_type": "tv"}
 
 
@@ -79,6 +80,20 @@ async def test_one_device_more_than_may_be_is_told_so(app_with: Callable[..., Ru
     assert (await root.post("/api/device/", device_id="one")).status_code == 201
     answer = await root.post("/api/device/", device_id="two")
     assert (answer.status_code, list(answer.json())) == (409, ["detail"])
+
+
+async def test_a_device_that_plays_is_not_forgotten(house: House) -> None:
+    """Its app tells of it once and starts for years; what was not seen for 90 days is forgotten."""
+    ada = await house.viewer()
+    await house.far()
+    for name in ("tv", "radio"):
+        await ada.device(name)
+    for _ in range(2):
+        house.clock.turn(60 * DAY)
+        ada = await house.sign_in("ada@example.org")
+        await ada.started(device="tv")
+    await ada.device("phone")
+    assert {device["device_id"] for device in (await ada.get("/api/device/")).json()} == {"tv", "phone"}
 
 
 async def test_a_guest_has_no_devices(app_with: Callable[..., RunningApp]) -> None:
