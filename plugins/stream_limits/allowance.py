@@ -32,15 +32,16 @@ class Allowance:
             raise Forbidden("This account may not play anything; an administrator can change that.")
         return limit
 
-    async def refusal(self, limit: int | None, full: Full) -> StreamLimitReached:
+    async def refusal(self, full: Full) -> StreamLimitReached:
         from .bodies import playing  # workers know this class too, and never load Sanic
 
         sessions = await self._sessions.of_ids(full.session_ids)
         holders = "; ".join(f"{each.device.name} plays {each.title}" for each in sessions)
-        streams = "The one stream of this account is" if limit == 1 else f"All {limit} streams of this account are"
+        one = full.limit == 1
+        streams = "The one stream of this account is" if one else f"All {full.limit} streams of this account are"
         return StreamLimitReached(
-            f"{streams} in use: {holders}.",
-            limit=limit or 0,
+            f"{streams} in use: {holders}. Stop {'it' if one else 'one of them'} to play here.",
+            limit=full.limit,
             sessions=tuple(sessions),
             shown=[playing(session) for session in sessions],
         )

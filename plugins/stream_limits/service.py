@@ -73,7 +73,7 @@ class PlaybackService:
         try:
             session_id, active = await self._slots.start(wish, limit, steal=steal)
         except Full as full:
-            raise await self._allowance.refusal(limit, full) from full
+            raise await self._allowance.refusal(full) from full
         return Started(await self._began(session_id), limit, active, position)
 
     async def implicit(self, actor: Actor, title_id: int) -> int | None:
@@ -208,7 +208,7 @@ class PlaybackService:
             try:
                 await self._slots.revive(row, limit)
             except Full as full:
-                raise await self._allowance.refusal(limit, full) from full
+                raise await self._allowance.refusal(full) from full
             row.last_heartbeat = self._slots.now()
         return self._know(row)
 

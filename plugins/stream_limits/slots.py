@@ -31,10 +31,11 @@ OVER = {
 
 
 class Full(MediaServerError):
-    """Every slot of the account is held, by these sessions."""
+    """Every slot of the account, `limit` of them, is held by these sessions."""
 
-    def __init__(self, session_ids: list[int]) -> None:
+    def __init__(self, limit: int, session_ids: list[int]) -> None:
         super().__init__("Every slot is held.")
+        self.limit = limit
         self.session_ids = session_ids
 
 
@@ -184,7 +185,7 @@ class Slots:
         """`held` is sorted by heartbeat; what is stolen leaves it. Raises Full."""
         while limit is not None and len(held) >= limit:
             if not steal or not held:
-                raise Full([each.id for each in held])
+                raise Full(limit, [each.id for each in held])
             await self._give_back(held.pop(0).id, SessionState.STOLEN, tx)
 
     async def _write(self, wish: Wish, known: int | None, state: SessionState, tx: Transaction) -> int:

@@ -42,7 +42,10 @@ async def test_one_more_is_refused_and_told_who_holds_the_slots(cinema: Cinema) 
         ("A tablet", "Film"),
     ]
     assert all(each["started_at"].endswith("Z") for each in error["sessions"])
-    assert "A television plays Film" in error["message"]
+    assert error["message"] == (
+        "All 2 streams of this account are in use: A television plays Film; A tablet plays Film. "
+        "Stop one of them to play here."
+    )
     assert (await cinema.start(cinema.bob, film, "phone")).status_code == 201, "the limit is the account's own"
 
 
@@ -239,6 +242,8 @@ async def test_the_limit_is_a_setting(open_cinema: Callable[..., Any]) -> None:
     film = await cinema.film()
     await cinema.started(cinema.ada, film, "one")
     refused = await cinema.start(cinema.ada, film, "two")
-    assert refused.json()["error"]["message"].startswith("The one stream of this account is in use")
+    assert refused.json()["error"]["message"] == (
+        "The one stream of this account is in use: An app plays Film. Stop it to play here."
+    )
     cinema.clock.ahead(seconds=10)
     assert (await cinema.start(cinema.ada, film, "two")).status_code == 201
