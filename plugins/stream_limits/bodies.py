@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, WithJsonSchema
 
 from mediaserver import row_id, timestamp
-from mediaserver.contracts import Device, Session
+from mediaserver.contracts import Device, Session, Started
 from mediaserver.errors import NotFound
 
 MOST_SECONDS = 10_000_000  # a third of a year; no title is as long
@@ -17,9 +17,11 @@ Quality = Literal["auto", "480p", "720p", "1080p"]
 
 def _number(value: Any) -> int:
     try:
-        return row_id(str(value)) if type(value) in (int, str) else row_id("")
-    except NotFound as error:
-        raise ValueError("Input should be the number of a session") from error
+        if type(value) in (int, str):  # a bool is neither
+            return row_id(str(value))
+    except NotFound:
+        pass
+    raise ValueError("Input should be the number of a session")
 
 
 SessionId = Annotated[
@@ -125,6 +127,20 @@ def playing(session: Session) -> dict[str, Any]:
         "last_heartbeat": timestamp(session.last_heartbeat),
         "position": session.position,
         "user_id": str(session.user_id),
+    }
+
+
+def started_session(
+    started: Started, manifest_url: str, drm_license_url: str | None, heartbeat_seconds: int
+) -> dict[str, Any]:
+    return {
+        "session_id": str(started.session.id),
+        "manifest_url": manifest_url,
+        "drm_license_url": drm_license_url,
+        "position": started.position,
+        "limit": started.limit,
+        "active_count": started.active,
+        "heartbeat_seconds": heartbeat_seconds,
     }
 
 

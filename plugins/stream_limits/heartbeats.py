@@ -57,8 +57,8 @@ class Heartbeats:
         earlier = self._gathered.get(session_id)
         self._gathered[session_id] = beat.after(earlier) if earlier else beat
 
-    def drop(self, session_id: int) -> Beat | None:
-        return self._gathered.pop(session_id, None)
+    def drop(self, session_id: int) -> None:
+        self._gathered.pop(session_id, None)
 
     async def write(self) -> list[tuple[dict[str, Any], Beat]]:
         """The rows that were changed, each with its beat. What cannot be written now is for the next time."""
@@ -79,13 +79,11 @@ class Heartbeats:
         async with self._db.transaction() as tx:
             rows = PlaybackSession.filter(id__in=list(beats)).select_for_update(skip_locked=True).using_db(tx)
             free = [int(str(number)) for number in await rows.values_list("id", flat=True)]
+            told = [(number, beats[number]) for number in free]
             values = [
                 value
-                for number in free
-                for value in (
-                    number,
-                    *(getattr(beats[number], name) for name in ("at", "position", "duration", "title_id")),
-                )
+                for number, beat in told
+                for value in (number, beat.at, beat.position, beat.duration, beat.title_id)
             ]
             sql = UPDATE.format(rows=", ".join([ROW] * len(free)))
             changed = await self._db.fetch(sql, *values, SessionState.ACTIVE) if free else []

@@ -38,18 +38,7 @@ def _playing(registry: RouteRegistry, playback: Playback) -> None:
         device = await _device(registry, request, told)
         started = await playback.start(actor, title_id, device, steal=told.steal)
         address, licence = await _address(registry, request, started, told.quality)
-        return json(
-            {
-                "session_id": str(started.session.id),
-                "manifest_url": address,
-                "drm_license_url": licence,
-                "position": started.position,
-                "limit": started.limit,
-                "active_count": started.active,
-                "heartbeat_seconds": heartbeat_seconds,
-            },
-            status=201,
-        )
+        return json(bodies.started_session(started, address, licence, heartbeat_seconds), status=201)
 
     @registry.put(
         "/v1/streaming/<ref:str>/progress",

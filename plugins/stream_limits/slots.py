@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from mediaserver.contracts import Changes, Clock, Database, Transaction
 
+NEVER = float(2**53)  # seconds since 1970; no heartbeat is as late
 OPEN = (SessionState.IDLE, SessionState.ACTIVE, SessionState.EXPIRED)
 HELD = """
     SELECT session.id, session.login_id, session.last_heartbeat, slot.number, slot.holder
@@ -91,15 +92,15 @@ class Slots:
         A login's implicit session becomes the one that is started, so that what was fetched for it plays on.
         """
         async with self.turn(wish.user_id) as (tx, held):
-            begun = await self._implicit(wish, tx)
-            others = [each for each in held if each.holder != wish.holder and each.id != begun]
+            implicit = await self._implicit(wish, tx)
+            others = [each for each in held if each.holder != wish.holder and each.id != implicit]
             for own in held:
-                if own.holder == wish.holder and own.id != begun:
+                if own.holder == wish.holder and own.id != implicit:
                     await self._give_back(own.id, SessionState.ENDED, tx)
-            await self._expired_of_holder_end(wish, begun, tx)
-            if all(each.id != begun for each in held):
+            await self._end_expired_of_holder(wish, implicit, tx)
+            if all(each.id != implicit for each in held):
                 await self._make_room(others, limit, steal=steal, tx=tx)
-            session_id = await self._write(wish, begun, SessionState.ACTIVE, tx)
+            session_id = await self._write(wish, implicit, SessionState.ACTIVE, tx)
             if wish.device_id is not None:
                 await KnownDevice.filter(id=wish.device_id).using_db(tx).update(last_seen=self.now())
             if not await self._keep(session_id, wish):
@@ -172,11 +173,11 @@ class Slots:
         )
         return row.id if row else None
 
-    async def _expired_of_holder_end(self, wish: Wish, begun: int | None, tx: Transaction) -> None:
+    async def _end_expired_of_holder(self, wish: Wish, implicit: int | None, tx: Transaction) -> None:
         """What a device played before it started anew does not come back."""
         await (
             PlaybackSession.filter(user_id=wish.user_id, holder=wish.holder, state=SessionState.EXPIRED)
-            .exclude(id=begun or 0)
+            .exclude(id=implicit or 0)
             .using_db(tx)
             .update(state=SessionState.ENDED)
         )
@@ -240,7 +241,7 @@ class Slots:
             "UPDATE stream_limits_session SET state = ?, position = coalesce(CAST(? AS DOUBLE PRECISION), position) "
             f"WHERE id = ? AND state IN ({', '.join('?' * len(before))}) AND last_heartbeat <= ? "
             "RETURNING user_id, title_id, profile_id, position",
-            state, position, session_id, *before, self.stale() if expiring else float(2**53),
+            state, position, session_id, *before, self.stale() if expiring else NEVER,
         )  # fmt: skip
         if not rows:
             return False

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
+from mediaserver.events import TitleChanged
 from mediaserver.models import Title
 from tests.plugins.auth_email.conftest import ADA
 
@@ -159,8 +160,6 @@ async def test_a_pause_during_which_others_took_the_slots_is_told(cinema: Cinema
 
 
 async def test_a_title_that_is_hidden_stops_within_the_film(cinema: Cinema) -> None:
-    from mediaserver.events import TitleChanged
-
     film = await cinema.film()
     started = await cinema.started(cinema.ada, film)
     assert (await cinema.media(started["manifest_url"])).status_code == 200

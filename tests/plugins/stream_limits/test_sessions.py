@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from mediaserver.contracts import Accounts
+from mediaserver.models import Title, TitleKind
 from tests.plugins.auth_email.conftest import ADA, ADMIN
 
 if TYPE_CHECKING:
@@ -227,8 +228,6 @@ async def test_an_account_without_a_limit_plays_on_and_one_with_none_not_at_all(
 
 
 async def test_a_film_that_cannot_be_played_costs_nobody_a_slot(cinema: Cinema) -> None:
-    from mediaserver.models import Title, TitleKind
-
     film = await cinema.film()
     await cinema.started(cinema.ada, film, "one")
     await cinema.started(cinema.ada, film, "two")
