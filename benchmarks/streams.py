@@ -23,8 +23,7 @@ from statistics import median, quantiles
 from typing import Any, Self
 from urllib.parse import urlsplit
 
-from benchmarks.auth import ADMIN, PEOPLE, person, populate, sign_in
-from benchmarks.auth import PASSWORD as WORD
+from benchmarks.auth import ADMIN, PASSWORD, PEOPLE, person, populate, sign_in
 from benchmarks.figures import MB, cpu
 from benchmarks.serve_segments import NGINX, by_turns, film, program
 from tests.e2e.appliance import Appliance, free_port, until
@@ -105,7 +104,7 @@ class Crowd:
 
 async def rate(port: int, tokens: list[str], asks: Any, seconds: float) -> float:
     """Requests a second of CONNECTIONS that each ask again and again."""
-    end, done = time.perf_counter() + seconds, 0
+    end = time.perf_counter() + seconds
 
     async def one(number: int) -> int:
         connection = await Connection.open(port, tokens[number % len(tokens)])
@@ -225,7 +224,7 @@ async def prepared(appliance: Appliance) -> tuple[list[str], str]:
     """Tokens of everybody, and a title whose segments are all made."""
     root = (await sign_in(appliance, **ADMIN))["access_token"]
     await populate(appliance, root)
-    tokens = [(await sign_in(appliance, person(number), WORD))["access_token"] for number in range(PEOPLE)]
+    tokens = [(await sign_in(appliance, person(number), PASSWORD))["access_token"] for number in range(PEOPLE)]
     appliance.client.headers["authorization"] = f"Bearer {root}"
     title = str((await appliance.film(film(), "Noisy.mp4"))["id"])
 

@@ -40,7 +40,7 @@ async def add(db: Database, changes: Changes, external: ExternalTitle) -> Title:
             await External.create(using_db=tx, title_id=title.id, url=external.url, duration=external.duration)
             await changes.record(TitleAdded(title.id), tx)
     except IntegrityError as error:
-        raise Conflict("There is a title of this name already.", details=external.slug) from error
+        raise Conflict("Another title has this slug already; choose another one.", details=external.slug) from error
     return title
 
 
@@ -74,6 +74,7 @@ def _is_web_address(url: str) -> bool:
         return False
     try:
         parts = urlsplit(url)
-        return parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port is None or parts.port >= 0)
+        _ = parts.port  # read for its ValueError, where it is no number
     except ValueError:
         return False
+    return parts.scheme in ("http", "https") and bool(parts.hostname)

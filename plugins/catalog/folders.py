@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 
 TAGS = re.compile(r"\[[^\]]*\]|\{[^}]*\}")  # [imdbid-tt0137523], {edition-Director's Cut}
-
 ODD = re.compile(r"[\W_]+")
 
 
@@ -19,11 +18,7 @@ def top_folder(path: str, title: str, year: int | None, *, film: bool) -> str:
         mine = _plain(folders[0])
         if any(mine == _plain(own) for own in (f"{title} {year}", title, stem, stem.partition(" - ")[0])):
             return ""
-    return (
-        folders[0]
-        if folders[0].isprintable()
-        else "".join(char if char.isprintable() else "\ufffd" for char in folders[0])
-    )
+    return "".join(char if char.isprintable() else "\ufffd" for char in folders[0])
 
 
 def _plain(name: str) -> str:

@@ -21,7 +21,7 @@ def register(registry: RouteRegistry, prefix: str) -> None:
     registry.errors(f"{prefix}/api/playback", of_playback)
 
 
-def told(error: ServerError, content: dict[str, Any], status: int = 0) -> HTTPResponse:
+def told(error: ServerError, content: dict[str, Any], status: int | None = None) -> HTTPResponse:
     return json(content, status=status or error.status, headers=error.headers)
 
 
