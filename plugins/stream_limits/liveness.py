@@ -53,11 +53,12 @@ class Liveness:
         self._cuts: dict[int, set[Callable[[], None]]] = {}
         self._looked = float("-inf")
         self._looking: asyncio.Task[None] | None = None
+        self._outdated = False  # since the database was asked last something changed elsewhere
         self._news: set[int] = set()  # sessions that began or ended while the database was asked
 
     @property
     def looked(self) -> float:
-        """When the database was asked last, by the clock of the event loop."""
+        """When the database answered last, by the clock of the event loop."""
         return self._looked
 
     @property
@@ -107,28 +108,29 @@ class Liveness:
                 del self._cuts[session_id]
 
     async def look(self) -> None:
-        """Ask the database, at most once a second, however many wait for it."""
-        loop = asyncio.get_running_loop()
-        if self._looking is None and loop.time() - self._looked >= LOOK_SECONDS:
+        """Ask the database, at most once a second but for news, however many wait for it."""
+        age = asyncio.get_running_loop().time() - self._looked
+        if self._looking is None and (self._outdated or age >= LOOK_SECONDS):
             self._looking = asyncio.create_task(self._look())
         if self._looking is not None:
             await asyncio.shield(self._looking)
 
     def forget(self) -> None:
-        """The next look asks the database, however long ago the last one was."""
-        self._looked = float("-inf")
+        """The next look asks the database, however short a time ago the last one was."""
+        self._outdated = True
 
     def cut_everything(self) -> None:
         for session_id in list(self._cuts):
             self._cut(session_id)
 
     async def _look(self) -> None:
-        self._news = set()
+        self._news, self._outdated = set(), False
         try:
             async with asyncio.timeout(BLIND_SECONDS):
                 rows = await self._db.fetch(LIVING, self._slots.stale(), reading=True)
             self._looked = asyncio.get_running_loop().time()
         except Exception as error:
+            self._outdated = True
             raise Unavailable("Who may play cannot be read right now; try again.") from error
         finally:
             self._looking = None

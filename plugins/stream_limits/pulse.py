@@ -62,6 +62,6 @@ class Pulse:
                     if self._liveness.delivers:
                         await self._liveness.look()
             except Exception as error:  # noqa: BLE001 - whatever the database says, the next second is another chance
-                log.error(f"heartbeats could not be written ({type(error).__name__}: {error})")
+                log.error(f"heartbeats not written, or who plays not read ({type(error).__name__}: {error})")
                 if loop.time() - self._liveness.looked > BLIND_SECONDS:
                     self._liveness.cut_everything()

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
-from mediaserver.events import TitleChanged
+from mediaserver.contracts import Database
+from mediaserver.events import PlaybackStarted, TitleChanged
 from mediaserver.models import Title
 from tests.plugins.auth_email.conftest import ADA
 
@@ -79,6 +80,31 @@ async def test_what_is_being_sent_stops_with_the_session(cinema: Cinema) -> None
             async with asyncio.timeout(5):
                 async for _ in pieces:
                     pass
+
+
+async def test_a_database_that_fails_for_a_moment_breaks_nothing_off(
+    cinema: Cinema, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Not even just after news of a session, which make every process ask anew."""
+    film = await cinema.film(cell=LARGE)
+    started = await cinema.started(cinema.ada, film)
+    server = cinema.house.app.server
+    database = server.services.get(Database)
+    address = started["manifest_url"].replace("master.m3u8", "480p/000.ts")
+    async with httpx.AsyncClient(timeout=30) as client, client.stream("GET", address) as answer:
+        pieces = answer.aiter_raw(65536)
+        received = len(await anext(pieces))
+        await database.fetch("ALTER TABLE stream_limits_slot RENAME TO away")
+        await server.changes.record(PlaybackStarted(999, 999, int(film), None))
+        said = ""
+        async with asyncio.timeout(10):
+            while "who plays" not in said:
+                await asyncio.sleep(0.02)
+                said += capsys.readouterr().out
+        await database.fetch("ALTER TABLE away RENAME TO stream_limits_slot")
+        async for piece in pieces:
+            received += len(piece)
+    assert received == len(LARGE)
 
 
 async def test_a_token_opens_nothing_else(cinema: Cinema) -> None:
