@@ -1,18 +1,22 @@
-"""Two people of one account and one stream, in the browser: who is refused, who takes over, and who is told."""
+"""One stream in the browser: who is refused, who takes over, who is told, and that leaving gives it back."""
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from playwright.async_api import expect
 
 from tests import media
+from tests.e2e.appliance import until
 from tests.e2e.screen import MILLISECONDS, Screen
 from tests.e2e.test_signing_in import ADMIN, PASSWORD, another_window, fill, make_admin
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
+
+    from playwright.async_api import Route
 
     from tests.e2e.appliance import Appliance
 
@@ -51,3 +55,35 @@ async def test_a_second_viewer_takes_the_stream_and_the_first_takes_it_back_wher
         await screen.page.get_by_role("button", name="Watch here").click()
         await screen.plays_from(20)
         assert other.faults == []
+
+
+async def test_who_leaves_before_the_film_has_begun_holds_no_stream(
+    start_appliance: Callable[..., Awaitable[Appliance]], screen: Screen
+) -> None:
+    appliance = await start_appliance(plugins=PLUGINS)
+    page = screen.page
+    await make_admin(appliance, page)
+    await expect(page.get_by_role("link", name=ADMIN)).to_be_visible(timeout=MILLISECONDS)
+    await appliance.drop(media.film(seconds=4), "Short.mp4")
+    asked, left = asyncio.Event(), asyncio.Event()
+
+    async def slow(route: Route) -> None:
+        asked.set()
+        await left.wait()
+        await route.continue_()
+
+    await page.route("**/start", slow)
+    async with page.expect_response("**/start", timeout=MILLISECONDS) as answered:
+        await screen.watch("Short")
+        async with asyncio.timeout(MILLISECONDS / 1000):
+            await asked.wait()
+        await page.keyboard.press("Escape")
+        await expect(screen.poster("Short")).to_be_visible()
+        left.set()
+    assert (await answered.value).status == 201
+
+    async def nobody_plays() -> bool:
+        told = await page.request.get(f"{appliance.url}/v1/streaming/sessions")
+        return (await told.json())["sessions"] == []
+
+    await until(nobody_plays, "an account whose stream is free", 5)

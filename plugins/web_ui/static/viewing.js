@@ -10,6 +10,7 @@ export class Viewing extends EventTarget {
   #video;
   #session = null;
   #timer = 0;
+  #left = false;
 
   constructor(film, video) {
     super();
@@ -17,12 +18,14 @@ export class Viewing extends EventTarget {
     this.#video = video;
   }
 
-  /** → {address, from}: what to play, and from which second. Rejects with 409 where all streams are in use. */
+  /** → {address, from}: what to play, and from which second; of no use once `stop` was called meanwhile. Rejects with
+   *  409 where all streams are in use. */
   async start(steal = false) {
     try {
       const started = await send("POST", this.#path("start"), { steal });
       this.#session = started.session_id;
-      this.#timer = setInterval(() => this.#beat(), started.heartbeat_seconds * 1000);
+      if (this.#left) this.stop();
+      else this.#timer = setInterval(() => this.#beat(), started.heartbeat_seconds * 1000);
       return { address: started.manifest_url, from: started.position >= LEAST ? started.position : 0 };
     } catch (error) {
       if (error.status !== 404) throw error; // streams are not counted on this server
@@ -30,8 +33,9 @@ export class Viewing extends EventTarget {
     }
   }
 
-  /** Again is no fault; the page may be closing. */
+  /** For good. Again is no fault; the page may be closing. */
   stop() {
+    this.#left = true;
     clearInterval(this.#timer);
     if (this.#session === null) return;
     const told = { session_id: this.#session, position: this.#position };

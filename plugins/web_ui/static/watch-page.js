@@ -76,6 +76,7 @@ class WatchPage extends HTMLElement {
     this.#say("Reading film…", 0);
     try {
       this.#film = await get(`v1/content/${encodeURIComponent(this.slug)}`);
+      if (this.#left) return;
       this.#title.textContent = document.title = this.#film.title;
       if (this.#film.type === "series") {
         this.#showEpisodes();
@@ -93,14 +94,16 @@ class WatchPage extends HTMLElement {
   async #view(steal = false) {
     try {
       const { address, from } = await this.#viewing.start(steal);
+      if (this.#left) return;
       await this.#playback.open(reachable(address), from);
       this.#start();
     } catch (error) {
-      error.sessions?.length ? this.#full(error) : this.#fault(error.message);
+      if (error.sessions?.length) this.#full(error);
+      else this.#fault(error.message);
     }
   }
 
-  /** All streams are in use: who uses them, and the way to take the one that was heard of least lately. */
+  /** All streams are in use: who uses them, and the way to take the one that was heard of longest ago. */
   #full(error) {
     const rows = error.sessions.map((one) =>
       el("li", {}, el("strong", {}, one.device.name), ` plays ${one.content.title}, since ${timeOf(one.started_at)}`),
@@ -113,6 +116,11 @@ class WatchPage extends HTMLElement {
     this.#playback.close();
     const stolen = error.details === "stolen";
     this.#ask(stolen ? "This stream is watched elsewhere now." : error.message, "Watch here", () => this.#view(stolen));
+  }
+
+  /** Whoever leaves while the server is asked wants no stream any more. */
+  get #left() {
+    return this.#end.signal.aborted;
   }
 
   #start() {
