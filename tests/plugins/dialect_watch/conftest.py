@@ -82,10 +82,8 @@ class House:
     def catalog(self) -> Catalog:
         return self.app.server.services.get(Catalog)
 
-    @property
-    def address(self) -> str:
-        assert self.app._client is not None
-        return str(self.app._client.base_url).rstrip("/")
+    async def address(self) -> str:
+        return str((await self.app.get("/ready")).url).removesuffix("/ready")
 
     async def sign_in(self, email: str, password: str = PASSWORD) -> Client:
         answer = await self.nobody.post("/auth/login/", email=email, password=password)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.plugins.dialect_watch.conftest import Client
+from tests.plugins.dialect_watch.conftest import ADMIN, Client
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -71,11 +71,10 @@ async def test_a_body_that_is_no_object_is_told_so(house: House, text: str) -> N
 
 async def test_one_device_more_than_may_be_is_told_so(app_with: Callable[..., RunningApp]) -> None:
     app = app_with(
-        auth_email={"bcrypt_rounds": 4, "registration": "open", "require_activation": False,
-                    "admin_email": "root@example.org", "admin_password": "a long way home"},
+        auth_email={"bcrypt_rounds": 4, "admin_email": ADMIN["email"], "admin_password": ADMIN["password"]},
         catalog={}, hls_transcoder={}, stream_limits={"max_devices": 1}, dialect_watch={},
     )  # fmt: skip
-    login = await app.post("/auth/login/", json={"email": "root@example.org", "password": "a long way home"})
+    login = await app.post("/auth/login/", json=ADMIN)
     root = Client(app, login.json()["access"])
     assert (await root.post("/api/device/", device_id="one")).status_code == 201
     answer = await root.post("/api/device/", device_id="two")

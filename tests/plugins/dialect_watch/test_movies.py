@@ -40,7 +40,7 @@ async def test_movies_of_here_and_elsewhere_are_one_list(house: House) -> None:
     far, ours = await movies(ada)
     assert list(far) == list(ours) == SHAPE
     assert (far["movie_id"], far["duration"], far["cdn_path"], far["is_active"]) == ("far", 90, URL, True)
-    assert (ours["movie_id"], ours["duration"], ours["cdn_path"]) == ("ours", 2, f"{house.address}{PLAYLIST}")
+    assert (ours["movie_id"], ours["duration"], ours["cdn_path"]) == ("ours", 2, f"{await house.address()}{PLAYLIST}")
     assert isinstance(far["id"], int)
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT[\d:.]+Z", far["created_at"])
 
@@ -59,7 +59,7 @@ async def test_addresses_of_movies_stand_below_the_prefix(open_house: OpenHouse)
     await house.film(slug="ours")
     headers = {"authorization": f"Bearer {root.json()['access']}"}
     [ours] = (await house.app.get("/films/api/movie/", headers=headers)).json()
-    assert ours["cdn_path"] == f"{house.address}/films{PLAYLIST}"
+    assert ours["cdn_path"] == f"{await house.address()}/films{PLAYLIST}"
 
 
 # ---- adding --------------------------------------------------------------------------------------------------

@@ -66,7 +66,7 @@ async def test_a_movie_from_elsewhere_is_started_at_its_own_address(ada: Client,
 async def test_our_own_film_is_started_at_an_address_that_needs_no_header(house: House, ada: Client) -> None:
     await house.film()
     answer = (await ada.start("ours")).json()
-    assert answer["movie_cdn"].startswith(f"{house.address}/v1/media/")
+    assert answer["movie_cdn"].startswith(f"{await house.address()}/v1/media/")
     assert answer["movie_cdn"].endswith("/master.m3u8")
     assert (await house.app.get(answer["movie_cdn"])).status_code == 200
 
