@@ -179,7 +179,7 @@ class PlaybackStarted(Event):
 
 @dataclass(frozen=True, slots=True)
 class PlaybackStopped(Event):
-    """A session gave its slot back; `state` is a `SessionState`, `position` (seconds) where it was, if it told."""
+    """A session gave its slot back; `state` is a `SessionState`, `position` (seconds) 0.0 where it never told one."""
 
     session_id: int
     user_id: int
