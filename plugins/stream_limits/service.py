@@ -232,7 +232,7 @@ class PlaybackService:
 
 
 def _holder(actor: Actor, device: Device | None) -> str:
-    """Who takes its own slot over: a device; without one the login stands for it; of a guest nobody knows."""
+    """Who takes its own slot over: a device, else the login (all API keys of an account are one); no guest does."""
     if device is not None:
         return f"device:{device.id}"
     if actor.user_id is None:

@@ -43,7 +43,7 @@ class App:
         self.refresh = ""
 
     async def ask(self, method: str, path: str, /, **body: Any) -> httpx.Response:
-        """With the Bearer, and with a slash at the end as Django has it; redirects are not followed."""
+        """With the Bearer; redirects are not followed, so addresses count as they are."""
         told = {"json": body} if body else {}
         return await self._appliance.client.request(method, self._appliance.url + path, headers=self.headers, **told)
 
@@ -67,19 +67,19 @@ class App:
     async def touch(self, status: int, what: str, session: int) -> Any:
         return await self.told(status, "POST", f"/api/playback/{what}/", watch_session_id=session)
 
-    async def bytes(self, address: str, *, bearer: bool = False) -> httpx.Response:
+    async def fetch(self, address: str, *, bearer: bool = False) -> httpx.Response:
         return await self._appliance.client.get(address, headers=self.headers if bearer else {})
 
 
 async def first_segment(app: App, playlist: str, *, bearer: bool = False) -> str:
     """Follow the playlists as a player does; answers the address of the first segment, which has been fetched."""
     for _ in range(2):
-        answer = await app.bytes(playlist, bearer=bearer)
+        answer = await app.fetch(playlist, bearer=bearer)
         assert answer.status_code == 200, answer.text
         playlist = urljoin(playlist, next(line for line in answer.text.splitlines() if line and line[0] != "#"))
 
     async def made() -> bool:
-        answer = await app.bytes(playlist, bearer=bearer)
+        answer = await app.fetch(playlist, bearer=bearer)
         assert answer.status_code in (200, 503), answer.text
         return answer.status_code == 200 and answer.content[:1] == b"G"
 
@@ -111,15 +111,15 @@ async def test_an_evening_with_two_devices_and_one_stream(start_appliance: Start
     assert [each["device__device_id"] for each in full["sessions"]] == ["television"]
     instead = await phone.start(201, "bees", steal=True)
     await tv.touch(403, "heartbeat", watching["watch_session_id"])
-    assert (await tv.bytes(segment)).status_code == 403
-    assert (await tv.bytes(watching["movie_cdn"])).status_code == 403
-    assert (await tv.bytes(movie["cdn_path"], bearer=True)).status_code == 403
+    assert (await tv.fetch(segment)).status_code == 403
+    assert (await tv.fetch(watching["movie_cdn"])).status_code == 403
+    assert (await tv.fetch(movie["cdn_path"], bearer=True)).status_code == 403
     await first_segment(phone, instead["movie_cdn"])
     assert [each["id"] for each in await tv.told(200, "GET", "/api/playback/active/")] == [instead["watch_session_id"]]
 
     for _ in range(2):
         await phone.touch(200, "stop", instead["watch_session_id"])
-    assert (await phone.bytes(instead["movie_cdn"])).status_code == 403
+    assert (await phone.fetch(instead["movie_cdn"])).status_code == 403
     await first_segment(tv, movie["cdn_path"], bearer=True)
 
     await phone.told(205, "POST", "/auth/logout/", refresh=phone.refresh)

@@ -100,9 +100,9 @@ async def cinema(open_cinema: Callable[..., Any]) -> Cinema:
 
 @pytest.fixture
 async def open_cinema(open_house: Callable[..., Any], probed: MediaInfo) -> Callable[..., Any]:
-    """`await open_cinema(**options of stream_limits)`."""
+    """`await open_cinema(settings={…}, **options of stream_limits)`."""
 
-    async def opened(**options: Any) -> Cinema:
-        return await Cinema(await open_house(PLUGINS | {"stream_limits": options}), probed).open()
+    async def opened(settings: dict[str, Any] | None = None, **options: Any) -> Cinema:
+        return await Cinema(await open_house(PLUGINS | {"stream_limits": options}, settings), probed).open()
 
     return opened

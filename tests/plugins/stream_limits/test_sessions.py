@@ -227,6 +227,29 @@ async def test_an_account_without_a_limit_plays_on_and_one_with_none_not_at_all(
             await asyncio.sleep(0.02)
 
 
+async def test_guests_are_one_account_that_is_not_counted(open_cinema: Callable[..., Any]) -> None:
+    cinema = await open_cinema({"server": {"port": 0, "guest": "viewer"}}, default_limit=1)
+    film = await cinema.film()
+    for number in (1, 2, 3):
+        started = await cinema.started("", film)
+        assert (started["limit"], started["active_count"]) == (None, number)
+    assert len(await cinema.sessions("")) == 3
+    assert await cinema.sessions(cinema.ada) == []
+    assert (await cinema.media(await cinema.manifest("", film))).status_code == 200
+    assert len(await cinema.sessions("")) == 3, "what is fetched without a start is no session"
+    assert (await cinema.stop("", film, started["session_id"])).status_code == 200
+    assert (await cinema.media(started["manifest_url"])).status_code == 403
+
+
+async def test_the_api_keys_of_an_account_are_one_login(cinema: Cinema) -> None:
+    film, house = await cinema.film(), cinema.house
+    for name in ("kitchen", "cellar"):
+        made = (await house.post("/v1/auth/api-keys", cinema.ada, name=name, scopes=["streaming"])).json()
+        path, headers = f"/v1/streaming/{film}/start", {"x-api-key": made["key"]}
+        answer = await house.request("POST", path, json={}, headers=headers)
+        assert (answer.status_code, answer.json()["active_count"]) == (201, 1), "the second takes over"
+
+
 async def test_a_film_that_cannot_be_played_costs_nobody_a_slot(cinema: Cinema) -> None:
     film = await cinema.film()
     await cinema.started(cinema.ada, film, "one")
