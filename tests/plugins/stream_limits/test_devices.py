@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 
     from .conftest import Cinema
 
+pytestmark = pytest.mark.contract
+
 DEVICES = "/v1/users/me/devices"
 
 
