@@ -108,7 +108,7 @@ class Postgres:
         secret = self._folder / "password"
         secret.write_text(PASSWORD, encoding="utf-8")
         if self._user is not None:
-            for path in (self._folder, secret):
+            for path in (secret, self._folder):
                 os.chown(path, self._user.pw_uid, self._user.pw_gid)
         how = ("--auth=scram-sha-256", f"--username={OWNER}", f"--pwfile={secret}", "--encoding=UTF8", "--locale=C.UTF-8")
         made = subprocess.run(

@@ -49,7 +49,7 @@ def connection(url: str, sqlite_file: Path, **pragmas: Any) -> dict[str, Any]:
         }
     parts = urlsplit(url)
     return {
-        "engine": "tortoise.backends.asyncpg",
+        "engine": "mediaserver.core.postgres_asyncpg",
         "credentials": {
             "host": parts.hostname or "localhost",
             "port": parts.port or 5432,
