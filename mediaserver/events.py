@@ -191,7 +191,7 @@ class PlaybackStopped(Event):
 
 @dataclass(frozen=True, slots=True)
 class PlaybackProgressed(Event):
-    """A heartbeat told how far a session is (seconds). `on_change` hears it in the process that took it; never stored."""
+    """A heartbeat told how far a session is (seconds). `on_change` of that process hears it; never stored."""
 
     session_id: int
     user_id: int

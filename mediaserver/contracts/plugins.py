@@ -21,6 +21,7 @@ from mediaserver.contracts.values import (
     MediaFile,
     MediaGrant,
     Page,
+    Receipt,
     Session,
     SessionState,
     Started,
@@ -40,8 +41,8 @@ class Accounts(Protocol):
         """However it is written; also one that is disabled or not active yet."""
         ...
 
-    async def register(self, email: str, password: str, invite: str = "") -> str:
-        """Answers a receipt that tells nothing. A known address is answered like a new one; raises InvalidRequest.
+    async def register(self, email: str, password: str, invite: str = "") -> Receipt:
+        """A known address is answered like a new one; raises InvalidRequest.
 
         Forbidden where registration is closed, Conflict for a known address where no activation is asked for.
         """

@@ -79,6 +79,14 @@ class Account:
 
 
 @dataclass(frozen=True, slots=True)
+class Receipt:
+    """Of a wish for an account. Neither part tells whether the address was known, and neither lets anybody in."""
+
+    token: str
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
 class Tokens:
     """A login's pair. `access` is good for `expires_in` seconds, `refresh` for `refresh_expires_in`."""
 
@@ -139,7 +147,8 @@ class SessionState(StrEnum):
 class Session:
     """Somebody plays a title; while `state` is active it holds one of the account's slots.
 
-    `device` is None where the login stands for the device. `position` and `duration` are seconds.
+    Where the login stands for the device, `device.client_id` is "" and its name is that of the login. `position` and
+    `duration` are seconds.
     """
 
     id: int
@@ -147,7 +156,7 @@ class Session:
     login_id: str | None
     title_id: int
     title: str
-    device: Device | None
+    device: Device
     profile_id: int | None
     implicit: bool
     state: SessionState
@@ -385,6 +394,7 @@ class MediaGrant:
 class Manifest:
     content_id: int
     path: str  # of the multivariant playlist, from the root of this server; of an external title its whole address
+    rungs: tuple[str, ...] = ()  # the resolutions it has; each is `<rung>/index.m3u8` beside the multivariant playlist
     drm_license_url: str | None = None
     subtitles: tuple[Mapping[str, str], ...] = ()
     audio_tracks: tuple[Mapping[str, Any], ...] = ()

@@ -89,6 +89,7 @@ class Web:
 
     def _add(self, registry: RouteRegistry) -> None:
         self._renderers += registry.error_renderers
+        self._renderers.sort(key=lambda each: len(each[0]), reverse=True)
         for route in registry.routes:
             self.routes[route.shape] = route
             methods = ["GET", "HEAD"] if route.method == "GET" else [route.method]
@@ -169,6 +170,6 @@ class Web:
         if told is not error and not isinstance(error, SanicException):
             log.error("a request failed", request=http.request_id(request), path=request.path, exc_info=error)
         for prefix, renderer in self._renderers:
-            if request.path.startswith(self._base + prefix):
+            if f"{request.path}/".startswith(f"{self._base}{prefix}/"):
                 return renderer(request, told)  # type: ignore[no-any-return]
         return http.envelope(request, told, self._server.clock)

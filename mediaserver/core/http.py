@@ -118,10 +118,13 @@ def check_origin(request: Request, allowed: frozenset[str], host: str) -> None:
 
 
 def absolute(request: Request, path: str) -> str:
-    """Address of a path for whoever asks: below `server.public_url`, else as this request came; "" stays ""."""
+    """Address of a path for whoever asks: below `server.public_url`, else as this request came.
+
+    "" stays "", and what is a whole address already stays as it is.
+    """
     server: Server = request.app.ctx.server
-    if not path:
-        return ""
+    if not path.startswith("/"):
+        return path
     section = server.settings.server
     if section.public_url:
         return section.public_url.rstrip("/") + quoted(path)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from mediaserver.core import actors, http
 from mediaserver.core.changes import POLL_SECONDS, TOPIC, Reader
 from mediaserver.errors import InvalidRequest, RateLimited, ServerError
-from mediaserver.events import AccountChanged, LoginEnded, UserDeleted
+from mediaserver.events import AccountChanged, LoginEnded, PlaybackStarted, PlaybackStopped, UserDeleted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,6 +35,8 @@ TOPICS = {
     "video_ready": "progress",
     "video_failed": "progress",
     "plugin_quarantined": "doctor",
+    "playback_started": "sessions",
+    "playback_stopped": "sessions",
 }
 PING_SECONDS = 15.0  # proxies and phones drop silent connections
 IDENTIFY_SECONDS = 30.0  # how long a stream may outlive a credential whose end nobody tells, by running out say
@@ -91,7 +93,7 @@ class Streams:
                 for number, event in changes:
                     if number > opened and ends(event, request.ctx.actor):
                         return
-                    if text := _message(number, event):
+                    if is_for(event, request.ctx.actor) and (text := _message(number, event)):
                         await response.send(text)
                 silent = 0.0 if changes else silent + POLL_SECONDS
                 if silent >= PING_SECONDS:
@@ -119,6 +121,11 @@ def ends(event: Event, actor: Actor) -> bool:
     if isinstance(event, LoginEnded):
         return event.login_id == actor.login_id
     return isinstance(event, AccountChanged | UserDeleted) and event.user_id == actor.user_id
+
+
+def is_for(event: Event, actor: Actor) -> bool:
+    """What somebody plays is told to them and to administrators."""
+    return not isinstance(event, PlaybackStarted | PlaybackStopped) or actor.is_admin or event.user_id == actor.user_id
 
 
 def _message(seq: int, event: Event) -> str | None:

@@ -89,7 +89,7 @@ class RouteRegistry:
         return self._route("DELETE", path, **declared)
 
     def errors(self, prefix: str, render: ErrorRenderer) -> None:
-        """Errors below `prefix` are told in a dialect's own words."""
+        """Errors at `prefix` and below are told in a dialect's own words; of several the longest prefix counts."""
         self.error_renderers.append((prefix, render))
 
     def _route(

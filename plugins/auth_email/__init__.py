@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import Field, SecretStr
 
 from mediaserver import Plugin, Registry, RouteRegistry, Server, Settings, hookimpl
-from mediaserver.contracts import Accounts
+from mediaserver.contracts import Accounts, LoginCookies
 from mediaserver.events import AccountChanged, ChangesMissed, Event, LoginEnded, UserDeleted
 
 from .provided import accounts_of
@@ -35,7 +35,7 @@ class Config(Settings):
     cookie: CookieConfig = CookieConfig()
 
 
-plugin = Plugin(api="1", config=Config, models=".models", provides=(Accounts,))
+plugin = Plugin(api="1", config=Config, models=".models", provides=(Accounts, LoginCookies))
 
 
 @hookimpl

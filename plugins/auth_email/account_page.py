@@ -10,7 +10,6 @@ from mediaserver import HTTPResponse, Request, body, query
 from mediaserver.errors import Forbidden, InvalidRequest, ServerError
 
 from . import account_forms as forms
-from .cookies import clear_cookies
 from .page_answers import PageAnswers
 
 if TYPE_CHECKING:
@@ -130,7 +129,7 @@ class AccountPage(PageAnswers):
         await self._accounts.prove(actor, wish.current_password or None)
         await self._accounts.delete(_owner(actor))
         answer = self.page(forms.deleted(self.to))
-        clear_cookies(request, answer)
+        self._accounts.cookies.clear(request, answer)
         return answer
 
     async def _do_to_others(self, wish: Wish) -> None:

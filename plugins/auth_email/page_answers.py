@@ -8,7 +8,6 @@ from mediaserver import HTTPResponse, html
 from mediaserver.errors import ServerError
 
 from . import forms
-from .cookies import set_cookies
 from .markup import POLICY
 from .provided import accounts_of
 
@@ -48,5 +47,5 @@ class PageAnswers:
 
     def let_in(self, request: Request, tokens: Tokens, address: str) -> HTTPResponse:
         answer = self.go(address or self.to.home)
-        set_cookies(request, answer, tokens)
+        self._accounts.cookies.set(request, answer, tokens)
         return answer

@@ -17,7 +17,7 @@ from mediaserver.errors import ServerError, Unauthorized
 from . import account_page, forms
 from .account_page import Text
 from .clients import client_of
-from .cookies import ACCESS, REFRESH, clear_cookies
+from .cookies import ACCESS, REFRESH
 from .markup import Faults
 from .page_answers import PageAnswers
 from .tickets import Purpose
@@ -93,7 +93,7 @@ class Pages(PageAnswers):
             if token := request.cookies.get(name):
                 await self._accounts.logout(token)
         answer = self.page(forms.signed_out(self.to))
-        clear_cookies(request, answer)
+        self._accounts.cookies.clear(request, answer)
         return answer
 
     # ---- registering -----------------------------------------------------------------------------------------
@@ -164,7 +164,7 @@ class Pages(PageAnswers):
         except ServerError as error:
             return self.page(form(self.to, posted, Faults(error)), error=error)
         answer = self.page(forms.password_chosen(self.to))
-        clear_cookies(request, answer)
+        self._accounts.cookies.clear(request, answer)
         return answer
 
     # ---- the first administrator -----------------------------------------------------------------------------

@@ -6,6 +6,7 @@ import secrets
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Literal
 
+from mediaserver.contracts import Receipt
 from mediaserver.errors import Conflict, Forbidden, InvalidRequest
 
 from .addresses import normalised
@@ -28,8 +29,8 @@ class Registrations(Desk):
         """How people come in; closed until there is an administrator."""
         return self.config.registration if await self.has_admin() else "closed"
 
-    async def register(self, email: str, password: str, invite: str = "") -> str:
-        """Answers a receipt that tells nothing; a known address takes the same way, and its owner is told by mail.
+    async def register(self, email: str, password: str, invite: str = "") -> Receipt:
+        """A known address takes the same way as a new one, its number too, and its owner is told by mail.
 
         Raises InvalidRequest, Forbidden where registration is closed or the invitation is not valid, and Conflict for
         a known address where no activation is asked for.
@@ -48,7 +49,7 @@ class Registrations(Desk):
                 await self._activate(tx, user.id, wish, role=invitation.role if invitation else "viewer")
             elif user.active or not self._needs_approval():
                 await self.mail.send(ACTIVATION, address, str(wish.id), tx=tx)
-        return secrets.token_urlsafe(16)
+        return Receipt(secrets.token_urlsafe(16), wish.id)
 
     async def activate(self, uid: str, token: str) -> Account:
         """With the link that was mailed; again is no error. Raises InvalidRequest."""

@@ -10,7 +10,6 @@ from mediaserver.errors import InvalidRequest, Unauthorized
 
 from . import bodies, routes_account, routes_admin
 from .clients import client_of
-from .cookies import REFRESH, clear_cookies, set_cookies
 from .credentials import tokens_of
 from .provided import accounts_of
 
@@ -43,7 +42,7 @@ def signed(request: Request, tokens: Tokens) -> HTTPResponse:
             "user": bodies.public_user(tokens.account),
         }
     )
-    set_cookies(request, answer, tokens)
+    accounts_of(request.app.ctx.server).cookies.set(request, answer, tokens)
     return answer
 
 
@@ -90,7 +89,7 @@ async def _activated(service: AccountService, told: bodies.Activate) -> HTTPResp
 def _staying(registry: RouteRegistry, service: AccountService) -> None:
     @registry.post("/v1/auth/refresh", guard=public, limit="auth", body=bodies.Refresh, answer=bodies.LoginAnswer)
     async def refresh(request: Request) -> HTTPResponse:
-        token = body(request, bodies.Refresh).refresh_token or request.cookies.get(REFRESH)
+        token = body(request, bodies.Refresh).refresh_token or service.cookies.refresh_token(request)
         if not token:
             raise InvalidRequest("Send the refresh_token.", fields=[{"field": "refresh_token", "problem": "missing"}])
         return signed(request, await service.refresh(token))
@@ -103,7 +102,7 @@ def _staying(registry: RouteRegistry, service: AccountService) -> None:
         for token in shown:
             await service.logout(token)
         answer = json({"message": "You are signed out."})
-        clear_cookies(request, answer)
+        service.cookies.clear(request, answer)
         return answer
 
     @registry.get("/v1/auth/sessions", guard=signed_in, scope="account:read", answer=bodies.Sessions)

@@ -9,7 +9,6 @@ from mediaserver.errors import Forbidden, InvalidRequest
 
 from . import bodies
 from .addresses import normalised
-from .cookies import clear_cookies
 
 if TYPE_CHECKING:
     from mediaserver import RouteRegistry
@@ -56,7 +55,7 @@ def _me(registry: RouteRegistry, service: AccountService) -> None:
         await service.prove(request.ctx.actor, body(request, bodies.Leaving).current_password)
         await service.delete(user_id)
         answer = HTTPResponse(status=204)
-        clear_cookies(request, answer)
+        service.cookies.clear(request, answer)
         return answer
 
 

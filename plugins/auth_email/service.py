@@ -5,12 +5,13 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from mediaserver.contracts import Accounts, Changes, Client, Clock, Database, KeyRing, Mail, Tokens
+from mediaserver.contracts import Accounts, Changes, Client, Clock, Database, KeyRing, LoginCookies, Mail, Tokens
 from mediaserver.errors import InvalidRequest, Unauthorized
 
 from . import letters
 from .addresses import normalised
 from .api_keys import ApiKeys
+from .cookies import BrowserCookies
 from .logins import Logins, may_sign_in
 from .models import LoginSession, User
 from .passwords import Passwords
@@ -40,6 +41,7 @@ class AccountService(Registrations, Recovery, People):
         self.setup = Setup(self, keys)
         self.television = Television(self)
         self.api_keys = ApiKeys(self)
+        self.cookies = BrowserCookies(self.config.cookie)
         self._keys = keys
 
     async def login(self, email: str, password: str, client: Client) -> Tokens:
@@ -121,5 +123,6 @@ def register(registry: Registry) -> None:
         logins=logins,
     )
     registry.provide(Accounts, service)
+    registry.provide(LoginCookies, service.cookies)
     registry.timer("auth_email.clear", CLEAR_SECONDS, service.clear)
     letters.register(registry, service)

@@ -6,14 +6,14 @@ from typing import Any
 
 from mediaserver import Plugin, Registry, RouteRegistry, Server, Settings, hookimpl
 from mediaserver.contracts import Catalog, Pictures, Streaming
-from mediaserver.events import EncodingProgressed, Event, LocationChanged
+from mediaserver.events import Event
 
 
 class Config(Settings):
     """Nothing to set yet."""
 
 
-plugin = Plugin(api="1", config=Config, optional=(Pictures, Streaming), provides=(Catalog,))
+plugin = Plugin(api="1", config=Config, models=".models", optional=(Pictures, Streaming), provides=(Catalog,))
 
 
 @hookimpl
@@ -32,7 +32,6 @@ def register_routes(registry: RouteRegistry) -> None:
 
 @hookimpl
 def on_change(server: Server, event: Event) -> None:
-    """Lists show nothing of files or of encoding, whose changes are many."""
     catalog: Any = server.services.find(Catalog)
-    if catalog is not None and not isinstance(event, EncodingProgressed | LocationChanged):
-        catalog.lists.forget()
+    if catalog is not None:
+        catalog.heard(event)

@@ -41,6 +41,7 @@ class ContentItem(BaseModel):
     episodes: int
     created_at: str
     playable: bool
+    published: bool = True  # only administrators are told
 
 
 class Pagination(BaseModel):
@@ -56,7 +57,8 @@ class ContentPage(BaseModel):
 
 
 def shown(request: Request, item: Item) -> dict[str, Any]:
-    return {
+    told: dict[str, Any] = {"published": item.published} if request.ctx.actor.is_admin else {}
+    return told | {
         "id": str(item.id),
         "slug": item.slug,
         "title": item.title,

@@ -6,19 +6,23 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from mediaserver import Registry, row_id, title_limit
-from mediaserver.contracts import BrowseQuery, Catalog, Item, Page, Pictures
+from mediaserver.contracts import BrowseQuery, Catalog, Changes, Database, Item, Page, Pictures
 from mediaserver.errors import NotFound
-from mediaserver.models import Title, TitleKind, TitleVideo, Video
+from mediaserver.events import EncodingProgressed, LocationChanged
+from mediaserver.models import Title, TitleKind
 
+from . import elsewhere
+from .items import Items
 from .memory import Memory
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from mediaserver import Server
-    from mediaserver.contracts import Actor
+    from mediaserver.contracts import Actor, ExternalTitle
+    from mediaserver.events import Event
 
 LONGEST_SLUG = 200  # characters, as in mediaserver.models
+MOST_LISTS = 1000  # of one process, 8 KB each
+MOST_PLAYABLE = 8  # 1 KB per title and list; there are as many as there are limits on what may be seen
 ORDERS = {
     "title": ("title", "id"),
     "-created": ("-created_at", "-id"),
@@ -30,10 +34,20 @@ ORDERS = {
 class TitleCatalog:
     """Implements `mediaserver.contracts.Catalog`."""
 
-    def __init__(self, server: Server, pictures: Callable[[], Pictures | None]) -> None:
+    def __init__(self, server: Server, db: Database, changes: Changes, items: Items) -> None:
         self._server = server
-        self._pictures = pictures
-        self.lists = Memory()
+        self._db = db
+        self._changes = changes
+        self._items = items
+        self.lists: Memory[bytes] = Memory(MOST_LISTS)
+        self._playable: Memory[list[Item]] = Memory(MOST_PLAYABLE)
+
+    def heard(self, event: Event) -> None:
+        """Pages of titles show nothing of files or of encoding, whose changes are many; the folders of files do."""
+        if not isinstance(event, EncodingProgressed):
+            self._playable.forget()
+            if not isinstance(event, LocationChanged):
+                self.lists.forget()
 
     async def resolve(self, ref: str) -> int:
         with suppress(NotFound):
@@ -49,18 +63,35 @@ class TitleCatalog:
         title = await (await self._visible(actor)).get_or_none(id=title_id)
         if title is None:
             raise NotFound("There is no such title.")
-        return (await self._items([title]))[0]
+        return (await self._items.of([title]))[0]
 
     async def browse(self, query: BrowseQuery, actor: Actor) -> Page[Item]:
         """Films and series; episodes are listed inside their series."""
         kinds = [TitleKind(query.type)] if query.type else [TitleKind.MOVIE, TitleKind.SERIES]
         chosen = (await self._visible(actor)).filter(kind__in=kinds)
         titles = await chosen.order_by(*ORDERS[query.sort]).offset((query.page - 1) * query.limit).limit(query.limit)
-        return Page(tuple(await self._items(titles)), query.page, query.limit, await chosen.count())
+        return Page(tuple(await self._items.of(titles)), query.page, query.limit, await chosen.count())
 
     async def episodes(self, title_id: int, actor: Actor) -> list[Item]:
         chosen = (await self._visible(actor)).filter(parent_id=title_id)
-        return await self._items(await chosen.order_by("season", "episode", "id"))
+        return await self._items.of(await chosen.order_by("season", "episode", "id"))
+
+    async def playable(self, actor: Actor, *, external: bool = False) -> list[Item]:
+        limit = await title_limit(self._server, actor)
+
+        async def answer() -> list[Item]:
+            return await self._items.playable(limit, external=external)
+
+        return list(await self._playable.get((limit, external), answer))
+
+    async def add_external(self, external: ExternalTitle) -> Item:
+        title = await elsewhere.add(self._db, self._changes, external)
+        self.lists.forget()  # the news is heard within a second; who added it sees it at once
+        self._playable.forget()
+        return (await self._items.of([title]))[0]
+
+    async def external_url(self, title_id: int) -> str:
+        return await elsewhere.url_of(title_id)
 
     async def _visible(self, actor: Actor) -> Any:
         titles = Title.all() if actor.is_admin else Title.filter(published=True)
@@ -69,45 +100,9 @@ class TitleCatalog:
             return titles.filter(id__in=[])
         return titles if limit.kinds is None else titles.filter(kind__in=list(limit.kinds))
 
-    async def _items(self, titles: list[Title]) -> list[Item]:
-        """Three queries for any number of titles."""
-        ids = [title.id for title in titles]
-        links = await TitleVideo.filter(title_id__in=ids, role__in=("version", "part")).order_by("position", "id")
-        videos = {video.id: video for video in await Video.filter(id__in=[link.video_id for link in links])}
-        parents = [title.id for title in titles if title.kind is TitleKind.SERIES]
-        children = await Title.filter(parent_id__in=parents).values("parent_id", "season") if parents else []
-        by_title: dict[int, list[Video]] = {}
-        for link in links:
-            by_title.setdefault(link.title_id, []).append(videos[link.video_id])
-        seasons: dict[int, list[int | None]] = {}
-        for child in children:
-            seasons.setdefault(child["parent_id"], []).append(child["season"])
-        return [self._item(title, by_title.get(title.id, []), seasons.get(title.id, [])) for title in titles]
-
-    def _item(self, title: Title, videos: list[Video], seasons: list[int | None]) -> Item:
-        pictures = self._pictures()
-        first = videos[0] if videos else None
-        return Item(
-            id=title.id,
-            slug=title.slug,
-            title=title.title,
-            type=title.kind.value,
-            genre=(),
-            rating="",
-            duration=first.duration if first else 0.0,
-            release_year=title.year,
-            thumbnail_url=pictures.address(first.id, "poster.jpg") if pictures and first else "",
-            description="",
-            cast=(),
-            director="",
-            language="",
-            seasons=len(set(seasons)),
-            episodes=len(seasons),
-            created_at=title.created_at,
-            playable=any(video.online for video in videos),
-        )
-
 
 def register(registry: Registry) -> None:
     services = registry.services
-    registry.provide(Catalog, TitleCatalog(registry.server, lambda: services.find(Pictures)))
+    db = services.get(Database)
+    items = Items(db, lambda: services.find(Pictures))
+    registry.provide(Catalog, TitleCatalog(registry.server, db, services.get(Changes), items))

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from mediaserver import Plugin, Registry, RouteRegistry, Server, Settings, hookimpl
-from mediaserver.contracts import Catalog, Pictures, Streaming, Transcoding
+from mediaserver.contracts import Catalog, Pictures, Playback, Streaming, Transcoding
 from mediaserver.events import Event, VideoProbed
 
 
@@ -24,7 +24,7 @@ plugin = Plugin(
     api="1",
     config=Config,
     models=".models",
-    optional=(Catalog,),
+    optional=(Catalog, Playback),
     provides=(Streaming, Transcoding, Pictures),
 )
 

@@ -8,20 +8,23 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import BaseModel, Field
 
 from mediaserver import HTTPResponse, Request, absolute, json, public, query, row_id, send_file, signed_in
-from mediaserver.contracts import Catalog, MediaGrants, Storage, Streaming
+from mediaserver.contracts import Catalog, MediaGrants, Playback, Storage, Streaming
 from mediaserver.errors import NotFound
 
 if TYPE_CHECKING:
     from mediaserver import RouteRegistry
-    from mediaserver.contracts import Encoding
+    from mediaserver.contracts import Actor, Encoding
 
 
-IMMUTABLE = "private, max-age=604800, immutable"
 PICTURES = {"poster.jpg": "image/jpeg"}
 
 
 class Titles(BaseModel):
     ids: Annotated[str, Field(pattern=r"^[0-9]{1,10}(,[0-9]{1,10}){0,99}$")]
+
+
+class WhichSession(BaseModel):
+    session_id: Annotated[str, Field(pattern=r"^[0-9]{1,10}$")] | None = None
 
 
 class Progress(BaseModel):
@@ -41,13 +44,17 @@ def register(registry: RouteRegistry) -> None:
 
 
 def _titles(registry: RouteRegistry, streaming: Streaming) -> None:
-    @registry.get("/v1/streaming/<ref:str>/manifest", guard=signed_in, limit="streaming", scope="streaming")
+    @registry.get(
+        "/v1/streaming/<ref:str>/manifest", guard=signed_in, limit="streaming", scope="streaming", query=WhichSession
+    )
     async def manifest(request: Request, ref: str) -> HTTPResponse:
+        actor = request.ctx.actor
         catalog = registry.services.find(Catalog)
         title_id = await catalog.resolve(ref) if catalog else row_id(ref)
         if catalog:
-            await catalog.item(title_id, request.ctx.actor)  # what somebody may not see they do not play
-        made = await streaming.manifest(request.ctx.actor, title_id)
+            await catalog.item(title_id, actor)  # what somebody may not see they do not play
+        session_id = await _session(registry, actor, title_id, query(request, WhichSession).session_id)
+        made = await streaming.manifest(actor, title_id, session_id)
         return json(
             {
                 "content_id": str(made.content_id),
@@ -76,16 +83,10 @@ def _titles(registry: RouteRegistry, streaming: Streaming) -> None:
 
 def _files(registry: RouteRegistry, streaming: Streaming) -> None:
     grants, storage = registry.services.get(MediaGrants), registry.services.get(Storage)
-    by_nginx = registry.server.settings.server.sendfile == "x-accel"
 
     async def media(request: Request, token: str, name: str) -> None:
-        """No login: the token is the credential, bound to one title and expiring."""
-        found = await streaming.file(grants.verify(token), name)
-        if found.path is None:
-            raise NotFound("There is nothing here.")
-        cache = IMMUTABLE if found.immutable else "no-cache"
-        accel = storage.internal_uri(found.path) if by_nginx else None
-        await send_file(request, found.path, content_type=found.content_type, cache_control=cache, accel=accel)
+        """No login: the token is the credential, bound to one title and session, and expiring."""
+        await streaming.send(request, grants.verify(token), name)
 
     @registry.get("/v1/media/<token:str>/master.m3u8", guard=public, limit=None)
     async def master(request: Request, token: str) -> None:
@@ -102,6 +103,22 @@ def _files(registry: RouteRegistry, streaming: Streaming) -> None:
             raise NotFound("There is nothing here.")
         path = storage.picture(grants.unseal("pictures", key), name)
         await send_file(request, path, content_type=PICTURES[name], cache_control="private, max-age=3600")
+
+
+async def _session(registry: RouteRegistry, actor: Actor, title_id: int, told: str | None) -> int | None:
+    """The playback session that a manifest is for; without one that of the login, which takes its slot later.
+
+    Raises NotFound for one of somebody else or of another title, SessionOver for one that is over.
+    """
+    playback = registry.services.find(Playback)
+    if playback is None:
+        return None
+    if told is None:
+        return await playback.implicit(actor, title_id, waiting=True)
+    session = await playback.get(actor, row_id(told))
+    if session.title_id != title_id and not session.implicit:
+        raise NotFound("This playback session plays another title.")
+    return (await playback.beat(actor, session.id)).id
 
 
 def _progress(title_id: int, encoding: Encoding) -> dict[str, Any]:

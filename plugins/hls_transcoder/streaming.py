@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from mediaserver import require_play
-from mediaserver.contracts import Encoding, EncodingState, Manifest, MediaFile, MediaGrant, MediaInfo
-from mediaserver.errors import Conflict, Gone, NotFound, NotYet, Unavailable
+from mediaserver import require_play, send_file
+from mediaserver.contracts import Catalog, Encoding, EncodingState, Manifest, MediaFile, MediaGrant, MediaInfo, Playback
+from mediaserver.errors import Conflict, Forbidden, Gone, NotFound, NotYet, SessionOver, Unavailable
 from mediaserver.models import JobRecord, JobState, Title, TitleKind, TitleVideo, Video
 
 from .cells import Cells
 from .collecting import Usage
+from .granted import Granted
 from .ladder import picture_size
 from .models import Plan, PlanState
 from .plans import CELL, cell_key
@@ -23,13 +24,14 @@ from .recipes import Recipe
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from mediaserver import Server
+    from mediaserver import Request, Server
     from mediaserver.contracts import Actor, Clock, Jobs, MediaGrants, Storage, Wakeups
 
     from .plans import Plans
 
 PLAYLIST = "application/vnd.apple.mpegurl"
 SEGMENT = "video/mp2t"
+IMMUTABLE = "private, max-age=604800, immutable"
 GRANT_SECONDS = 24 * 3600  # a media token lives a day at most
 HOLD_SECONDS = 8.0  # hls.js gives up after 10 s without a byte
 WISH_SECONDS = 3.0
@@ -71,20 +73,34 @@ class HlsStreaming:
         self._clock = clock
         self._usage = Usage(storage)
         self._readings: dict[tuple[int, int], Reading] = {}
+        self._granted = Granted()
         self._ahead: set[asyncio.Task[None]] = set()
 
     # ---- manifest ------------------------------------------------------------------------------------------
 
-    async def manifest(self, actor: Actor, title_id: int) -> Manifest:
+    async def manifest(self, actor: Actor, title_id: int, session_id: int | None = None) -> Manifest:
+        catalog = self._server.services.find(Catalog)
+        elsewhere = await catalog.external_url(title_id) if catalog else ""
+        if elsewhere:
+            await require_play(self._server, actor, title_id, None)
+            return Manifest(title_id, elsewhere)
+        grant = await self.grant(actor, title_id, session_id)
+        return Manifest(title_id, f"/v1/media/{self._grants.issue(grant)}/master.m3u8", grant.rungs)
+
+    async def grant(self, actor: Actor, title_id: int, session_id: int | None) -> MediaGrant:
         await require_play(self._server, actor, title_id, None)
+        expires = int(self._clock.now().timestamp()) + GRANT_SECONDS
+        known = self._granted.get(session_id, title_id)
+        if known is not None:
+            return replace(known, expires=expires)
         video = await self._video_of(title_id)
         plan = await self._plans.ensure(video.id)
         if plan.state == PlanState.FAILED:
             raise Gone(plan.reason or "This film cannot be played.")
         rungs = tuple(rung.name for rung in Recipe.from_dict(plan.recipe).rungs)
-        expires = int(self._clock.now().timestamp()) + GRANT_SECONDS
-        token = self._grants.issue(MediaGrant(None, title_id, video.id, plan.id, rungs, expires))
-        return Manifest(title_id, f"/v1/media/{token}/master.m3u8")
+        grant = MediaGrant(session_id, title_id, video.id, plan.id, rungs, expires)
+        self._granted.keep(grant)
+        return grant
 
     async def _video_of(self, title_id: int) -> Video:
         """The first part of a title, or its tallest version, that can be read.
@@ -109,6 +125,31 @@ class HlsStreaming:
         return min(videos, key=lambda v: (not v.online, positions[v.id], -_short_side(v), v.id), default=None)
 
     # ---- files ---------------------------------------------------------------------------------------------
+
+    async def send(self, request: Request, grant: MediaGrant, name: str, *, cache: str | None = None) -> None:
+        """Raises Forbidden for a session that is over, and what `file` and `Playback.delivering` raise."""
+        playback = self._server.services.find(Playback)
+        if playback is None or grant.session_id is None:
+            await self._send(request, grant, name, cache)
+            return
+        try:
+            async with playback.delivering(grant.session_id, grant.title_id, lambda: _hang_up(request)):
+                await self._send(request, grant, name, cache)
+        except SessionOver as over:
+            raise Forbidden(over.message, details=over.details) from over
+
+    async def _send(self, request: Request, grant: MediaGrant, name: str, cache: str | None) -> None:
+        found = await self.file(grant, name)
+        if found.path is None:
+            raise NotFound("There is nothing here.")
+        by_nginx = self._server.settings.server.sendfile == "x-accel"
+        await send_file(
+            request,
+            found.path,
+            content_type=found.content_type,
+            cache_control=(cache or IMMUTABLE) if found.immutable else "no-cache",
+            accel=self._storage.internal_uri(found.path) if by_nginx else None,
+        )
 
     async def file(self, grant: MediaGrant, name: str) -> MediaFile:
         match = NAME.fullmatch(name)
@@ -239,6 +280,13 @@ class HlsStreaming:
             return None
         spent = (self._clock.now() - plan.created_at).total_seconds()
         return spent / done * (total - done)
+
+
+def _hang_up(request: Request) -> None:
+    """Bytes that wait in a buffer go with the connection."""
+    transport: Any = request.transport
+    if transport is not None:
+        transport.abort()
 
 
 def _short_side(video: Video) -> Fraction:

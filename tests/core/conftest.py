@@ -51,6 +51,7 @@ def register_routes(registry):
         raise RuntimeError
 
     registry.errors("/dialect", words)
+    registry.errors("/dialect/of/others", lambda request, error: json({"error": error.message}, error.status))
 """
 IDENTIFIES = """
 from mediaserver import Plugin, hookimpl

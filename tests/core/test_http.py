@@ -57,6 +57,17 @@ async def test_a_failure_of_ours_tells_nothing_of_the_inside(
     assert (await running.get("/dialect/broken")).json().keys() == {"detail"}
 
 
+async def test_an_error_is_told_in_the_words_of_the_nearest_dialect(house: Callable[..., RunningApp]) -> None:
+    running = house()
+    told = {"/dialect": {"detail"}, "/dialect/nothing/": {"detail"}, "/dialect/of": {"detail"}}
+    told |= {"/dialect/of/others": {"error"}, "/dialect/of/others/too": {"error"}}
+    for path, words in told.items():
+        assert ((await running.get(path)).status_code, set((await running.get(path)).json())) == (404, words)
+    assert fault(await running.get("/dialectic")) == (404, "NOT_FOUND")
+    wrong = await running.post("/dialect/broken")
+    assert (wrong.status_code, wrong.json().keys()) == (405, {"detail"})
+
+
 @pytest.mark.parametrize(
     ("sent", "status", "code"),
     [

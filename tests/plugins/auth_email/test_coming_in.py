@@ -53,6 +53,14 @@ async def test_a_known_address_is_answered_like_a_new_one_and_its_owner_is_told(
     assert (await house.accounts.all()).total == 3
 
 
+async def test_the_receipt_of_a_known_address_looks_like_any_other(house: House) -> None:
+    await house.add(ADA)
+    people = ("bob@example.org", ADA["email"], "eve@example.org", ADA["email"])
+    receipts = [await house.accounts.register(who, "nine wasps sting") for who in people]
+    assert [receipt.number for receipt in receipts] == [receipts[0].number + step for step in range(4)]
+    assert len({receipt.token for receipt in receipts}) == 4
+
+
 @pytest.mark.parametrize("opened", ["the thief's", "mine"])
 async def test_nobody_prepares_an_account_for_the_address_of_somebody_else(house: House, opened: str) -> None:
     """The letters look the same. Whoever has the mailbox chooses the password, whichever link they open."""

@@ -1,0 +1,149 @@
+"""Items made of the rows of titles, in few statements for any number of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from mediaserver.contracts import Item
+from mediaserver.models import TitleKind
+
+from .folders import top_folder
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
+
+    from mediaserver.contracts import Database, Pictures, TitleLimit
+    from mediaserver.models import Title
+
+TITLES = """
+SELECT t.id, t.kind, t.title, t.slug, t.year, t.published, t.created_at, t.season, t.episode, s.title AS series
+FROM core_title t LEFT JOIN core_title s ON s.id = t.parent_id
+WHERE t.published AND t.kind IN ({kinds}) ORDER BY t.created_at DESC, t.id DESC
+"""
+FILES = """
+SELECT l.title_id, v.id, v.duration, v.online FROM core_title_video l JOIN core_video v ON v.id = l.video_id
+WHERE l.role IN ('version', 'part'){which} ORDER BY l.position, l.id
+"""
+PLACES = "SELECT video_id, path FROM core_location WHERE state = 'ready'{which} ORDER BY id DESC"
+ELSEWHERE = "SELECT e.title_id, e.url, e.duration FROM catalog_external e{which}"
+SERIES = """
+SELECT parent_id, COUNT(*) AS episodes, COUNT(DISTINCT season) AS seasons
+FROM core_title{which} GROUP BY parent_id
+"""
+AT_ONCE = 500  # arguments of a statement
+
+
+@dataclass(slots=True)
+class Told:
+    """What a title is made of beside its own row: the first video of the library, else an address elsewhere."""
+
+    video_id: int | None = None
+    duration: float = 0.0
+    path: str = ""
+    url: str = ""
+    playable: bool = False
+
+
+class Items:
+    def __init__(self, db: Database, pictures: Callable[[], Pictures | None]) -> None:
+        self._db = db
+        self._pictures = pictures
+
+    async def of(self, titles: list[Title]) -> list[Item]:
+        """As they are, playable or not."""
+        ids = [title.id for title in titles]
+        told = await self._told(ids, external=True)
+        series = await self._series([title.id for title in titles if title.kind is TitleKind.SERIES])
+        rows: list[dict[str, Any]] = [
+            {"id": t.id, "kind": t.kind.value, "title": t.title, "slug": t.slug, "year": t.year,
+             "published": t.published, "created_at": t.created_at}
+            for t in titles
+        ]  # fmt: skip
+        return [self._item(row, told.get(row["id"], Told()), *series.get(row["id"], (0, 0))) for row in rows]
+
+    async def playable(self, limit: TitleLimit, *, external: bool) -> list[Item]:
+        """Published films and episodes that can be played, newest first; statements take a fifth of what models do."""
+        kinds = sorted({"movie", "episode"} & (limit.kinds if limit.kinds is not None else {"movie", "episode"}))
+        if limit.max_maturity is not None or not kinds:  # no title has a rating yet
+            return []
+        rows = await self._db.fetch(TITLES.format(kinds=_marks(kinds)), *kinds, reading=True)
+        told = await self._told(None, external=external)
+        playing = [(row, told[row["id"]]) for row in rows if row["id"] in told and told[row["id"]].playable]
+        for row, _ in playing:
+            if row["kind"] == "episode":
+                row["title"] = _of_series(row)
+        return [self._item(row, each) for row, each in playing]
+
+    async def _told(self, ids: list[int] | None, *, external: bool) -> dict[int, Told]:
+        """Of these titles, or (None) of all that there are."""
+        told: dict[int, Told] = {}
+        for row in await self._rows(FILES, " AND l.title_id IN", ids):
+            known = told.setdefault(row["title_id"], Told(row["id"], row["duration"]))
+            known.playable = known.playable or bool(row["online"])
+        videos = None if ids is None else [each.video_id for each in told.values() if each.video_id]
+        paths = {row["video_id"]: row["path"] for row in await self._rows(PLACES, " AND video_id IN", videos)}
+        for each in told.values():
+            each.path = paths.get(each.video_id, "")
+        for row in await self._rows(ELSEWHERE, " WHERE e.title_id IN", ids) if external else ():
+            told.setdefault(row["title_id"], Told(None, row["duration"], "", row["url"], playable=True))
+        return told
+
+    async def _rows(self, sql: str, which: str, ids: list[int] | None) -> list[dict[str, Any]]:
+        """All of them where `ids` is None."""
+        if ids is None:
+            return await self._db.fetch(sql.format(which=""), reading=True)
+        found: list[dict[str, Any]] = []
+        for start in range(0, len(ids), AT_ONCE):
+            part = ids[start : start + AT_ONCE]
+            found += await self._db.fetch(sql.format(which=f"{which} ({_marks(part)})"), *part, reading=True)
+        return found
+
+    async def _series(self, ids: list[int]) -> dict[int, tuple[int, int]]:
+        """Seasons and episodes."""
+        rows = await self._rows(SERIES, " WHERE parent_id IN", ids)
+        return {row["parent_id"]: (row["seasons"], row["episodes"]) for row in rows}
+
+    def _item(self, row: dict[str, Any], told: Told, seasons: int = 0, episodes: int = 0) -> Item:
+        pictures = self._pictures()
+        film = row["kind"] == "movie"
+        return Item(
+            id=row["id"],
+            slug=row["slug"],
+            title=row["title"],
+            type=row["kind"],
+            genre=(),
+            rating="",
+            duration=told.duration,
+            release_year=row["year"],
+            thumbnail_url=pictures.address(told.video_id, "poster.jpg") if pictures and told.video_id else "",
+            description="",
+            cast=(),
+            director="",
+            language="",
+            seasons=seasons,
+            episodes=episodes,
+            created_at=_moment(row["created_at"]),
+            playable=told.playable,
+            published=bool(row["published"]),
+            folder=top_folder(told.path, row["title"], row["year"], film=film) if told.path else "",
+            external_url=told.url,
+        )
+
+
+def _of_series(row: dict[str, Any]) -> str:
+    """`Series S01E02 Title`; one that has no title of its own is called S01E02 already."""
+    number = f"S{row['season'] or 0:02d}E{row['episode'] or 0:02d}"
+    own = "" if row["title"] == number else row["title"]
+    return " ".join(part for part in (row["series"], number, own) if part)
+
+
+def _moment(value: Any) -> datetime:
+    """SQLite answers text, without a zone where that is UTC's."""
+    found = value if isinstance(value, datetime) else datetime.fromisoformat(value)
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
+
+
+def _marks(values: Collection[Any]) -> str:
+    return ", ".join("?" * len(values))
