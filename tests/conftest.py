@@ -6,6 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 import pytest
+from tortoise.backends.base.executor import EXECUTOR_CACHE
 
 from mediaserver import testing
 from tests.postgres import Postgres, find_programs
@@ -39,12 +40,14 @@ def postgres() -> Iterator[Postgres]:
 
 
 @pytest.fixture
-def database_url(request: pytest.FixtureRequest) -> str:
+def database_url(request: pytest.FixtureRequest) -> Iterator[str]:
     """SQLite, or the address of a fresh database on Postgres, with all our tables."""
     if getattr(request, "param", "sqlite") == "sqlite":
-        return "sqlite"
-    url: str = request.getfixturevalue("postgres").database()
-    return url
+        yield "sqlite"
+        return
+    EXECUTOR_CACHE.clear()  # Tortoise keeps statements by table, written as the first database of a process wants them
+    yield request.getfixturevalue("postgres").database()
+    EXECUTOR_CACHE.clear()
 
 
 @pytest.hookimpl(wrapper=True)

@@ -110,7 +110,13 @@ class Postgres:
         if self._user is not None:
             for path in (secret, self._folder):
                 os.chown(path, self._user.pw_uid, self._user.pw_gid)
-        how = ("--auth=scram-sha-256", f"--username={OWNER}", f"--pwfile={secret}", "--encoding=UTF8", "--locale=C.UTF-8")
+        how = (
+            "--auth=scram-sha-256",
+            f"--username={OWNER}",
+            f"--pwfile={secret}",
+            "--encoding=UTF8",
+            "--locale=C.UTF-8",
+        )
         made = subprocess.run(
             [*self._as_owner("initdb"), "--pgdata=data", "--no-sync", *how],
             cwd=self._folder,
