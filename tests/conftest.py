@@ -46,7 +46,10 @@ def database_url(request: pytest.FixtureRequest) -> Iterator[str]:
         yield "sqlite"
         return
     EXECUTOR_CACHE.clear()  # Tortoise keeps statements by table, written as the first database of a process wants them
-    yield request.getfixturevalue("postgres").database()
+    server: Postgres = request.getfixturevalue("postgres")
+    url = server.database()
+    yield url
+    server.drop(url)
     EXECUTOR_CACHE.clear()
 
 

@@ -13,7 +13,7 @@ import tempfile
 import time
 from pathlib import Path
 from typing import Any, Self
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 import yaml
 
@@ -83,10 +83,10 @@ class Postgres:
             time.sleep(0.02)
 
     def stop(self) -> None:
-        """Whoever is connected is cut off."""
+        """At once: whoever is connected is cut off, and nothing is put in order for a tomorrow."""
         server, self._server = self._server, None
         if server is not None:
-            server.send_signal(signal.SIGINT)
+            server.send_signal(signal.SIGQUIT)
             server.wait(SECONDS)
 
     @property
@@ -101,6 +101,26 @@ class Postgres:
 
     def empty(self) -> str:
         return self._create(self._name(), "template0")
+
+    def drop(self, url: str) -> None:
+        name = urlsplit(url).path.removeprefix("/")
+        said = self._ask("psql", "--command", f'DROP DATABASE "{name}" WITH (FORCE)')
+        assert said.returncode == 0, said.stderr
+
+    def rows(self, url: str, sql: str) -> list[str]:
+        """What psql answers, a line each, columns between |."""
+        name = urlsplit(url).path.removeprefix("/")
+        said = self._ask("psql", f"--dbname={name}", "--tuples-only", "--no-align", "--command", sql)
+        assert said.returncode == 0, said.stderr
+        return said.stdout.splitlines()
+
+    def restore(self, dump: Path) -> str:
+        """The address of a new database with what a dump holds."""
+        url = self.empty()
+        name = urlsplit(url).path.removeprefix("/")
+        said = self._ask("pg_restore", f"--dbname={name}", "--exit-on-error", str(dump))
+        assert said.returncode == 0, said.stderr
+        return url
 
     # ---- how it is done ------------------------------------------------------------------------------------
 
@@ -135,8 +155,9 @@ class Postgres:
 
     def _ask(self, program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
         where = {"PGHOST": "127.0.0.1", "PGPORT": str(self._port), "PGUSER": OWNER, "PGPASSWORD": PASSWORD}
+        where["PGDATABASE"] = "postgres"
         return subprocess.run(
-            [str(self._programs / program), "--dbname=postgres", *arguments],
+            [str(self._programs / program), *arguments],
             env=os.environ | where,
             stdin=subprocess.DEVNULL,
             capture_output=True,

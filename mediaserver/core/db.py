@@ -6,7 +6,7 @@ import contextvars
 import re
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
 from tortoise import Tortoise
 from tortoise.backends.base.client import TransactionalDBClient
@@ -58,6 +58,7 @@ def connection(url: str, sqlite_file: Path, **pragmas: Any) -> dict[str, Any]:
             "database": parts.path.lstrip("/"),
             "min_size": 1,
             "max_size": 10,
+            **({"ssl": mode[-1]} if (mode := parse_qs(parts.query).get("sslmode")) else {}),
         },
     }
 

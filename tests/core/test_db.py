@@ -96,7 +96,7 @@ async def test_a_task_whose_transaction_took_too_long_goes_on_without_it(db: Dat
 @pytest.mark.parametrize("database_url", ["postgres"], indirect=True)
 async def test_a_connection_that_is_cut_costs_its_transaction_alone(db: Database) -> None:
     for number in range(POOL + 1):
-        with pytest.raises(Exception, match="closed|released|progress") as told:  # asyncpg has many words for it
+        with pytest.raises(Exception, match=r"closed|released|progress") as told:  # asyncpg has many words for it
             async with db.transaction() as tx:
                 await tx.execute_query_dict(insert(db), [f"cut{number}"])
                 await tx.execute_query_dict("SELECT pg_terminate_backend(pg_backend_pid())")
