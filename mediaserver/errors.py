@@ -115,12 +115,14 @@ class Conflict(ServerError):
 
 
 class StreamLimitReached(Conflict):
-    """All slots of the account are held, by `sessions`."""
+    """All slots of the account are held, by `sessions`; `shown` is how `/v1` lists them."""
 
     code = "STREAM_LIMIT_REACHED"
 
-    def __init__(self, message: str, *, limit: int, sessions: tuple[Session, ...], **extra: Any) -> None:
-        super().__init__(message, limit=limit, active_count=len(sessions), **extra)
+    def __init__(
+        self, message: str, *, limit: int, sessions: tuple[Session, ...], shown: list[dict[str, Any]], **extra: Any
+    ) -> None:
+        super().__init__(message, limit=limit, active_count=len(sessions), sessions=shown, **extra)
         self.limit = limit
         self.sessions = sessions
 

@@ -130,16 +130,19 @@ class HlsStreaming:
         """Raises Forbidden for a session that is over, and what `file` and `Playback.delivering` raise."""
         playback = self._server.services.find(Playback)
         if playback is None or grant.session_id is None:
-            await self._send(request, grant, name, cache)
+            await self._send(request, await self.file(grant, name), cache)
             return
+        ended = asyncio.Event()
         try:
-            async with playback.delivering(grant.session_id, grant.title_id, lambda: _hang_up(request)):
-                await self._send(request, grant, name, cache)
+            async with playback.delivering(grant.session_id, grant.title_id, lambda: _cut(request, ended)):
+                found = await self.file(grant, name)
+                if ended.is_set():
+                    raise Forbidden("This session has ended; start playing again.", details="ended")
+                await self._send(request, found, cache)
         except SessionOver as over:
             raise Forbidden(over.message, details=over.details) from over
 
-    async def _send(self, request: Request, grant: MediaGrant, name: str, cache: str | None) -> None:
-        found = await self.file(grant, name)
+    async def _send(self, request: Request, found: MediaFile, cache: str | None) -> None:
         if found.path is None:
             raise NotFound("There is nothing here.")
         by_nginx = self._server.settings.server.sendfile == "x-accel"
@@ -282,10 +285,11 @@ class HlsStreaming:
         return spent / done * (total - done)
 
 
-def _hang_up(request: Request) -> None:
-    """Bytes that wait in a buffer go with the connection."""
+def _cut(request: Request, ended: asyncio.Event) -> None:
+    """What has begun to be sent breaks off, and what waits in a buffer goes with the connection."""
+    ended.set()
     transport: Any = request.transport
-    if transport is not None:
+    if request.responded and transport is not None:
         transport.abort()
 
 

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from mediaserver.contracts import Accounts
 from mediaserver.errors import Forbidden, StreamLimitReached
 
+from .bodies import playing
+
 if TYPE_CHECKING:
     from mediaserver import Server
 
@@ -36,4 +38,9 @@ class Allowance:
         sessions = await self._sessions.of_ids(full.session_ids)
         holders = "; ".join(f"{each.device.name} plays {each.title}" for each in sessions)
         streams = "The one stream of this account is" if limit == 1 else f"All {limit} streams of this account are"
-        return StreamLimitReached(f"{streams} in use: {holders}.", limit=limit or 0, sessions=tuple(sessions))
+        return StreamLimitReached(
+            f"{streams} in use: {holders}.",
+            limit=limit or 0,
+            sessions=tuple(sessions),
+            shown=[playing(session) for session in sessions],
+        )

@@ -19,7 +19,8 @@ from mediaserver.contracts import (
     Started,
     Streaming,
 )
-from mediaserver.errors import NotFound
+from mediaserver.errors import NotFound, SessionOver, StreamLimitReached
+from mediaserver.models import TitleVideo
 
 from .allowance import GUEST, Allowance
 from .devices import KnownDevices
@@ -70,6 +71,7 @@ class PlaybackService:
             user_id, actor.login_id, _holder(actor, device), title_id,
             device.id if device else None, profile_id or actor.profile_id,
         )  # fmt: skip
+        await self.pulse.write()
         try:
             session_id, active = await self._slots.start(wish, limit, steal=steal)
         except Full as full:
@@ -104,7 +106,12 @@ class PlaybackService:
     ) -> Session:
         row = await self._mine(actor, session_id)
         living = self.liveness.find(row.id) if row.state is SessionState.ACTIVE else None
-        living = living or await self._revived(row)
+        try:
+            living = living or await self._revived(row)
+        except StreamLimitReached as full:
+            raise SessionOver(
+                f"This session has expired meanwhile. {full.message}", state=SessionState.EXPIRED
+            ) from full
         self.pulse.note(living, Beat(self._slots.now(), position, duration))
         [session] = await self.sessions.told([row])
         return replace(
@@ -123,6 +130,7 @@ class PlaybackService:
         return await self.sessions.one(session_id)
 
     async def active(self, actor: Actor | None = None) -> list[Session]:
+        await self.pulse.write()
         return await self.sessions.holding(self._slots.stale(), None if actor is None else actor.user_id or GUEST)
 
     async def end(self, session_id: int, state: SessionState) -> None:
@@ -219,10 +227,16 @@ class PlaybackService:
         if user_id == GUEST:
             return 0.0
         played = PlaybackSession.filter(user_id=user_id, title_id=title_id, position__gt=0)
-        last = await played.order_by("-last_heartbeat").first()
-        if last is None or (last.duration and last.position >= NEARLY_OVER * last.duration):
+        last = await played.order_by("-last_heartbeat", "-id").first()
+        if last is None:
             return 0.0
-        return float(last.position)
+        duration = last.duration or await self._duration(title_id)
+        return 0.0 if duration and last.position >= NEARLY_OVER * duration else float(last.position)
+
+    async def _duration(self, title_id: int) -> float:
+        """Seconds; 0.0 where only the player knows."""
+        link = await TitleVideo.filter(title_id=title_id).select_related("video").order_by("position").first()
+        return float(link.video.duration) if link else 0.0
 
 
 def _holder(actor: Actor, device: Device | None) -> str:

@@ -67,6 +67,15 @@ GET     /v1/events                                              401  ok   ok   o
 GET     /v1/content/browse                                      401  ok   ok   ok   ok
 GET     /v1/content/<ref:str>                                   401  ok   ok   ok   ok
 GET     /v1/streaming/<ref:str>/manifest                        401  ok   ok   403  ok
+POST    /v1/streaming/<ref:str>/start                           401  ok   ok   403  ok
+PUT     /v1/streaming/<ref:str>/progress                        401  ok   ok   403  ok
+POST    /v1/streaming/<ref:str>/stop                            401  ok   ok   403  ok
+GET     /v1/streaming/sessions                                  401  ok   ok   403  ok
+DELETE  /v1/streaming/sessions/<number:str>                     401  ok   ok   403  ok
+GET     /v1/users/me/devices                                    401  ok   ok   403  ok
+GET     /v1/users/me/devices/<device_id:str>                    401  ok   ok   403  ok
+PUT     /v1/users/me/devices/<device_id:str>                    401  ok   ok   403  ok
+DELETE  /v1/users/me/devices/<device_id:str>                    401  ok   ok   403  ok
 GET     /v1/streaming/progress                                  401  ok   ok   403  ok
 GET     /v1/media/<token:str>/master.m3u8                       403  403  403  403  403
 GET     /v1/media/<token:str>/<rung:480p|720p|1080p>/<name:str> 403  403  403  403  403

@@ -42,15 +42,17 @@ export class Playback extends EventTarget {
     this.#video = video;
   }
 
-  async open(address) {
+  /** From second `from`. */
+  async open(address, from = 0) {
     if (isSafari(this.#video)) {
       this.#video.src = address;
+      this.#video.addEventListener("loadedmetadata", () => (this.#video.currentTime = from), { once: true });
       this.#video.addEventListener("error", () => this.#fault("This film cannot be played here right now; try again."));
       return;
     }
     this.#Hls = await loadHls();
     if (!this.#Hls.isSupported()) throw new Error("This browser cannot play films in parts; use a newer one.");
-    this.#hls = new this.#Hls(CONFIG);
+    this.#hls = new this.#Hls({ ...CONFIG, startPosition: from || -1 });
     const { Events } = this.#Hls;
     this.#hls.on(Events.MANIFEST_PARSED, () => this.#tell("qualities"));
     this.#hls.on(Events.LEVEL_SWITCHED, () => this.#tell("quality"));

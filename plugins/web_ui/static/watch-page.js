@@ -9,6 +9,7 @@ import { progressOf } from "./library.js";
 import { calmly } from "./news.js";
 import { Playback } from "./playback.js";
 import { actionOf, keyList } from "./player-keys.js";
+import { Viewing } from "./viewing.js";
 
 const FADE = 2500; // ms without a move
 const SAY_AFTER = 400; // ms; a short wait needs no words
@@ -27,6 +28,7 @@ class WatchPage extends HTMLElement {
   #row = null; // of what is seen now: a string of 0 and 1
   #video = el("video", { playsinline: true, preload: "auto" });
   #playback = new Playback(this.#video);
+  #viewing = null;
   #title = el("h1");
   #doing = el("div", { class: "doing", role: "status", hidden: true });
   #seek = el("seek-bar");
@@ -59,6 +61,7 @@ class WatchPage extends HTMLElement {
     this.#end.abort();
     clearTimeout(this.#fading);
     clearTimeout(this.#saying);
+    this.#viewing?.stop();
     this.#playback.close();
     if (document.fullscreenElement) document.exitFullscreen();
   }
@@ -79,12 +82,37 @@ class WatchPage extends HTMLElement {
         return;
       }
       this.#refresh();
-      const manifest = await get(`v1/streaming/${encodeURIComponent(this.#film.id)}/manifest`);
-      await this.#playback.open(reachable(manifest.manifest_url));
-      this.#start();
+      this.#viewing = new Viewing(this.#film, this.#video);
+      this.#viewing.addEventListener("over", (event) => this.#taken(event.detail));
+      await this.#view();
     } catch (error) {
       this.#fault(error.message);
     }
+  }
+
+  async #view(steal = false) {
+    try {
+      const { address, from } = await this.#viewing.start(steal);
+      await this.#playback.open(reachable(address), from);
+      this.#start();
+    } catch (error) {
+      error.sessions?.length ? this.#full(error) : this.#fault(error.message);
+    }
+  }
+
+  /** All streams are in use: who uses them, and the way to take the one that was heard of least lately. */
+  #full(error) {
+    const rows = error.sessions.map((one) =>
+      el("li", {}, el("strong", {}, one.device.name), ` plays ${one.content.title}, since ${timeOf(one.started_at)}`),
+    );
+    this.#ask("All streams of this account are in use.", "Stop the oldest and watch here", () => this.#view(true), el("ul", {}, ...rows));
+  }
+
+  /** Somebody else watches with this stream now, or it was stopped. */
+  #taken(error) {
+    this.#playback.close();
+    const stolen = error.details === "stolen";
+    this.#ask(stolen ? "This stream is watched elsewhere now." : error.message, "Watch here", () => this.#view(stolen));
   }
 
   #start() {
@@ -150,6 +178,8 @@ class WatchPage extends HTMLElement {
     on(this.#playback, "quality", () => this.#drawStrip());
     on(this, "pointermove pointerdown focusin", () => this.#awake());
     on(document, "keydown", (event) => this.#key(event));
+    on(window, "pagehide", () => this.#viewing?.stop());
+    on(window, "pageshow", (event) => event.persisted && window.dispatchEvent(new Event("hashchange")));
   }
 
   #key(event) {
@@ -242,14 +272,25 @@ class WatchPage extends HTMLElement {
   }
 
   #fault(sentence) {
+    this.#ask(sentence, "Try again", () => window.dispatchEvent(new Event("hashchange")));
+  }
+
+  #ask(sentence, answer, act, ...more) {
     clearTimeout(this.#saying);
-    const again = el("button", { class: "main-action", onclick: () => window.dispatchEvent(new Event("hashchange")) }, "Try again");
+    const button = el("button", { class: "main-action" }, answer);
+    button.addEventListener("click", () => {
+      this.#doing.className = "doing";
+      this.#doing.hidden = true;
+      act();
+    });
     this.#doing.className = "doing fault";
-    this.#doing.replaceChildren(el("p", {}, sentence), again);
+    this.#doing.replaceChildren(el("p", {}, sentence), ...more, button);
     this.#doing.hidden = false;
-    again.focus();
+    button.focus();
   }
 }
+
+const timeOf = (moment) => new Date(moment).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
 
 const button = (name, label, act) => el("button", { class: "icon", type: "button", "aria-label": label, title: label, onclick: act }, icon(ICONS[name]));
 

@@ -1,0 +1,63 @@
+// One viewing of a film: it holds one of the account's streams from its start to its end, and tells how far it is.
+
+import { get, send } from "./api.js";
+
+const LEAST = 5; // s; who saw less begins anew
+
+/** Events: `over` (detail: an ApiError), when the stream was taken, stopped or has run out. */
+export class Viewing extends EventTarget {
+  #film;
+  #video;
+  #session = null;
+  #timer = 0;
+
+  constructor(film, video) {
+    super();
+    this.#film = film;
+    this.#video = video;
+  }
+
+  /** → {address, from}: what to play, and from which second. Rejects with 409 where all streams are in use. */
+  async start(steal = false) {
+    try {
+      const started = await send("POST", this.#path("start"), { steal });
+      this.#session = started.session_id;
+      this.#timer = setInterval(() => this.#beat(), started.heartbeat_seconds * 1000);
+      return { address: started.manifest_url, from: started.position >= LEAST ? started.position : 0 };
+    } catch (error) {
+      if (error.status !== 404) throw error; // streams are not counted on this server
+      return { address: (await get(this.#path("manifest"))).manifest_url, from: 0 };
+    }
+  }
+
+  /** Again is no fault; the page may be closing. */
+  stop() {
+    clearInterval(this.#timer);
+    if (this.#session === null) return;
+    const told = { session_id: this.#session, position: this.#position };
+    this.#session = null;
+    send("POST", this.#path("stop"), told, { keepalive: true }).catch(() => null);
+  }
+
+  async #beat() {
+    const { duration } = this.#video;
+    const told = { session_id: this.#session, position: this.#position };
+    if (Number.isFinite(duration)) told.duration = duration;
+    try {
+      await send("PUT", this.#path("progress"), told);
+    } catch (error) {
+      if (error.status !== 409) return; // the next one is another chance
+      clearInterval(this.#timer);
+      this.#session = null;
+      this.dispatchEvent(new CustomEvent("over", { detail: error }));
+    }
+  }
+
+  get #position() {
+    return this.#video.ended ? this.#video.duration : this.#video.currentTime;
+  }
+
+  #path(what) {
+    return `v1/streaming/${encodeURIComponent(this.#film.id)}/${what}`;
+  }
+}

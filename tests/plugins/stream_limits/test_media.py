@@ -1,0 +1,164 @@
+"""Tokens of media: good for one session, and no longer than it."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+
+from mediaserver.models import Title
+from tests.plugins.auth_email.conftest import ADA
+
+if TYPE_CHECKING:
+    from .conftest import Cinema
+
+LARGE = b"\x47" + b"\x00" * (188 * 200_000 - 1)  # more than fits into the buffers of a connection
+
+
+async def over(cinema: Cinema, manifest: str) -> httpx.Response:
+    """The answer once the session is over, which may take a second to be heard."""
+    async with asyncio.timeout(5):
+        while (answer := await cinema.media(manifest)).status_code == 200:
+            await asyncio.sleep(0.02)
+    return answer
+
+
+@pytest.mark.parametrize("how", ["stop", "steal", "logout", "take over", "remove the device", "delete the account"])
+async def test_a_session_that_is_over_gets_no_segment(cinema: Cinema, how: str) -> None:
+    film = await cinema.film()
+    started = await cinema.started(cinema.ada, film, "tv")
+    await cinema.started(cinema.ada, film, "tablet")
+    assert (await cinema.media(started["manifest_url"])).status_code == 200
+    house, ada = cinema.house, cinema.ada
+    match how:
+        case "stop":
+            await cinema.stop(ada, film, started["session_id"])
+        case "steal":
+            cinema.clock.ahead(seconds=1)
+            await cinema.media((await cinema.started(ada, film, "tablet"))["manifest_url"])
+            await cinema.started(ada, film, "phone", steal=True)
+        case "logout":
+            assert (await house.post("/v1/auth/logout", ada)).status_code == 200
+        case "take over":
+            await cinema.started(ada, film, "tv")
+        case "remove the device":
+            assert (await house.request("DELETE", "/v1/users/me/devices/tv", ada)).status_code == 204
+        case "delete the account":
+            assert (await house.request("DELETE", "/v1/users/me", ada)).status_code == 204
+    answer = await over(cinema, started["manifest_url"])
+    assert answer.status_code == 403
+    assert answer.json()["error"]["code"] == "FORBIDDEN"
+    assert (await cinema.media(started["manifest_url"], "480p/index.m3u8")).status_code == 403
+
+
+async def test_what_is_being_sent_stops_with_the_session(cinema: Cinema) -> None:
+    film = await cinema.film(cell=LARGE)
+    started = await cinema.started(cinema.ada, film)
+    address = started["manifest_url"].replace("master.m3u8", "480p/000.ts")
+    async with httpx.AsyncClient(timeout=30) as client, client.stream("GET", address) as answer:
+        pieces = answer.aiter_raw(65536)
+        await anext(pieces)
+        await cinema.stop(cinema.ada, film, started["session_id"])
+        with pytest.raises(httpx.TransportError):
+            async with asyncio.timeout(5):
+                async for _ in pieces:
+                    pass
+
+
+async def test_a_token_opens_nothing_else(cinema: Cinema) -> None:
+    film, other = await cinema.film(), await cinema.film("Other")
+    token = (await cinema.started(cinema.ada, film))["manifest_url"].split("/")[-2]
+    for path in ("/v1/content/browse", f"/v1/streaming/{other}/manifest", "/v1/users/me"):
+        assert (await cinema.house.get(path, token)).status_code == 401
+    address = await cinema.manifest(cinema.ada, other)
+    assert (await cinema.house.app.get(f"/v1/media/{token[:-2]}aa/master.m3u8")).status_code == 403
+    assert token not in address
+
+
+async def test_a_film_fetched_without_a_start_opens_one_session_for_the_login(cinema: Cinema) -> None:
+    film, other = await cinema.film(), await cinema.film("Other")
+    first, second = await cinema.manifest(cinema.ada, film), await cinema.manifest(cinema.ada, other)
+    assert await cinema.sessions(cinema.ada) == [], "it takes a slot with its first playlist"
+    answers = await asyncio.gather(*(cinema.media(each, "480p/index.m3u8") for each in (first, second) * 4))
+    assert {answer.status_code for answer in answers} == {200}
+    assert len(await cinema.sessions(cinema.ada)) == 1
+    again = await cinema.manifest(await cinema.login(ADA), film)
+    assert (await cinema.media(again)).status_code == 200
+    assert len(await cinema.sessions(cinema.ada)) == 2, "another login is another stream"
+    third = await cinema.manifest(await cinema.login(ADA), film)
+    full = await cinema.media(third, "master.m3u8")
+    assert (full.status_code, full.json()["error"]["code"]) == (409, "STREAM_LIMIT_REACHED")
+
+
+@pytest.mark.parametrize("fetched", [True, False])
+async def test_a_later_start_of_the_login_takes_its_session_over(cinema: Cinema, *, fetched: bool) -> None:
+    film = await cinema.film()
+    manifest = await cinema.manifest(cinema.ada, film)
+    if fetched:
+        assert (await cinema.media(manifest)).status_code == 200
+    started = await cinema.started(cinema.ada, film, "tv")
+    assert started["active_count"] == 1
+    for address in (manifest, started["manifest_url"], await cinema.manifest(cinema.ada, film)):
+        assert (await cinema.media(address)).status_code == 200
+    assert len(await cinema.sessions(cinema.ada)) == 1
+    assert (await cinema.beat(cinema.ada, film, started["session_id"])).status_code == 200
+
+
+async def test_a_manifest_is_bound_to_the_session_that_is_named(cinema: Cinema) -> None:
+    film, other = await cinema.film(), await cinema.film("Other")
+    started = await cinema.started(cinema.ada, film, "tv")
+    address = await cinema.manifest(cinema.ada, film, session_id=started["session_id"])
+    await cinema.stop(cinema.ada, film, started["session_id"])
+    assert (await cinema.media(address)).status_code == 403
+    asked: list[tuple[str, str, int]] = [
+        (cinema.ada, film, 409), (cinema.bob, film, 404), (cinema.ada, other, 404),
+    ]  # fmt: skip
+    for token, title, status in asked:
+        answer = await cinema.house.get(f"/v1/streaming/{title}/manifest?session_id={started['session_id']}", token)
+        assert answer.status_code == status
+    for wrong in ("x", "", "1.5"):
+        answer = await cinema.house.get(f"/v1/streaming/{film}/manifest?session_id={wrong}", cinema.ada)
+        assert answer.status_code == 400
+
+
+async def test_a_pause_of_five_minutes_is_followed_by_play(cinema: Cinema) -> None:
+    film = await cinema.film()
+    started = await cinema.started(cinema.ada, film, "tv")
+    cinema.clock.ahead(minutes=5)
+    assert await cinema.sessions(cinema.ada) == []
+    answers = await asyncio.gather(*(cinema.media(started["manifest_url"], f"480p/00{each}.ts") for each in (0, 1, 2)))
+    assert [answer.status_code for answer in answers] == [200, 200, 200]
+    assert len(await cinema.sessions(cinema.ada)) == 1
+
+
+async def test_a_pause_during_which_others_took_the_slots_is_told(cinema: Cinema) -> None:
+    film = await cinema.film()
+    started = await cinema.started(cinema.ada, film, "tv")
+    cinema.clock.ahead(minutes=5)
+    await cinema.started(cinema.ada, film, "one")
+    two = await cinema.started(cinema.ada, film, "two")
+    full = await cinema.media(started["manifest_url"])
+    assert (full.status_code, full.json()["error"]["code"]) == (409, "STREAM_LIMIT_REACHED")
+    await cinema.stop(cinema.ada, film, two["session_id"])
+    assert (await cinema.media(started["manifest_url"])).status_code == 200
+
+
+async def test_a_title_that_is_hidden_stops_within_the_film(cinema: Cinema) -> None:
+    from mediaserver.events import TitleChanged
+
+    film = await cinema.film()
+    started = await cinema.started(cinema.ada, film)
+    assert (await cinema.media(started["manifest_url"])).status_code == 200
+    await Title.filter(id=int(film)).update(published=False)
+    await cinema.house.app.server.changes.record(TitleChanged(int(film)))
+    assert (await over(cinema, started["manifest_url"])).status_code == 403
+    assert (await cinema.start(cinema.ada, film)).status_code == 404
+
+
+async def test_quality_chooses_the_playlist(cinema: Cinema) -> None:
+    film = await cinema.film()
+    chosen: dict[str, Any] = {"480p": "/480p/index.m3u8", "1080p": "/master.m3u8", "auto": "/master.m3u8"}
+    for quality, ending in chosen.items():
+        assert (await cinema.started(cinema.ada, film, "tv", quality=quality))["manifest_url"].endswith(ending)
