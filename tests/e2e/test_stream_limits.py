@@ -117,10 +117,10 @@ class Crowd:
         return found
 
     async def everybody_has_their_streams(self) -> None:
-        """As each door says."""
-        for door in self.doors:
-            counts = [len(await self.sessions(account, door)) for account in self.accounts]
-            assert counts == [account.limit for account in self.accounts], door
+        """As each is told at another door."""
+        asked = zip(self.accounts, itertools.cycle(self.doors))
+        counts = [len(await self.sessions(account, door)) for account, door in asked]
+        assert counts == [account.limit for account in self.accounts]
 
     async def everybody_stops(self) -> None:
         for account in self.accounts:
