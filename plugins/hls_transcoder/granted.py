@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import OrderedDict
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from .collecting import UNUSED_SECONDS
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from mediaserver.contracts import MediaGrant
 
 MOST = 10_000  # of one process; one that is forgotten is made anew
+RECENT_SECONDS = 1.0  # what was found for one session is true for the next
 
 
 class Granted:
@@ -19,16 +21,28 @@ class Granted:
 
     def __init__(self) -> None:
         self._kept: OrderedDict[tuple[int, int], tuple[MediaGrant, float]] = OrderedDict()
+        self._recent: OrderedDict[int, tuple[MediaGrant, float]] = OrderedDict()
 
     def get(self, session_id: int | None, title_id: int) -> MediaGrant | None:
-        """None too where its plan may have been collected since."""
-        known = self._kept.get((session_id or 0, title_id))
-        if known is None or time.monotonic() - known[1] > UNUSED_SECONDS:
+        """None too where its plan may have been collected since. A new session may get that of another one."""
+        known, alive = self._kept.get((session_id or 0, title_id)), UNUSED_SECONDS
+        if known is None:
+            known, alive = self._recent.get(title_id), RECENT_SECONDS
+        if known is None or time.monotonic() - known[1] > alive:
             return None
-        self.keep(known[0])
-        return known[0]
+        grant = replace(known[0], session_id=session_id)
+        self._keep(grant)
+        return grant
 
-    def keep(self, grant: MediaGrant) -> None:
+    def found(self, grant: MediaGrant) -> None:
+        """Which plan somebody gets was just looked up."""
+        self._recent[grant.title_id] = (grant, time.monotonic())
+        self._recent.move_to_end(grant.title_id)
+        if len(self._recent) > MOST:
+            self._recent.popitem(last=False)
+        self._keep(grant)
+
+    def _keep(self, grant: MediaGrant) -> None:
         if grant.session_id is None:
             return
         key = (grant.session_id, grant.title_id)

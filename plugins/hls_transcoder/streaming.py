@@ -99,7 +99,7 @@ class HlsStreaming:
             raise Gone(plan.reason or "This film cannot be played.")
         rungs = tuple(rung.name for rung in Recipe.from_dict(plan.recipe).rungs)
         grant = MediaGrant(session_id, title_id, video.id, plan.id, rungs, expires)
-        self._granted.keep(grant)
+        self._granted.found(grant)
         return grant
 
     async def _video_of(self, title_id: int) -> Video:

@@ -16,13 +16,13 @@ ROWS = 100  # of one statement
 TRIES = 5  # to write one whose row another process writes just then, or whose row is gone
 ROW = f"({', '.join(f'CAST(? AS {type_})' for type_ in ('INTEGER', *['DOUBLE PRECISION'] * 3, 'INTEGER'))})"
 UPDATE = """
-    WITH beat (id, at, position, duration, title_id) AS (VALUES {rows})
+    WITH beat (number, at, position_told, duration_told, title_told) AS (VALUES {rows})
     UPDATE stream_limits_session AS session SET
         last_heartbeat = CASE WHEN beat.at > session.last_heartbeat THEN beat.at ELSE session.last_heartbeat END,
-        position = coalesce(beat.position, session.position),
-        duration = coalesce(beat.duration, session.duration),
-        title_id = coalesce(beat.title_id, session.title_id)
-    FROM beat WHERE session.id = beat.id AND session.state = ?
+        position = coalesce(beat.position_told, session.position),
+        duration = coalesce(beat.duration_told, session.duration),
+        title_id = coalesce(beat.title_told, session.title_id)
+    FROM beat WHERE session.id = beat.number AND session.state = ?
     RETURNING id, user_id, title_id, profile_id
 """
 

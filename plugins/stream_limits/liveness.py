@@ -9,15 +9,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mediaserver.contracts import SessionState
+from mediaserver.errors import Unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from mediaserver.contracts import Database
+    from mediaserver.contracts import Database, Session
 
     from .slots import Slots
 
 LOOK_SECONDS = 1.0
+BLIND_SECONDS = 3.0  # without an answer of the database, after which nothing is delivered
 MOST_OVER = 10_000  # sessions whose end is remembered
 LIVING = """
     SELECT session.id, session.user_id, session.login_id, session.title_id, session.profile_id, session.implicit,
@@ -38,6 +40,7 @@ class Living:
     profile_id: int | None
     implicit: bool
     last_heartbeat: float
+    told: Session | None = None  # as it was told last, so that a heartbeat costs no query
 
 
 class Liveness:
@@ -122,8 +125,11 @@ class Liveness:
     async def _look(self) -> None:
         self._news = set()
         try:
-            rows = await self._db.fetch(LIVING, self._slots.stale(), reading=True)
+            async with asyncio.timeout(BLIND_SECONDS):
+                rows = await self._db.fetch(LIVING, self._slots.stale(), reading=True)
             self._looked = asyncio.get_running_loop().time()
+        except Exception as error:
+            raise Unavailable("Who may play cannot be read right now; try again.") from error
         finally:
             self._looking = None
         before, news = self._living, self._news
@@ -140,7 +146,8 @@ class Liveness:
 
 
 def _merged(read: Living, known: Living | None) -> Living:
-    """A heartbeat that is not written yet counts."""
-    if known is not None:
-        read.last_heartbeat = max(read.last_heartbeat, known.last_heartbeat)
-    return read
+    """What is not written yet counts (a heartbeat, another title), unless the session was started anew elsewhere."""
+    if known is None or known.implicit != read.implicit:
+        return read
+    known.last_heartbeat = max(read.last_heartbeat, known.last_heartbeat)
+    return known

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from mediaserver import log
 from mediaserver.events import PlaybackProgressed
 
+from .liveness import BLIND_SECONDS
+
 if TYPE_CHECKING:
     from mediaserver import Server
 
@@ -15,7 +17,6 @@ if TYPE_CHECKING:
     from .liveness import Liveness, Living
 
 SECOND = 1.0
-BLIND_SECONDS = 3.0  # without an answer of the database, after which nothing is delivered
 
 
 class Pulse:

@@ -13,7 +13,7 @@ from .clients import described
 
 if TYPE_CHECKING:
     from mediaserver import RouteRegistry
-    from mediaserver.contracts import Actor, Device, Session, Started
+    from mediaserver.contracts import Actor, Device, Started
 
 HEARTBEATS = 8  # within the time after which a session without one expires
 NOT_OF_TITLE = "This playback session plays another title."
@@ -57,7 +57,7 @@ def _playing(registry: RouteRegistry, playback: Playback) -> None:
     )  # fmt: skip
     async def progress(request: Request, ref: str) -> HTTPResponse:
         actor, told = request.ctx.actor, body(request, bodies.ProgressTold)
-        await _require_title(playback, actor, told.session_id, await _title(registry, ref))
+        await _require_title(registry, actor, told.session_id, ref)
         session = await playback.beat(actor, told.session_id, told.position, told.duration)
         return json(
             {
@@ -73,7 +73,7 @@ def _playing(registry: RouteRegistry, playback: Playback) -> None:
     )  # fmt: skip
     async def stop(request: Request, ref: str) -> HTTPResponse:
         actor, told = request.ctx.actor, body(request, bodies.Stop)
-        await _require_title(playback, actor, told.session_id, await _title(registry, ref))
+        await _require_title(registry, actor, told.session_id, ref)
         await playback.stop(actor, told.session_id, told.position)
         return json({"message": "Stopped."})
 
@@ -130,9 +130,8 @@ async def _address(registry: RouteRegistry, request: Request, started: Started, 
     return absolute(request, path), manifest.drm_license_url
 
 
-async def _require_title(playback: Playback, actor: Actor, session_id: int, title_id: int) -> Session:
+async def _require_title(registry: RouteRegistry, actor: Actor, session_id: int, ref: str) -> None:
     """Raises NotFound for a session of somebody else, or of another title."""
-    session = await playback.get(actor, session_id)
-    if session.title_id != title_id and not session.implicit:
+    session = await registry.services.get(Playback).get(actor, session_id)
+    if str(session.title_id) != ref and session.title_id != await _title(registry, ref) and not session.implicit:
         raise NotFound(NOT_OF_TITLE)
-    return session

@@ -20,7 +20,6 @@ from mediaserver.contracts import (
     Streaming,
 )
 from mediaserver.errors import NotFound, SessionOver, StreamLimitReached
-from mediaserver.models import TitleVideo
 
 from .allowance import GUEST, Allowance
 from .devices import KnownDevices
@@ -40,7 +39,6 @@ if TYPE_CHECKING:
 
 SWEEP_SECONDS = 30.0
 KEPT_SECONDS = 90 * 24 * 3600  # a session that is over
-NEARLY_OVER = 0.95  # of a title: who stopped there begins anew
 
 
 class PlaybackService:
@@ -66,7 +64,7 @@ class PlaybackService:
     ) -> Started:
         await self._require(actor, title_id, device)
         user_id, limit = actor.user_id or GUEST, await self._allowance.limit(actor.user_id or GUEST)
-        position = await self._left_at(user_id, title_id)
+        position = await self.sessions.left_at(user_id, title_id)
         wish = Wish(
             user_id, actor.login_id, _holder(actor, device), title_id,
             device.id if device else None, profile_id or actor.profile_id,
@@ -99,28 +97,25 @@ class PlaybackService:
         return session_id
 
     async def get(self, actor: Actor, session_id: int) -> Session:
+        living = await self._remembered(actor, session_id)
+        if living is not None and living.told is not None:
+            return living.told
         return (await self.sessions.told([await self._mine(actor, session_id)]))[0]
 
     async def beat(
         self, actor: Actor, session_id: int, position: float | None = None, duration: float | None = None
     ) -> Session:
-        row = await self._mine(actor, session_id)
-        living = self.liveness.find(row.id) if row.state is SessionState.ACTIVE else None
-        try:
-            living = living or await self._revived(row)
-        except StreamLimitReached as full:
-            raise SessionOver(
-                f"This session has expired meanwhile. {full.message}", state=SessionState.EXPIRED
-            ) from full
+        living = await self._remembered(actor, session_id) or await self._resumed(actor, session_id)
         self.pulse.note(living, Beat(self._slots.now(), position, duration))
-        [session] = await self.sessions.told([row])
-        return replace(
+        session = living.told or await self.sessions.one(session_id)
+        living.told = replace(
             session,
             state=SessionState.ACTIVE,
             last_heartbeat=moment(living.last_heartbeat),
             position=session.position if position is None else position,
             duration=session.duration if duration is None else duration,
         )
+        return living.told
 
     async def stop(self, actor: Actor, session_id: int, position: float | None = None) -> Session:
         row = await self._mine(actor, session_id)
@@ -179,6 +174,25 @@ class PlaybackService:
             raise NotFound(NO_SESSION)
         return row
 
+    async def _remembered(self, actor: Actor, session_id: int) -> Living | None:
+        """One of the actor's that lives, and of which this process knows all there is to tell."""
+        await self.liveness.look()
+        living = self.liveness.find(session_id)
+        if living is None or living.told is None or living.implicit or living.user_id != (actor.user_id or GUEST):
+            return None
+        return living
+
+    async def _resumed(self, actor: Actor, session_id: int) -> Living:
+        """Raises NotFound for one of somebody else, SessionOver for one that is over or finds no free slot."""
+        row = await self._mine(actor, session_id)
+        living = self.liveness.find(row.id) if row.state is SessionState.ACTIVE else None
+        try:
+            return living or await self._revived(row)
+        except StreamLimitReached as full:
+            raise SessionOver(
+                f"This session has expired meanwhile. {full.message}", state=SessionState.EXPIRED
+            ) from full
+
     async def _living(self, session_id: int) -> Living:
         await self.liveness.look()
         if living := self.liveness.find(session_id):
@@ -207,8 +221,9 @@ class PlaybackService:
 
     async def _began(self, session_id: int) -> Session:
         row = await self.sessions.row(session_id)
-        self._know(row)
-        return (await self.sessions.told([row]))[0]
+        [told] = await self.sessions.told([row])
+        self._know(row).told = told
+        return told
 
     def _know(self, row: PlaybackSession) -> Living:
         living = Living(
@@ -221,22 +236,6 @@ class PlaybackService:
         self.pulse.drop(session_id)
         if await self._slots.give_back(session_id, state, position):
             self.liveness.end(session_id, state)
-
-    async def _left_at(self, user_id: int, title_id: int) -> float:
-        """Seconds; where the account stopped last, from any device."""
-        if user_id == GUEST:
-            return 0.0
-        played = PlaybackSession.filter(user_id=user_id, title_id=title_id, position__gt=0)
-        last = await played.order_by("-last_heartbeat", "-id").first()
-        if last is None:
-            return 0.0
-        duration = last.duration or await self._duration(title_id)
-        return 0.0 if duration and last.position >= NEARLY_OVER * duration else float(last.position)
-
-    async def _duration(self, title_id: int) -> float:
-        """Seconds; 0.0 where only the player knows."""
-        link = await TitleVideo.filter(title_id=title_id).select_related("video").order_by("position").first()
-        return float(link.video.duration) if link else 0.0
 
 
 def _holder(actor: Actor, device: Device | None) -> str:

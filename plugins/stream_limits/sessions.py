@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from mediaserver.contracts import Accounts, Device, Session
 from mediaserver.errors import NotFound
+from mediaserver.models import TitleVideo
 
 from .models import PlaybackSession
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
     from .models import KnownDevice
 
+NEARLY_OVER = 0.95  # of a title: who stopped there begins anew
 NO_SESSION = "There is no such playback session."
 
 
@@ -55,6 +57,15 @@ class Sessions:
         names = await self._login_names({row.user_id for row in rows if row.device is None})
         return [_session(row, names.get(row.login_id or "", "")) for row in rows]
 
+    async def left_at(self, user_id: int, title_id: int) -> float:
+        """Seconds; where the account stopped last, on whatever device."""
+        played = PlaybackSession.filter(user_id=user_id, title_id=title_id, position__gt=0)
+        last = await played.order_by("-last_heartbeat", "-id").first() if user_id else None
+        if last is None:
+            return 0.0
+        duration = last.duration or await _duration(title_id)
+        return 0.0 if duration and last.position >= NEARLY_OVER * duration else float(last.position)
+
     async def _listed(self, **which: Any) -> list[Session]:
         rows = await PlaybackSession.filter(**which).select_related("title", "device").order_by("started_at", "id")
         return await self.told(rows)
@@ -64,6 +75,12 @@ class Sessions:
         if accounts is None:
             return {}
         return {login.id: login.name for user_id in users if user_id for login in await accounts.logins(user_id)}
+
+
+async def _duration(title_id: int) -> float:
+    """Seconds; 0.0 where only the player knows."""
+    link = await TitleVideo.filter(title_id=title_id).select_related("video").order_by("position").first()
+    return float(link.video.duration) if link else 0.0
 
 
 def _session(row: PlaybackSession, login_name: str) -> Session:

@@ -117,6 +117,22 @@ DELETE  /v1/auth/api-keys/<key_id:str>                          401  ok   ok   4
 GET     /v1/users/me                                            401  ok   ok   403  ok
 PUT     /v1/users/me                                            401  ok   ok   403  403
 DELETE  /v1/users/me                                            401  ok   ok   403  403
+GET     /ping                                                   ok   ok   ok   ok   ok
+POST    /auth/register                                          ok   ok   ok   ok   ok
+POST    /auth/login                                             ok   ok   ok   ok   ok
+POST    /auth/token/refresh                                     ok   ok   ok   ok   ok
+POST    /auth/logout                                            401  ok   ok   403  403
+GET     /auth/protected_route                                   401  ok   ok   403  ok
+GET     /api/device                                             401  ok   ok   403  ok
+POST    /api/device                                             401  ok   ok   403  ok
+GET     /api/movie                                              401  ok   ok   ok   ok
+POST    /api/movie                                              401  403  ok   403  ok
+GET     /api/movie/<movie_id:str>/master.m3u8                   401  ok   ok   403  ok
+GET     /api/movie/<movie_id:str>/<rung:480p|720p|1080p>/<name:str> 401 ok ok  403  ok
+POST    /api/playback/start                                     401  ok   ok   403  ok
+POST    /api/playback/heartbeat                                 401  ok   ok   403  ok
+POST    /api/playback/stop                                      401  ok   ok   403  ok
+GET     /api/playback/active                                    401  ok   ok   403  ok
 """
 ROWS = {(method, path): told for method, path, *told in (line.split() for line in TABLE.strip().splitlines())}
 LAST = (("POST", "/v1/auth/logout"), ("DELETE", "/v1/users/me"))  # after these somebody is nobody

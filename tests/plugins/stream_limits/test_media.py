@@ -53,6 +53,17 @@ async def test_a_session_that_is_over_gets_no_segment(cinema: Cinema, how: str) 
     assert (await cinema.media(started["manifest_url"], "480p/index.m3u8")).status_code == 403
 
 
+async def test_what_an_api_key_plays_ends_with_the_key(cinema: Cinema) -> None:
+    film = await cinema.film()
+    made = (await cinema.house.post("/v1/auth/api-keys", cinema.ada, name="tv", scopes=["streaming"])).json()
+    asked = await cinema.house.request("GET", f"/v1/streaming/{film}/manifest", headers={"x-api-key": made["key"]})
+    manifest = asked.json()["manifest_url"]
+    assert (await cinema.media(manifest)).status_code == 200
+    assert len(await cinema.sessions(cinema.ada)) == 1
+    assert (await cinema.house.request("DELETE", f"/v1/auth/api-keys/{made['id']}", cinema.ada)).status_code == 204
+    assert (await over(cinema, manifest)).status_code == 403
+
+
 async def test_what_is_being_sent_stops_with_the_session(cinema: Cinema) -> None:
     film = await cinema.film(cell=LARGE)
     started = await cinema.started(cinema.ada, film)
