@@ -56,7 +56,7 @@ def connection(url: str, sqlite_file: Path, **pragmas: Any) -> dict[str, Any]:
             "user": unquote(parts.username or ""),
             "password": unquote(parts.password or ""),
             "database": parts.path.lstrip("/"),
-            "min_size": 1,
+            "min_size": 0,  # asyncpg writes tracebacks where it cannot keep more than that open
             "max_size": 10,
             **({"ssl": mode[-1]} if (mode := parse_qs(parts.query).get("sslmode")) else {}),
         },

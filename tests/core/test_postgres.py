@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import subprocess
 import sys
@@ -12,10 +13,14 @@ import pytest
 import yaml
 
 from mediaserver.core.db import Database
+from mediaserver.events import TitleAdded
 from tests.core.test_migrator import FIRST, SECOND, package
 from tests.postgres import PASSWORD
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from mediaserver.testing import RunningApp
     from tests.postgres import Postgres
 
 pytestmark = pytest.mark.slow
@@ -127,6 +132,29 @@ def test_a_database_that_is_away_is_one_line_and_may_come_back(tmp_path: Path, p
     assert code == 75
     [line] = said.splitlines()
     assert "cannot be reached" in line
+
+
+@pytest.mark.parametrize("database_url", ["postgres"], indirect=True)
+async def test_a_server_works_on_once_its_database_is_back(
+    app_with: Callable[..., RunningApp], postgres: Postgres, caplog: pytest.LogCaptureFixture
+) -> None:
+    app = await app_with(catalog={}).start()
+
+    async def until_ready(status: int) -> None:
+        async with asyncio.timeout(30):
+            while (await app.get("/ready")).status_code != status:
+                await asyncio.sleep(0.05)
+
+    await until_ready(200)
+    postgres.stop()
+    try:
+        await until_ready(503)
+    finally:
+        postgres.start()  # by this thread: it ends with the one that started it
+    await until_ready(200)
+    for _ in range(20):  # more than the pool has connections, all of which were cut
+        await app.server.changes.record(TitleAdded(1))
+    assert "Traceback" not in caplog.text
 
 
 async def test_encryption_that_is_demanded_is_not_left_out(postgres: Postgres, tmp_path: Path) -> None:
