@@ -28,7 +28,7 @@ test: $(VENV)/.dev debian  ## every test but the soak runs
 	$(PYTEST) -m "slow and not soak"
 
 quick: $(VENV)/.dev  ## the tests that need no encoding, no browser and no crowd of processes
-	$(PYTEST) -n 2 -m "not slow and not soak"
+	$(PYTEST) -n 2 -m "not contract and not slow and not soak"
 
 lint: $(VENV)/.dev  ## ruff, import contracts and types
 	$(BIN)/ruff check .

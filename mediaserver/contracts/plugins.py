@@ -92,6 +92,10 @@ class Accounts(Protocol):
         """With all that is theirs; plugins hear UserDeleted. Raises Conflict for the last administrator."""
         ...
 
+    def require_access(self, minutes: int, why: str) -> None:
+        """Raises ConfigError, which names the setting, where an access token is good for less than so many minutes."""
+        ...
+
     async def stream_limit(self, user_id: int, default: int | None) -> int | None:
         """The account's own limit, else `default`."""
         ...
@@ -231,11 +235,11 @@ class Playback(Protocol):
         """
         ...
 
-    async def implicit(self, actor: Actor, title_id: int, *, waiting: bool = False) -> int | None:
+    async def implicit(self, actor: Actor, title_id: int) -> int | None:
         """The number of the session for a client that starts none: the one its login has, or a new one.
 
-        With `waiting` a new one takes its slot later, when it is first delivered to. None for a guest, who has no
-        account whose streams could be counted. Raises as `start`.
+        A new one takes its slot when it is first delivered to. None for a guest, who has no account whose streams
+        could be counted. Raises NotFound for what the actor may not see, Forbidden for what may not be played.
         """
         ...
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 import secrets
 from typing import TYPE_CHECKING, Any
 
-from mediaserver import absolute
-
 from .clients import client_of
 
 if TYPE_CHECKING:
@@ -47,6 +45,8 @@ class BrowserCookies:
         Those are partitioned too (CHIPS): browsers that keep no cookies of other sites keep these, and the login of
         one front end is never sent along from another page.
         """
+        from mediaserver import absolute  # workers know this class too, and never load Sanic
+
         elsewhere = self._config.samesite == "none"
         secure = self._config.secure
         if secure == "auto":

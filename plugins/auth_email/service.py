@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from mediaserver.contracts import Accounts, Changes, Client, Clock, Database, KeyRing, LoginCookies, Mail, Tokens
-from mediaserver.errors import InvalidRequest, Unauthorized
+from mediaserver.errors import ConfigError, InvalidRequest, Unauthorized
 
 from . import letters
 from .addresses import normalised
@@ -35,9 +35,10 @@ CLEAR_SECONDS = 3600
 class AccountService(Registrations, Recovery, People):
     """Implements `mediaserver.contracts.Accounts`."""
 
-    def __init__(self, keys: KeyRing, mail_goes_to: str, **parts: Any) -> None:
+    def __init__(self, keys: KeyRing, mail_goes_to: str, access_key: str, **parts: Any) -> None:
         super().__init__(**parts)
         self.mail_goes_to = mail_goes_to  # console, directory or smtp: what a page tells who registers
+        self._access_key = access_key  # where `access_minutes` stands, for complaints
         self.setup = Setup(self, keys)
         self.television = Television(self)
         self.api_keys = ApiKeys(self)
@@ -81,6 +82,12 @@ class AccountService(Registrations, Recovery, People):
     async def revoke_all(self, user_id: int) -> None:
         await self.sessions.end(LoginSession.filter(user_id=user_id))
 
+    def require_access(self, minutes: int, why: str) -> None:
+        if self.config.access_minutes < minutes:
+            raise ConfigError(
+                f"{self._access_key}: should be at least {minutes}, not {self.config.access_minutes}: {why}."
+            )
+
     async def rotate_keys(self) -> str:
         """New tokens are signed with a new key; those of the old one stay good until they expire. Answers its id."""
         return self._keys.rotate(RING)
@@ -112,6 +119,7 @@ def register(registry: Registry) -> None:
     service = AccountService(
         keys,
         registry.server.settings.mail.backend,
+        registry.server.loaded.where(("plugins", registry.plugin, "access_minutes")),
         config=config,
         db=db,
         changes=changes,

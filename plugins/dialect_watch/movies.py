@@ -59,7 +59,7 @@ def _media(registry: RouteRegistry, prefix: str, catalog: Catalog) -> None:
         item = await named(catalog, actor, movie_id)
         if item.external_url:
             raise NotFound("This movie plays from elsewhere; its cdn_path says where.")
-        session_id = await playback.implicit(actor, item.id, waiting=True)
+        session_id = await playback.implicit(actor, item.id)
         grant = await streaming.grant(actor, item.id, session_id)
         await streaming.send(request, grant, name, cache="private, no-cache")
 

@@ -114,7 +114,7 @@ async def _session(registry: RouteRegistry, actor: Actor, title_id: int, told: s
     if playback is None:
         return None
     if told is None:
-        return await playback.implicit(actor, title_id, waiting=True)
+        return await playback.implicit(actor, title_id)
     session = await playback.get(actor, row_id(told))
     if session.title_id != title_id and not session.implicit:
         raise NotFound("This playback session plays another title.")

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
-from mediaserver import require_play, send_file
+from mediaserver import require_play
 from mediaserver.contracts import Catalog, Encoding, EncodingState, Manifest, MediaFile, MediaGrant, MediaInfo, Playback
 from mediaserver.errors import Conflict, Forbidden, Gone, NotFound, NotYet, SessionOver, Unavailable
 from mediaserver.models import JobRecord, JobState, Title, TitleKind, TitleVideo, Video
@@ -143,6 +143,8 @@ class HlsStreaming:
             raise Forbidden(over.message, details=over.details) from over
 
     async def _send(self, request: Request, found: MediaFile, cache: str | None) -> None:
+        from mediaserver import send_file  # workers know this class too, and never load Sanic
+
         if found.path is None:
             raise NotFound("There is nothing here.")
         by_nginx = self._server.settings.server.sendfile == "x-accel"

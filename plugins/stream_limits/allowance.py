@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING
 from mediaserver.contracts import Accounts
 from mediaserver.errors import Forbidden, StreamLimitReached
 
-from .bodies import playing
-
 if TYPE_CHECKING:
     from mediaserver import Server
 
@@ -35,6 +33,8 @@ class Allowance:
         return limit
 
     async def refusal(self, limit: int | None, full: Full) -> StreamLimitReached:
+        from .bodies import playing  # workers know this class too, and never load Sanic
+
         sessions = await self._sessions.of_ids(full.session_ids)
         holders = "; ".join(f"{each.device.name} plays {each.title}" for each in sessions)
         streams = "The one stream of this account is" if limit == 1 else f"All {limit} streams of this account are"

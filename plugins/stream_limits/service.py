@@ -76,7 +76,7 @@ class PlaybackService:
             raise await self._allowance.refusal(limit, full) from full
         return Started(await self._began(session_id), limit, active, position)
 
-    async def implicit(self, actor: Actor, title_id: int, *, waiting: bool = False) -> int | None:
+    async def implicit(self, actor: Actor, title_id: int) -> int | None:
         await self.permissions.check(actor, title_id)
         if actor.user_id is None:
             return None
@@ -84,17 +84,10 @@ class PlaybackService:
         living = self.liveness.of_login(actor.user_id, actor.login_id)
         if living is not None:
             return living.id
-        limit = await self._allowance.limit(actor.user_id)
         wish = Wish(
             actor.user_id, actor.login_id, _holder(actor, None), title_id, profile_id=actor.profile_id, implicit=True
         )
-        try:
-            session_id = await self._slots.implicit(wish, limit, waiting=waiting)
-        except Full as full:
-            raise await self._allowance.refusal(limit, full) from full
-        if not waiting:
-            await self._began(session_id)
-        return session_id
+        return await self._slots.implicit(wish)
 
     async def get(self, actor: Actor, session_id: int) -> Session:
         living = await self._remembered(actor, session_id)

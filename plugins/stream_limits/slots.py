@@ -104,20 +104,13 @@ class Slots:
             await self._changes.record(_started(session_id, wish), tx)
             return session_id, len(others) + 1
 
-    async def implicit(self, wish: Wish, limit: int | None, *, waiting: bool) -> int:
-        """The session that the login has, else its implicit one; `waiting` takes no slot yet. Raises Full."""
+    async def implicit(self, wish: Wish) -> int:
+        """The session that the login has, else its implicit one, which takes its slot when it is revived."""
         async with self.turn(wish.user_id) as (tx, held):
             playing = [each.id for each in held if each.login_id == wish.login_id]
             if playing:
                 return playing[-1]
-            known = await self._implicit(wish, tx)
-            if waiting:
-                return known or await self._write(wish, None, SessionState.IDLE, tx)
-            await self._make_room(held, limit, steal=False, tx=tx)
-            session_id = await self._write(wish, known, SessionState.ACTIVE, tx)
-            await self._take(session_id, wish, held)
-            await self._changes.record(_started(session_id, wish), tx)
-            return session_id
+            return await self._implicit(wish, tx) or await self._write(wish, None, SessionState.IDLE, tx)
 
     async def revive(self, session: PlaybackSession, limit: int | None) -> None:
         """Give an idle or expired session its slot. Raises Full, or SessionOver for one that is over for good."""

@@ -25,6 +25,7 @@ PLUGINS = {
     "stream_limits": {},
     "dialect_watch": {},
     "web_ui": {},
+    "dialect_videoflix": {},
 }
 # What ends the login that asks; the news, which do not end.
 LEFT_OUT = ("/v1/auth/logout", "/auth/logout", "/v1/events")

@@ -43,9 +43,7 @@ async def setup_link(appliance: Appliance) -> str:
     return appliance.url + str(await until(printed, "the set-up link in the log"))
 
 
-async def letter_to(appliance: Appliance, address: str, subject: str) -> str:
-    """The link of the letter, below the appliance's own address."""
-
+async def mailed_link(appliance: Appliance, address: str, subject: str) -> str:
     async def arrived() -> str | None:
         for path in sorted((appliance.data / "mail").glob("*.eml")):
             letter = email.message_from_bytes(path.read_bytes(), policy=policy.default)
@@ -54,7 +52,12 @@ async def letter_to(appliance: Appliance, address: str, subject: str) -> str:
                 return str(re.findall(r"https?://\S+", text.get_content())[0])
         return None
 
-    parts = urlsplit(str(await until(arrived, f"a letter to {address}: {subject}")))
+    return str(await until(arrived, f"a letter to {address}: {subject}"))
+
+
+async def letter_to(appliance: Appliance, address: str, subject: str) -> str:
+    """The link of the letter, below the appliance's own address."""
+    parts = urlsplit(await mailed_link(appliance, address, subject))
     return f"{appliance.url}{parts.path}?{parts.query}"
 
 

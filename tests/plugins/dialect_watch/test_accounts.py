@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
     OpenHouse = Callable[..., Awaitable[House]]
 
+pytestmark = pytest.mark.contract
+
 NEW = {"username": "Ada", "email": "ada@example.org", "password": PASSWORD, "password_two": PASSWORD}
 REQUIRED = ["This field is required."]
 

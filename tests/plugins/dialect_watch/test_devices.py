@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from mediaserver.testing import RunningApp
     from tests.plugins.dialect_watch.conftest import House
 
+pytestmark = pytest.mark.contract
+
 TV = {"device_id": "tv-1", "name": "Living room", "device_type": "tv"}
 
 

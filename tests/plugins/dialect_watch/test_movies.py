@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     OpenHouse = Callable[..., Awaitable[House]]
 
+pytestmark = pytest.mark.contract
+
 FAR = {"movie_id": "tt_01", "title": "Far away", "duration": 90, "cdn_path": URL}
 SHAPE = ["id", "movie_id", "title", "duration", "cdn_path", "is_active", "created_at"]
 PLAYLIST = "/api/movie/ours/master.m3u8"

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     OpenHouse = Callable[..., Awaitable[House]]
 
+pytestmark = pytest.mark.contract
+
 TIME = re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+Z")
 STARTED = {"movie_id": "far", "device_id": "tv"}
 

@@ -14,6 +14,8 @@ from tests.plugins.auth_email.conftest import ADA
 if TYPE_CHECKING:
     from .conftest import Cinema
 
+pytestmark = pytest.mark.contract
+
 LARGE = b"\x47" + b"\x00" * (188 * 200_000 - 1)  # more than fits into the buffers of a connection
 
 

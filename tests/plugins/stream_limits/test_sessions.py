@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
     from .conftest import Cinema
 
+pytestmark = pytest.mark.contract
+
 
 async def test_a_start_answers_what_a_player_needs(cinema: Cinema) -> None:
     film = await cinema.film()
