@@ -152,7 +152,6 @@ async def test_a_login_that_ends_in_one_process_ends_in_the_other(doors: Doors) 
         assert (await doors.ask(doors.other, "POST", "/v1/auth/refresh", json=spent)).status_code == 401
 
 
-@pytest.mark.databases
 async def test_another_role_is_another_role_in_both(doors: Doors) -> None:
     user, people = f"/v1/admin/users/{doors.ada_id}", "/v1/admin/users"
     root, ada = doors.root["access_token"], doors.ada["access_token"]
