@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from mediaserver.core.files import send_file, send_text
     from mediaserver.core.hookspecs import hookimpl
     from mediaserver.core.http import absolute, body, query, timestamp
+    from mediaserver.core.markup import neutral
     from mediaserver.core.registry import Registry
     from mediaserver.core.routes import SCOPES, RouteRegistry, row_id
     from mediaserver.core.server import Server
@@ -49,6 +50,7 @@ _HOMES = {
     "json": "sanic.response",
     "json_bytes": "mediaserver.core.answers",
     "log": "mediaserver.core.logs",
+    "neutral": "mediaserver.core.markup",
     "public": "mediaserver.core.actors",
     "query": "mediaserver.core.http",
     "require": "mediaserver.core.actors",
@@ -81,6 +83,7 @@ __all__ = [
     "json",
     "json_bytes",
     "log",
+    "neutral",
     "public",
     "query",
     "require",

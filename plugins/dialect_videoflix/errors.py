@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from mediaserver import json
+from mediaserver import json, neutral
 from mediaserver.errors import InvalidRequest, ServerError, SessionOver, StreamLimitReached
-
-from .markup import neutral
 
 if TYPE_CHECKING:
     from mediaserver import HTTPResponse, Request

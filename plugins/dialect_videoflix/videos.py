@@ -5,12 +5,11 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from mediaserver import HTTPResponse, Request, absolute, json, public, row_id, signed_in, timestamp
+from mediaserver import HTTPResponse, Request, absolute, json, neutral, public, row_id, signed_in, timestamp
 from mediaserver.contracts import Catalog, Playback, Streaming
 from mediaserver.errors import NotFound
 
 from . import bodies
-from .markup import neutral
 
 if TYPE_CHECKING:
     from mediaserver import RouteRegistry

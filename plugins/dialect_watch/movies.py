@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from mediaserver import HTTPResponse, Request, absolute, admin, body, json, signed_in, timestamp
+from mediaserver import HTTPResponse, Request, absolute, admin, body, json, neutral, signed_in, timestamp
 from mediaserver.contracts import Catalog, ExternalTitle, Playback, Streaming
 from mediaserver.errors import Conflict, InvalidRequest, NotFound
 
@@ -88,7 +88,7 @@ def shown(request: Request, prefix: str, item: Item) -> dict[str, Any]:
     return {
         "id": item.id,
         "movie_id": item.slug,
-        "title": item.title,
+        "title": neutral(item.title),
         "duration": max(1, round(item.duration / 60)),
         "cdn_path": absolute(request, item.external_url or f"{prefix}/api/movie/{item.slug}/master.m3u8"),
         "is_active": item.published,

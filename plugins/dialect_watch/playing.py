@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from mediaserver import HTTPResponse, Request, absolute, body, json, signed_in, timestamp
+from mediaserver import HTTPResponse, Request, absolute, body, json, neutral, signed_in, timestamp
 from mediaserver.contracts import Catalog, Devices, Playback, Streaming
 from mediaserver.errors import NotFound
 
@@ -41,7 +41,9 @@ def _starting(registry: RouteRegistry, path: str) -> None:
             raise NotFound("There is no such device; tell of it at api/device first.")
         session = (await playback.start(actor, item.id, device, steal=told.steal)).session
         cdn = absolute(request, (await streaming.manifest(actor, item.id, session.id)).path)
-        return json({"watch_session_id": session.id, "movie_title": session.title, "movie_cdn": cdn}, status=201)
+        return json(
+            {"watch_session_id": session.id, "movie_title": neutral(session.title), "movie_cdn": cdn}, status=201
+        )
 
 
 def _running(registry: RouteRegistry, path: str) -> None:

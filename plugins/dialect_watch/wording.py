@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from mediaserver import HTTPResponse, Request, json, timestamp
+from mediaserver import HTTPResponse, Request, json, neutral, timestamp
 from mediaserver.errors import InvalidRequest, ServerError, SessionOver, StreamLimitReached
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def _slot(session: Session) -> dict[str, Any]:
     return {
         "id": session.id,
         "device__device_id": session.device.client_id,
-        "movie__title": session.title,
+        "movie__title": neutral(session.title),
         "created_at": timestamp(session.started_at),
         "last_heartbeat": timestamp(session.last_heartbeat),
     }

@@ -45,6 +45,14 @@ async def test_movies_of_here_and_elsewhere_are_one_list(house: House) -> None:
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT[\d:.]+Z", far["created_at"])
 
 
+async def test_no_title_holds_what_markup_is_made_of(house: House) -> None:
+    ada = await house.viewer()
+    await house.film(slug="ours", title="<img src=x onerror=alert(1)> & \"'`\\")
+    [ours] = await movies(ada)
+    assert not set("<>\"'`\\") & set(ours["title"])
+    assert "img src=x" in ours["title"]
+
+
 async def test_addresses_of_movies_stand_below_the_prefix(open_house: OpenHouse) -> None:
     house = await open_house(prefix="/films")
     root = await house.app.post("/films/auth/login/", json={"email": "root@example.org", "password": "a long way home"})
