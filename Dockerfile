@@ -11,7 +11,7 @@ RUN pip install --no-cache-dir --require-hashes -r requirements-build.lock -r re
 
 FROM python:3.13-slim
 RUN apt-get update \
- && apt-get install --no-install-recommends -y ffmpeg tzdata \
+ && apt-get install --no-install-recommends -y ffmpeg postgresql-client tzdata \
  && rm -rf /var/lib/apt/lists/* \
  && groupadd --gid 1000 mediaserver \
  && useradd --uid 1000 --gid 1000 --home-dir /data --no-create-home mediaserver \

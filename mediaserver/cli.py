@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mediaserver import __version__
-from mediaserver.errors import MediaServerError
+from mediaserver.errors import MediaServerError, StartLater
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from mediaserver.core.server import Server
 
 CANNOT_GO_ON = 78  # EX_CONFIG of sysexits.h: the supervisor does not try such a role again
+TRY_AGAIN = 75  # EX_TEMPFAIL
 FILE = click.Path(path_type=Path)
 PLUGIN_COMMANDS = f"{__name__}.plugin_commands"  # where click's context keeps them
 ROLES = ("serve", "worker", "watch")
@@ -51,7 +52,7 @@ class Commands(click.Group):
             return super().main(*args, **kwargs)
         except MediaServerError as error:
             click.echo(f"mediaserver: {error}", err=True)
-            sys.exit(CANNOT_GO_ON)
+            sys.exit(TRY_AGAIN if isinstance(error, StartLater) else CANNOT_GO_ON)
         except KeyboardInterrupt:
             sys.exit(130)
 
@@ -204,14 +205,15 @@ def _role(ctx: click.Context, name: str, **overrides: Any) -> None:
 
 
 @main.command()
+@click.option("--no-copy", is_flag=True, help="Make no copy of the database first.")
 @click.pass_context
-def migrate(ctx: click.Context) -> None:
+def migrate(ctx: click.Context, no_copy: bool) -> None:
     """Bring the database up to date now, instead of at the next start."""
+    import asyncio
 
-    async def nothing(_server: Server) -> None:
-        return
+    from mediaserver.core.commands import bring_up_to_date
 
-    with_server(settings(ctx), "cli", nothing)
+    asyncio.run(bring_up_to_date(settings(ctx), copies=not no_copy))
     click.echo("The database is up to date.")
 
 

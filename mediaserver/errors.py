@@ -26,6 +26,7 @@ __all__ = [
     "ServerError",
     "SessionOver",
     "StartError",
+    "StartLater",
     "StreamLimitReached",
     "Unauthorized",
     "Unavailable",
@@ -42,6 +43,10 @@ class ConfigError(MediaServerError):
 
 class StartError(MediaServerError):
     """The program cannot go on; the message says what to do."""
+
+
+class StartLater(StartError):
+    """The program cannot go on now, and may when it is started again: what it needs is away."""
 
 
 class JobFailed(MediaServerError):

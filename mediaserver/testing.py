@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from mediaserver.contracts import Clock
     from mediaserver.core.server import Server
 
-__all__ = ["RunningApp", "app_with"]
+__all__ = ["RunningApp", "app_with", "database_url"]
 
 
 class RunningApp:
@@ -126,8 +126,14 @@ async def _bring_tables(server: Server, templates: Path) -> None:
 
 
 @pytest.fixture
+def database_url() -> str:
+    """What `app_with` runs on where the settings name nothing else. Override it to run on another database."""
+    return "sqlite"
+
+
+@pytest.fixture
 async def app_with(
-    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, database_url: str
 ) -> AsyncIterator[Callable[..., RunningApp]]:
     """Make a server with these plugins (name → options); `settings` are the other sections of config.yaml.
 
@@ -145,6 +151,7 @@ async def app_with(
     ) -> RunningApp:
         described = {
             "server": {"port": 0},
+            "database": database_url,
             "plugin_folders": [str(folder.absolute()) for folder in folders],
             **(settings or {}),
             "plugins": plugins,

@@ -6,11 +6,13 @@ import os
 from typing import TYPE_CHECKING
 
 import pytest
+from tortoise.backends.base.executor import EXECUTOR_CACHE
 
 from mediaserver import testing
+from tests.postgres import Postgres, find_programs
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Generator, Iterator
 
 # Run by test_what_root_may_read_is_tested_without_that_right instead.
 RUN_ELSEWHERE = "this user may read everything"
@@ -19,6 +21,36 @@ RUN_ELSEWHERE = "this user may read everything"
 def pytest_configure(config: pytest.Config) -> None:
     if not config.pluginmanager.is_registered(testing):
         config.pluginmanager.register(testing, "mediaserver")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """A test marked `databases` runs once on each, wherever what it asks for stands on one."""
+    if "database_url" in metafunc.fixturenames and metafunc.definition.get_closest_marker("databases"):
+        on_postgres = pytest.param("postgres", marks=pytest.mark.slow)
+        metafunc.parametrize("database_url", ["sqlite", on_postgres], indirect=True)
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    programs = find_programs()
+    if programs is None:
+        pytest.skip("postgresql is not installed here")
+    with Postgres(programs) as server:
+        yield server
+
+
+@pytest.fixture
+def database_url(request: pytest.FixtureRequest) -> Iterator[str]:
+    """SQLite, or the address of a fresh database on Postgres, with all our tables."""
+    if getattr(request, "param", "sqlite") == "sqlite":
+        yield "sqlite"
+        return
+    EXECUTOR_CACHE.clear()  # Tortoise keeps statements by table, written as the first database of a process wants them
+    server: Postgres = request.getfixturevalue("postgres")
+    url = server.database()
+    yield url
+    server.drop(url)
+    EXECUTOR_CACHE.clear()
 
 
 @pytest.hookimpl(wrapper=True)

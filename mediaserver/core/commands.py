@@ -70,6 +70,13 @@ def unreadable(server: Server) -> list[str]:
     return lines
 
 
+async def bring_up_to_date(loaded: Loaded, *, copies: bool) -> None:
+    server = Server(loaded, "cli")
+    server.copies = copies
+    async with server:
+        pass
+
+
 async def plugin_report(server: Server) -> list[str]:
     lines = [f"✓ {name}  ({plugin.found.source})" for name, plugin in server.hooks.loaded.items()]
     lines += [f"✗ {name}: {reason}" for name, reason in sorted(server.hooks.faults.items())]

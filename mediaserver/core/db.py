@@ -6,7 +6,7 @@ import contextvars
 import re
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
 from tortoise import Tortoise
 from tortoise.backends.base.client import TransactionalDBClient
@@ -49,15 +49,16 @@ def connection(url: str, sqlite_file: Path, **pragmas: Any) -> dict[str, Any]:
         }
     parts = urlsplit(url)
     return {
-        "engine": "tortoise.backends.asyncpg",
+        "engine": "mediaserver.core.postgres_asyncpg",
         "credentials": {
             "host": parts.hostname or "localhost",
             "port": parts.port or 5432,
             "user": unquote(parts.username or ""),
             "password": unquote(parts.password or ""),
             "database": parts.path.lstrip("/"),
-            "min_size": 1,
+            "min_size": 0,  # asyncpg writes tracebacks where it cannot keep more than that open
             "max_size": 10,
+            **({"ssl": mode[-1]} if (mode := parse_qs(parts.query).get("sslmode")) else {}),
         },
     }
 

@@ -83,9 +83,9 @@ class JobRecords:
         """Told again to the broker, which knows what it has: a worker may have passed it over as unwanted."""
         rows = await self._db.fetch(
             "UPDATE core_job SET priority = CASE WHEN priority > ? THEN priority ELSE ? END, "
-            "wanted_until = CASE WHEN ? IS NULL THEN wanted_until ELSE {now} + ? END WHERE key = ? "
+            "wanted_until = coalesce({now} + ?, wanted_until) WHERE key = ? "
             "RETURNING id, queue, fence, state = 'due' AND due_at <= {now} AS is_due",
-            priority, priority, wanted_for, wanted_for, key,
+            priority, priority, wanted_for, key,
         )  # fmt: skip
         row = rows[0]
         if row["is_due"]:

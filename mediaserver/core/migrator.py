@@ -9,9 +9,7 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import os
-import shutil
 import sqlite3
-import subprocess
 from contextlib import asynccontextmanager, closing
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -23,6 +21,7 @@ from tortoise.migrations.graph import MigrationKey
 from tortoise.migrations.schema_editor import SqliteSchemaEditor
 from tortoise.transactions import in_transaction
 
+from mediaserver.core import postgres
 from mediaserver.core.db import WRITER, apps_config, connection
 from mediaserver.core.private import private_file, private_folder
 from mediaserver.errors import StartError
@@ -31,7 +30,6 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping
     from pathlib import Path
 
-ADVISORY_LOCK = 0x6D656469  # any constant of ours
 KEPT_COPIES = 5
 NEWER = (
     "The database was made by a newer version ({names}). Install that version again, or restore a copy from {copies}."
@@ -124,12 +122,15 @@ class Executor(MigrationExecutor):
 class Upgrade:
     """One upgrade of one database. `faults` names the plugins whose migrations failed, with the reason."""
 
-    def __init__(self, url: str, file: Path, models: Mapping[str, str], say: Callable[[str], None]) -> None:
+    def __init__(
+        self, url: str, file: Path, models: Mapping[str, str], say: Callable[[str], None], *, copies: bool = True
+    ) -> None:
         self.url = url
         self.file = file
         self.models = dict(models)
         self.faults: dict[str, str] = {}
         self._say = say
+        self._copies = copies
 
     async def run(self) -> None:
         async with self._locked():
@@ -167,7 +168,7 @@ class Upgrade:
             raise StartError(NEWER.format(names=names, copies=self.file.parent / "copies"))
         if not executor.pending(applied):
             return
-        if applied:
+        if applied and self._copies:
             await asyncio.to_thread(self._copy)
         await executor.apply(applied, "core", self._say)
         for app in self.models:
@@ -185,7 +186,7 @@ class Upgrade:
             copy_sqlite(self.file, copy)
         else:
             copy = folder / f"postgres-{stamp}.dump"
-            copy_postgres(self.url, copy)
+            postgres.copy(self.url, copy)
         self._say(f"database: copied to {copy} before the upgrade")
         for old in sorted(folder.iterdir())[:-KEPT_COPIES]:
             old.unlink()
@@ -200,14 +201,8 @@ class Upgrade:
             finally:
                 os.close(descriptor)
             return
-        import asyncpg
-
-        session = await asyncpg.connect(self.url)
-        try:
-            await session.execute("SELECT pg_advisory_lock($1)", ADVISORY_LOCK)
+        async with postgres.locked(self.url):
             yield
-        finally:
-            await session.close()
 
 
 def check_sqlite(file: Path) -> None:
@@ -234,21 +229,6 @@ def copy_sqlite(source: Path, copy: Path) -> None:
     if verdict != "ok":
         copy.unlink(missing_ok=True)
         raise StartError(unusable(source, verdict))
-
-
-def copy_postgres(url: str, copy: Path) -> None:
-    program = shutil.which("pg_dump")
-    if program is None:
-        raise StartError(
-            "pg_dump is not installed, so no copy can be made before the upgrade. Install postgresql-client."
-        )
-    private_file(copy)
-    done = subprocess.run(
-        [program, "--format=custom", f"--file={copy}", url], check=False, capture_output=True, text=True
-    )
-    if done.returncode:
-        copy.unlink(missing_ok=True)
-        raise StartError(f"pg_dump failed, so nothing was upgraded: {done.stderr.strip()[-300:]}")
 
 
 def unusable(file: Path, error: object) -> str:

@@ -82,6 +82,7 @@ class Server:
         self.guests = self._guests()
         self.routes: list[Route] = []
         self.ready = False
+        self.copies = True  # of the database, before an upgrade
         self._stack = AsyncExitStack()
 
     # ---- plugins -------------------------------------------------------------------------------------------
@@ -179,7 +180,7 @@ class Server:
         self.ready = True
 
     async def _upgrade(self) -> None:
-        upgrade = Upgrade(self.db.url, self.db.file, self.db.models, log.info)
+        upgrade = Upgrade(self.db.url, self.db.file, self.db.models, log.info, copies=self.copies)
         await upgrade.run()
         for name, reason in upgrade.faults.items():
             self.quarantine(name, reason)

@@ -71,8 +71,8 @@ class Desk:
 
     async def keep_an_admin(self, tx: Any, without: int) -> None:
         """Raises Conflict where nobody else could administer."""
-        admins = await User.filter(role="admin", active=True, disabled=False).using_db(tx).select_for_update()
-        if [admin.id for admin in admins] == [without]:
+        admins = User.filter(role="admin", active=True, disabled=False).using_db(tx).order_by("id").select_for_update()
+        if [admin.id for admin in await admins] == [without]:
             raise Conflict("This is the last administrator; make somebody else one first.")
 
     async def has_admin(self) -> bool:

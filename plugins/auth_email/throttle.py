@@ -49,8 +49,9 @@ class Throttle:
         key = _key(email, address if known else "")
         async with self._db.transaction() as tx:
             await Failure.filter(key=key, since__lte=now - WINDOW).using_db(tx).delete()
-            await Failure.get_or_create({"count": 0, "since": now}, using_db=tx, key=key)
-            await Failure.filter(key=key).using_db(tx).update(count=F("count") + 1)  # which locks the row for others
+            while not await Failure.filter(key=key).using_db(tx).update(count=F("count") + 1):  # it locks out others
+                first = Failure(key=key, count=0, since=now)  # or one whose row was forgiven just now
+                await Failure.bulk_create([first], ignore_conflicts=True, using_db=tx)
             row = await Failure.get(key=key, using_db=tx)
         if row.count > TRIES:
             wait = int((row.since + WINDOW - now).total_seconds()) + 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import json
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
@@ -17,7 +18,7 @@ from mediaserver.events import LocationChanged, TitleAdded, UserDeleted, VideoPl
 from mediaserver.models import Change
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Coroutine
     from pathlib import Path
 
     from mediaserver.testing import RunningApp
@@ -39,6 +40,7 @@ def on_change(event):
 """
 
 
+@pytest.mark.databases
 async def test_a_fact_that_is_rolled_back_was_never_told(app_with: AppWith) -> None:
     server = (await app_with().start()).server
     changes, database = server.services.get(Changes), server.services.get(Database)
@@ -54,6 +56,7 @@ async def test_a_fact_that_is_rolled_back_was_never_told(app_with: AppWith) -> N
     assert await Change.all().count() == before
 
 
+@pytest.mark.databases
 async def test_a_stream_tells_every_change_once_and_in_order(app_with: AppWith) -> None:
     server = (await app_with().start()).server
     stream = server.changes.stream(await server.changes.last())
@@ -70,6 +73,24 @@ async def test_a_stream_tells_every_change_once_and_in_order(app_with: AppWith) 
     await stream.aclose()
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("database_url", ["postgres"], indirect=True)
+async def test_a_fact_that_is_committed_after_a_later_one_is_told_all_the_same(app_with: AppWith) -> None:
+    server = (await app_with().start()).server
+    reader = Reader(server.db, await server.changes.last())
+
+    def elsewhere(doing: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
+        return asyncio.create_task(doing, context=contextvars.Context())  # outside the transaction
+
+    async with server.db.transaction() as tx:
+        await server.changes.record(TitleAdded(1), tx)
+        await elsewhere(server.changes.record(TitleAdded(2)))
+        assert [event for _, event in await elsewhere(reader.read())] == [TitleAdded(2)]
+    assert [event for _, event in await reader.read()] == [TitleAdded(1)]
+    assert await reader.read() == []
+
+
+@pytest.mark.databases
 async def test_news_of_a_plugin_that_is_off_or_has_changed_are_passed_over(app_with: AppWith) -> None:
     server = (await app_with().start()).server
     reader = Reader(server.db, await server.changes.last())
@@ -78,6 +99,7 @@ async def test_news_of_a_plugin_that_is_off_or_has_changed_are_passed_over(app_w
     assert [event for _, event in await reader.read()] == [TitleAdded(1)]
 
 
+@pytest.mark.databases
 async def test_plugins_hear_every_fact_once_and_a_failing_listener_stops_nothing(
     app_with: AppWith, tmp_path: Path
 ) -> None:

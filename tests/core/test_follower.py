@@ -70,6 +70,7 @@ def heard(running: RunningApp) -> list[Any]:
     return found
 
 
+@pytest.mark.databases
 async def test_a_process_hears_again_after_the_database_was_away(
     running: RunningApp, capsys: pytest.CaptureFixture[str]
 ) -> None:

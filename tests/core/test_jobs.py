@@ -24,6 +24,7 @@ from mediaserver.models import JobRecord
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 
+pytestmark = pytest.mark.databases
 ROOT = Path(__file__).parents[2]
 PLUGIN = """
 import asyncio, os
@@ -104,13 +105,13 @@ class House:
 
 
 @pytest.fixture
-async def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[House]:
+async def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, database_url: str) -> AsyncIterator[House]:
     monkeypatch.setattr(worker, "RECONCILE_SECONDS", 0.1)
     monkeypatch.setattr(worker, "RENEW_SECONDS", 0.1)
     monkeypatch.setattr(records, "BACKOFF_SECONDS", (0.1, 0.1))
     (tmp_path / "working.py").write_text(PLUGIN)
     config = tmp_path / "config.yaml"
-    config.write_text(f"plugin_folders: [{tmp_path}]\nplugins: {{working: {{}}}}\n")
+    config.write_text(f"database: {database_url!r}\nplugin_folders: [{tmp_path}]\nplugins: {{working: {{}}}}\n")
     async with Server(load(config, {}), "worker") as server:
         yield House(config, server)
 

@@ -18,12 +18,13 @@ CHROMIUM = shutil.which("chromium")
 
 
 @pytest.fixture
-async def start_appliance(tmp_path: Path) -> AsyncIterator[Callable[..., Awaitable[Appliance]]]:
+async def start_appliance(tmp_path: Path, database_url: str) -> AsyncIterator[Callable[..., Awaitable[Appliance]]]:
     """Start `mediaserver run`; `plugins` holds options by plugin name, the rest are sections of config.yaml."""
     async with AsyncExitStack() as stack:
 
         async def start(**settings: Any) -> Appliance:
-            return await stack.enter_async_context(Appliance(tmp_path / "appliance", **settings))
+            described = {"database": database_url, **settings}
+            return await stack.enter_async_context(Appliance(tmp_path / "appliance", **described))
 
         yield start
 

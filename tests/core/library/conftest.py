@@ -27,14 +27,14 @@ def films() -> Films:
 
 
 @pytest.fixture
-async def house(tmp_path: Path) -> AsyncIterator[House]:
+async def house(tmp_path: Path, database_url: str) -> AsyncIterator[House]:
     data = tmp_path / "data"
     data.mkdir()
     folder = tmp_path / "library"
     folder.mkdir()
     file = data / "db.sqlite3"
-    await Upgrade("sqlite", file, MODELS, lambda _: None).run()
-    db = Database("sqlite", file, MODELS)
+    await Upgrade(database_url, file, MODELS, lambda _: None).run()
+    db = Database(database_url, file, MODELS)
     await db.open()
     wakeups = Wakeups(data / "run")
     await wakeups.open()

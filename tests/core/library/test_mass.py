@@ -78,7 +78,7 @@ from mediaserver.core.wakeups import Wakeups
 
 async def main():
     home = Path(sys.argv[1])
-    db = Database("sqlite", home / "data" / "db.sqlite3", {"core": "mediaserver.models"})
+    db = Database(sys.argv[3], home / "data" / "db.sqlite3", {"core": "mediaserver.models"})
     await db.open()
     wakeups = Wakeups()
     settings = LibrarySettings((home / "library",), home / "data" / "uploads", settle_seconds=0.3)
@@ -93,7 +93,7 @@ asyncio.run(main())
 
 
 async def test_a_watcher_killed_at_any_moment_loses_nothing(house: House, films: Films, tmp_path: Path) -> None:
-    command = [sys.executable, "-c", CHILD, str(tmp_path), str(Path(__file__).parent)]
+    command = [sys.executable, "-c", CHILD, str(tmp_path), str(Path(__file__).parent), house.db.url]
     dice = random.Random(7)
     for round_number in range(10):
         child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
@@ -114,7 +114,7 @@ async def test_events_the_kernel_dropped_are_made_up_for(house: House, films: Fi
     if room > 20_000:
         pytest.skip("the kernel's queue is too long to fill here")
     (house.folder / "late").mkdir()
-    command = [sys.executable, "-c", CHILD, str(tmp_path), str(Path(__file__).parent)]
+    command = [sys.executable, "-c", CHILD, str(tmp_path), str(Path(__file__).parent), house.db.url]
     child = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         await house.until(lambda: scanned(house))

@@ -47,6 +47,7 @@ async def test_what_is_there_at_the_start_is_found(house: House, films: Films) -
         await house.settled({"a/b/c.mkv": "ready", "d.mp4": "ready"})
 
 
+@pytest.mark.databases
 async def test_a_renamed_file_is_the_same_video_and_is_not_probed_again(house: House, films: Films) -> None:
     async with house.watched():
         film = films.write(house.folder / "flim.mp4")
@@ -110,6 +111,7 @@ async def test_a_second_copy_is_a_second_location(house: House, films: Films) ->
     assert await house.service.source(video.id) == house.folder / "copy.mp4"
 
 
+@pytest.mark.databases
 async def test_copies_that_arrive_together_are_one_video(house: House, films: Films) -> None:
     async with house.watched():
         for number in range(6):
@@ -146,6 +148,7 @@ async def test_a_hard_link_is_a_second_location(house: House, films: Films) -> N
     assert await Video.all().count() == 1
 
 
+@pytest.mark.databases
 async def test_replaced_content_is_a_new_version_of_the_same_title(house: House, films: Films) -> None:
     async with house.watched():
         film = films.write(house.folder / "film.mp4", "first")
@@ -181,6 +184,7 @@ async def _touched() -> bool:
     return await Location.filter(state="ready", mtime_ns=1_000_000_000 * 10**9).exists()
 
 
+@pytest.mark.databases
 async def test_a_deleted_file_leaves_its_title_and_comes_back_to_it(house: House, films: Films) -> None:
     async with house.watched():
         for number in range(3):
@@ -328,6 +332,7 @@ async def test_a_pipe_named_like_a_film_is_refused_and_never_opened(house: House
     assert "not a regular file" in (await house.service.why(house.folder / "film.mp4")).sentence
 
 
+@pytest.mark.databases
 async def test_names_of_any_bytes_are_found_and_found_again(house: House, films: Films) -> None:
     names = [b"\xff\xfe film.mp4", b"new\nline.mp4", "\uf7ff private.mp4".encode(), b"-dash: %s.mp4"]
     async with house.watched():
@@ -458,6 +463,7 @@ async def _titles() -> dict[str, int]:
     return {title.title: await TitleVideo.filter(title_id=title.id).count() for title in await Title.all()}
 
 
+@pytest.mark.databases
 async def test_episodes_come_together_in_one_series(house: House, films: Films) -> None:
     async with house.watched():
         for number in (1, 2):

@@ -42,6 +42,7 @@ async def test_a_new_password_needs_the_current_one_and_ends_the_other_logins(ho
     assert [str(letter["subject"]) for letter in await house.letters()] == ["Your password was changed"]
 
 
+@pytest.mark.databases
 async def test_a_new_address_counts_once_its_owner_confirms_it(house: House) -> None:
     await house.add(ADA)
     token = (await house.sign_in(ADA))["access_token"]
@@ -62,6 +63,7 @@ async def test_an_address_that_somebody_has_is_not_taken_and_nobody_learns_of_it
     assert await house.letters() == []
 
 
+@pytest.mark.databases
 async def test_who_leaves_takes_everything_with_them(house: House) -> None:
     user_id = await house.add(ADA)
     token = (await house.sign_in(ADA))["access_token"]
@@ -74,6 +76,7 @@ async def test_who_leaves_takes_everything_with_them(house: House) -> None:
     assert await house.accounts.api_keys.of(user_id) == []
 
 
+@pytest.mark.databases
 async def test_the_last_administrator_stays_one(house: House, admin: str) -> None:
     assert (await house.request("DELETE", ME, admin)).status_code == 409
     assert (await put(house, admin, "/v1/admin/users/1", role="viewer"))[0] == 409

@@ -28,6 +28,7 @@ async def reset_link(house: House) -> dict[str, str]:
     return await house.link(ADA["email"])
 
 
+@pytest.mark.databases
 async def test_a_reset_wins_over_sign_ins_that_are_on_their_way(open_house: OpenHouse) -> None:
     house = await open_house(**SLOW)
     await house.add(ADA)
@@ -40,6 +41,7 @@ async def test_a_reset_wins_over_sign_ins_that_are_on_their_way(open_house: Open
     assert await house.accounts.logins(user.id) == []
 
 
+@pytest.mark.databases
 async def test_a_reset_wins_over_a_thief_who_changes_the_password_meanwhile(open_house: OpenHouse) -> None:
     house = await open_house(**SLOW)
     await house.add(ADA)
@@ -56,6 +58,7 @@ async def test_a_reset_wins_over_a_thief_who_changes_the_password_meanwhile(open
     await house.sign_in({**ADA, "password": NEW})
 
 
+@pytest.mark.databases
 async def test_who_is_deleted_or_disabled_while_signing_in_is_refused(open_house: OpenHouse) -> None:
     house = await open_house(**SLOW)
     user_id = await house.add(ADA)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     OpenHouse = Callable[..., Awaitable[House]]
 
 
+@pytest.mark.databases
 async def test_who_registers_is_let_in_once_the_mailed_link_was_opened(house: House) -> None:
     answer = await house.post("/v1/auth/register", **ADA)
     assert answer.status_code == 201
@@ -106,6 +107,7 @@ async def test_a_link_of_one_purpose_or_person_is_good_for_no_other(house: House
     assert (await house.post("/v1/auth/email-confirm", **reset)).status_code == 400
 
 
+@pytest.mark.databases
 async def test_of_many_who_open_the_link_at_once_none_fails(house: House) -> None:
     await house.post("/v1/auth/register", **ADA)
     link = await house.link(ADA["email"])
@@ -177,6 +179,7 @@ async def test_an_invitation_is_for_its_address_alone(open_house: OpenHouse) -> 
     assert (anybody.status_code, anybody.json()["error"]["fields"][0]["field"]) == (400, "email")
 
 
+@pytest.mark.databases
 async def test_of_many_who_use_one_invitation_one_is_let_in(open_house: OpenHouse) -> None:
     house = await open_house(registration="invite")
     invite = query_of(await house.accounts.invite())["invite"]
@@ -195,6 +198,7 @@ async def test_nobody_registers_where_it_is_closed_or_nobody_administers_yet(ope
     assert (await empty.post("/v1/auth/register", **ADA)).status_code == 403
 
 
+@pytest.mark.databases
 async def test_the_set_up_link_makes_one_administrator(open_house: OpenHouse, capsys: Any) -> None:
     house = await open_house(admin_email=None, admin_password=None)
     assert (await house.get("/v1/auth/setup")).json() == {"needed": True}

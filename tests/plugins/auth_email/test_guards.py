@@ -36,6 +36,7 @@ async def test_ten_failed_tries_close_an_address_name_for_a_while(house: House, 
     assert await tries(house, email, 1) == [401]
 
 
+@pytest.mark.databases
 async def test_tries_at_the_same_moment_all_count(house: House) -> None:
     crowd = await asyncio.gather(*(tries(house, ADMIN["email"], 1) for _ in range(25)))
     assert sorted([statuses[0] for statuses in crowd]) == [401] * 10 + [429] * 15

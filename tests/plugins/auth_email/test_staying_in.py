@@ -116,6 +116,7 @@ async def test_two_tabs_that_refresh_at_once_get_the_same_successors(house: Hous
     assert late["refresh_token"] == answers[0]["refresh_token"]
 
 
+@pytest.mark.databases
 async def test_a_spent_token_that_comes_back_later_ends_the_login(house: House) -> None:
     first = await house.sign_in(ADMIN)
     second = (await house.post("/v1/auth/refresh", refresh_token=first["refresh_token"])).json()
@@ -157,6 +158,7 @@ async def test_signing_out_without_anything_to_show_is_refused(house: House) -> 
     assert (await house.post("/v1/auth/logout")).status_code == 401
 
 
+@pytest.mark.databases
 async def test_what_an_account_may_changes_with_the_next_request(house: House) -> None:
     user_id = await house.add(ADA)
     token = (await house.sign_in(ADA))["access_token"]
@@ -175,6 +177,7 @@ async def test_what_an_account_may_changes_with_the_next_request(house: House) -
     assert (await house.post("/v1/auth/login", **ADA)).status_code == 401
 
 
+@pytest.mark.databases
 async def test_a_reset_ends_every_login_and_its_link_is_good_once(house: House) -> None:
     await house.add(ADA)
     token = (await house.sign_in(ADA))["access_token"]
@@ -263,6 +266,7 @@ async def test_a_stale_cookie_blocks_neither_signing_in_nor_refreshing(house: Ho
     assert (await house.request("GET", ME, headers=stale)).status_code == 401
 
 
+@pytest.mark.databases
 async def test_the_login_unused_longest_gives_way(house: House) -> None:
     first = await house.sign_in(ADMIN)
     for _ in range(50):
@@ -273,6 +277,7 @@ async def test_the_login_unused_longest_gives_way(house: House) -> None:
     assert len((await house.get("/v1/auth/sessions", token)).json()["sessions"]) == 50
 
 
+@pytest.mark.databases
 async def test_what_ended_unheard_is_not_trusted_where_changes_cannot_be_read(house: House) -> None:
     token = (await house.sign_in(ADMIN))["access_token"]
     key = (await house.post("/v1/auth/api-keys", token, name="script", scopes=["account:read"])).json()["key"]

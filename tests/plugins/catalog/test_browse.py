@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
 from mediaserver.models import Title, TitleKind
 
 if TYPE_CHECKING:
@@ -14,6 +16,7 @@ if TYPE_CHECKING:
     AppWith = Callable[..., RunningApp]
 
 
+@pytest.mark.databases
 async def test_films_and_series_are_listed_and_episodes_stand_inside_their_series(app_with: AppWith) -> None:
     app = await app_with(catalog={}).start()
     await Title.create(kind=TitleKind.MOVIE, title="Ada", slug="ada", year=2001)
@@ -50,6 +53,7 @@ async def test_a_list_is_sent_with_all_headers_as_every_answer(app_with: AppWith
     assert (await app.request("HEAD", "/v1/content/browse")).headers["content-length"] == str(len(kept.content))
 
 
+@pytest.mark.databases
 async def test_a_number_out_of_range_is_refused_and_an_odd_id_is_nothing(app_with: AppWith) -> None:
     app = app_with(catalog={})
     for query in ("limit=0", "limit=101", "page=0", "sort=best", "type=vinyl", "page=x"):

@@ -26,6 +26,7 @@ async def catalog_of(app_with: AppWith) -> tuple[RunningApp, Catalog]:
     return app, app.server.services.get(Catalog)
 
 
+@pytest.mark.databases
 async def test_a_title_from_elsewhere_is_a_film_like_any_other(app_with: AppWith) -> None:
     app, catalog = await catalog_of(app_with)
     assert (await app.get("/v1/content/browse")).json()["content"] == []
@@ -52,6 +53,7 @@ async def test_one_that_is_not_published_is_on_no_list_of_what_plays(app_with: A
     assert [each["published"] for each in (await app.get("/v1/content/browse")).json()["content"]] == [False]
 
 
+@pytest.mark.databases
 async def test_a_name_is_given_once(app_with: AppWith) -> None:
     _, catalog = await catalog_of(app_with)
     await catalog.add_external(ExternalTitle("far", "Far", URL, 1))

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from mediaserver.contracts import Catalog, Changes
 from mediaserver.events import EncodingProgressed, TitleAdded, TitleChanged
 from mediaserver.models import Title, TitleKind
@@ -36,6 +38,7 @@ async def until_listed(app: RunningApp, expected: list[str]) -> None:
             await asyncio.sleep(0.01)
 
 
+@pytest.mark.databases
 async def test_a_kept_list_follows_what_is_added_and_renamed(app_with: AppWith) -> None:
     app = app_with(catalog={})
     assert await titles(app, sort="title") == []

@@ -44,6 +44,7 @@ async def add(name: str, path: str = "", *, online: bool = True, **values: Any) 
     return title
 
 
+@pytest.mark.databases
 async def test_films_and_episodes_are_there_newest_first_while_their_file_is(app_with: AppWith) -> None:
     app = await app_with(catalog={}).start()
     await add("Ada")

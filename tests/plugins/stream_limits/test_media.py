@@ -117,6 +117,7 @@ async def test_a_token_opens_nothing_else(cinema: Cinema) -> None:
     assert token not in address
 
 
+@pytest.mark.databases
 async def test_a_film_fetched_without_a_start_opens_one_session_for_the_login(cinema: Cinema) -> None:
     film, other = await cinema.film(), await cinema.film("Other")
     first, second = await cinema.manifest(cinema.ada, film), await cinema.manifest(cinema.ada, other)

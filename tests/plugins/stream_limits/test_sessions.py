@@ -50,6 +50,7 @@ async def test_one_more_is_refused_and_told_who_holds_the_slots(cinema: Cinema) 
     assert (await cinema.start(cinema.bob, film, "phone")).status_code == 201, "the limit is the account's own"
 
 
+@pytest.mark.databases
 async def test_steal_takes_the_slot_of_the_oldest_heartbeat_in_one_step(cinema: Cinema) -> None:
     film = await cinema.film()
     first = await cinema.started(cinema.ada, film, "one")
@@ -84,6 +85,7 @@ async def test_the_same_device_takes_its_own_slot_over(cinema: Cinema) -> None:
     assert (await cinema.beat(cinema.ada, film, without_device["session_id"])).status_code == 409
 
 
+@pytest.mark.databases
 async def test_a_session_expires_without_a_heartbeat_and_revives_where_a_slot_is_free(cinema: Cinema) -> None:
     film = await cinema.film()
     first = await cinema.started(cinema.ada, film, "one")
@@ -103,6 +105,7 @@ async def test_a_session_expires_without_a_heartbeat_and_revives_where_a_slot_is
     assert full.json()["error"]["details"] == "expired"
 
 
+@pytest.mark.databases
 async def test_a_heartbeat_keeps_a_session_and_so_does_a_request_for_media(cinema: Cinema) -> None:
     film = await cinema.film()
     told = await cinema.started(cinema.ada, film, "one")
@@ -114,6 +117,7 @@ async def test_a_heartbeat_keeps_a_session_and_so_does_a_request_for_media(cinem
     assert len(await cinema.sessions(cinema.ada)) == 2
 
 
+@pytest.mark.databases
 async def test_where_somebody_left_is_where_the_next_start_begins(cinema: Cinema) -> None:
     film = await cinema.film()
     first = await cinema.started(cinema.ada, film, "tv")
@@ -206,6 +210,7 @@ async def test_what_is_missing_is_named_and_what_is_no_object_refused(cinema: Ci
     assert (await cinema.start("", film)).status_code == 401
 
 
+@pytest.mark.databases
 async def test_a_crowd_of_starts_is_given_exactly_the_limit(cinema: Cinema) -> None:
     film = await cinema.film()
     await cinema.house.app.server.services.get(Accounts).set_stream_limit(cinema.ids[ADA["email"]], 3)

@@ -1,0 +1,70 @@
+"""What an upgrade needs of Postgres: one process at a time, and a copy first."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+from urllib.parse import unquote, urlsplit
+
+from mediaserver.core.private import private_file
+from mediaserver.errors import StartError, StartLater
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+ADVISORY_LOCK = 0x6D656469  # any constant of ours
+WITHOUT = "or upgrade without a copy, which cannot be undone: mediaserver migrate --no-copy"
+
+
+@asynccontextmanager
+async def locked(url: str) -> AsyncIterator[None]:
+    """The server frees it if we die. Raises StartLater where it cannot be reached."""
+    import asyncpg
+
+    try:
+        session = await asyncpg.connect(url)
+    except (OSError, ValueError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        raise StartLater(
+            f"The database {shown(url)} cannot be reached ({error}). Start it, or correct `database`."
+        ) from error
+    try:
+        await session.execute("SELECT pg_advisory_lock($1)", ADVISORY_LOCK)
+        yield
+    finally:
+        await session.close()
+
+
+def copy(url: str, file: Path) -> None:
+    """As `pg_restore` reads it. Raises StartError."""
+    program = shutil.which("pg_dump")
+    if program is None:
+        raise StartError(
+            f"pg_dump is not installed, so no copy can be made before the upgrade. Install postgresql-client, {WITHOUT}"
+        )
+    private_file(file)
+    password = urlsplit(url).password  # not an argument: those of every process can be read by everybody
+    done = subprocess.run(
+        [program, "--format=custom", f"--file={file}", f"--dbname={shown(url)}"],
+        env=os.environ | ({"PGPASSWORD": unquote(password)} if password else {}),
+        stdin=subprocess.DEVNULL,
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    if done.returncode:
+        file.unlink(missing_ok=True)
+        raise StartError(
+            f"pg_dump failed, so nothing was upgraded ({done.stderr.strip()[-300:]}). Remove the cause, {WITHOUT}"
+        )
+
+
+def shown(url: str) -> str:
+    """The address without its password."""
+    parts = urlsplit(url)
+    user, _, where = parts.netloc.rpartition("@")
+    name = user.partition(":")[0]
+    return parts._replace(netloc=f"{name}@{where}" if name else where).geturl()

@@ -1,0 +1,65 @@
+"""Tortoise backend: Postgres whose pool gets every connection back, however a transaction begins or ends.
+
+Tortoise's migration executor knows the dialect by the word asyncpg in this module's name.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from asyncpg import InterfaceError, PostgresError
+from tortoise.backends.asyncpg.client import AsyncpgDBClient, TransactionWrapper
+from tortoise.backends.base.client import TransactionContextPooled
+from tortoise.connection import get_connections
+
+if TYPE_CHECKING:
+    from tortoise.backends.base.client import TransactionalDBClient
+
+
+class ReturningContext(TransactionContextPooled):
+    """Tortoise's own keeps the connection for ever where its task is cancelled in BEGIN: ten such requests and the
+    process writes no more. It also leaves the dead transaction to a task that goes on, as one under a timeout does.
+    """
+
+    async def __aenter__(self) -> TransactionalDBClient:
+        await self.ensure_connection()
+        self.client._connection = await self.client._parent._pool.acquire()  # noqa: SLF001 - as in Tortoise's own
+        try:
+            await self.client.begin()
+        except BaseException:
+            self._discard()
+            raise
+        self.token = get_connections().set(self.connection_name, self.client)
+        return self.client
+
+    async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        get_connections().reset(self.token)
+        try:
+            await self._end(failed=kind is not None)
+        except BaseException:
+            self._discard()
+            raise
+        await self.client._parent._pool.release(self.client._connection)  # noqa: SLF001
+
+    async def _end(self, *, failed: bool) -> None:
+        if not failed:
+            await self.client.commit()
+            return
+        try:
+            await self.client.rollback()
+        except (PostgresError, InterfaceError, OSError):  # what it failed of is told, not that the server is away
+            self._discard()
+
+    def _discard(self) -> None:
+        """Nobody knows what it is in the middle of: the pool makes another one, and Postgres undoes what is open."""
+        with suppress(InterfaceError):  # closed by the server it went back by itself
+            self.client._connection.terminate()  # noqa: SLF001
+
+
+class ReturningClient(AsyncpgDBClient):
+    def _in_transaction(self) -> Any:
+        return ReturningContext(TransactionWrapper(self), self._pool_init_lock)
+
+
+client_class = ReturningClient
