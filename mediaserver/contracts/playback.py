@@ -5,6 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from mediaserver.contracts.values import Manifest
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +69,7 @@ class Started:
     """A session that has just begun; `limit` None is unlimited, `active` counts it too."""
 
     session: Session
+    manifest: Manifest
     limit: int | None
     active: int
     position: float  # where this account left the title, 0.0 for its beginning

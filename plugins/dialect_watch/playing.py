@@ -6,7 +6,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from mediaserver import HTTPResponse, Request, absolute, body, json, neutral, signed_in, timestamp
-from mediaserver.contracts import Catalog, Devices, Playback, Streaming
+from mediaserver.contracts import Catalog, Devices, Playback
 from mediaserver.errors import NotFound
 
 from . import bodies
@@ -30,7 +30,7 @@ def register(registry: RouteRegistry, prefix: str) -> None:
 
 def _starting(registry: RouteRegistry, path: str) -> None:
     catalog, devices = registry.services.get(Catalog), registry.services.get(Devices)
-    playback, streaming = registry.services.get(Playback), registry.services.get(Streaming)
+    playback = registry.services.get(Playback)
 
     @registry.post(f"{path}/start", body=bodies.Start, answer=bodies.Started, status=201, **COUNTED)
     async def start(request: Request) -> HTTPResponse:
@@ -39,8 +39,8 @@ def _starting(registry: RouteRegistry, path: str) -> None:
         device = await devices.find(user_of(request), told.device_id)
         if device is None:
             raise NotFound("There is no such device; tell of it at api/device first.")
-        session = (await playback.start(actor, item.id, device, steal=told.steal)).session
-        cdn = absolute(request, (await streaming.manifest(actor, item.id, session.id)).path)
+        started = await playback.start(actor, item.id, device, steal=told.steal)
+        session, cdn = started.session, absolute(request, started.manifest.path)
         return json(
             {"watch_session_id": session.id, "movie_title": neutral(session.title), "movie_cdn": cdn}, status=201
         )

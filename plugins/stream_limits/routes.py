@@ -5,15 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mediaserver import HTTPResponse, Request, absolute, body, json, row_id, signed_in, timestamp
-from mediaserver.contracts import Catalog, Devices, Playback, SessionState, Streaming
-from mediaserver.errors import NotFound, ServerError, Unavailable
+from mediaserver.contracts import Catalog, Devices, Playback, SessionState
+from mediaserver.errors import NotFound
 
 from . import bodies
 from .clients import described
 
 if TYPE_CHECKING:
     from mediaserver import RouteRegistry
-    from mediaserver.contracts import Actor, Device, Started
+    from mediaserver.contracts import Actor, Device, Manifest
 
 HEARTBEATS = 8  # within the time after which a session without one expires
 NOT_OF_TITLE = "This playback session plays another title."
@@ -37,8 +37,8 @@ def _playing(registry: RouteRegistry, playback: Playback) -> None:
         title_id = await _title(registry, ref)
         device = await _device(registry, request, told)
         started = await playback.start(actor, title_id, device, steal=told.steal)
-        address, licence = await _address(registry, request, started, told.quality)
-        return json(bodies.started_session(started, address, licence, heartbeat_seconds), status=201)
+        address = absolute(request, _address(started.manifest, told.quality))
+        return json(bodies.started_session(started, address, heartbeat_seconds), status=201)
 
     @registry.put(
         "/v1/streaming/<ref:str>/progress",
@@ -103,20 +103,11 @@ async def _device(registry: RouteRegistry, request: Request, told: bodies.Start)
     return device
 
 
-async def _address(registry: RouteRegistry, request: Request, started: Started, quality: str) -> tuple[str, str | None]:
-    """Of the playlist, and of the licence. A session that gets none does not keep its slot."""
-    streaming, session = registry.services.find(Streaming), started.session
-    try:
-        if streaming is None:
-            raise Unavailable("No plugin plays films here; switch one on in config.yaml.")
-        manifest = await streaming.manifest(request.ctx.actor, session.title_id, session.id)
-    except ServerError:
-        await registry.services.get(Playback).end(session.id, SessionState.ENDED)
-        raise
-    path = manifest.path
+def _address(manifest: Manifest, quality: str) -> str:
+    """Of one resolution where the film has it, else of all."""
     if quality in manifest.rungs:
-        path = path.replace("/master.m3u8", f"/{quality}/index.m3u8")
-    return absolute(request, path), manifest.drm_license_url
+        return manifest.path.replace("/master.m3u8", f"/{quality}/index.m3u8")
+    return manifest.path
 
 
 async def _require_title(registry: RouteRegistry, actor: Actor, session_id: int, ref: str) -> None:

@@ -19,7 +19,7 @@ from mediaserver.contracts import (
     Started,
     Streaming,
 )
-from mediaserver.errors import NotFound, SessionOver, StreamLimitReached
+from mediaserver.errors import NotFound, ServerError, SessionOver, StreamLimitReached, Unavailable
 
 from .allowance import GUEST, Allowance
 from .devices import KnownDevices
@@ -74,7 +74,12 @@ class PlaybackService:
             session_id, active = await self._slots.start(wish, limit, steal=steal)
         except Full as full:
             raise await self._allowance.refusal(full) from full
-        return Started(await self._began(session_id), limit, active, position)
+        try:
+            manifest = await _streaming(self._server).manifest(actor, title_id, session_id)
+        except ServerError:
+            await self._give_back(session_id, SessionState.ENDED)
+            raise
+        return Started(await self._began(session_id), manifest, limit, active, position)
 
     async def implicit(self, actor: Actor, title_id: int) -> int | None:
         await self.permissions.check(actor, title_id)
@@ -157,9 +162,7 @@ class PlaybackService:
         await self.permissions.check(actor, title_id)
         if device is not None:
             await require_play(self._server, actor, title_id, device.client_id)
-        streaming = self._server.services.find(Streaming)
-        if streaming is not None:
-            await streaming.manifest(actor, title_id)
+        await _streaming(self._server).manifest(actor, title_id)
 
     async def _mine(self, actor: Actor, session_id: int) -> PlaybackSession:
         row = await self.sessions.row(session_id)
@@ -238,6 +241,14 @@ def _holder(actor: Actor, device: Device | None) -> str:
     if actor.user_id is None:
         return f"guest:{secrets.token_hex(8)}"
     return f"login:{actor.login_id}" if actor.login_id else "account"
+
+
+def _streaming(server: Server) -> Streaming:
+    """Raises Unavailable."""
+    streaming = server.services.find(Streaming)
+    if streaming is None:
+        raise Unavailable("No plugin plays films here; switch one on in config.yaml.")
+    return streaming
 
 
 def playback_of(server: Server) -> PlaybackService:
