@@ -113,6 +113,7 @@ class SignedGrants:
 
     def __init__(self, key: bytes, clock: Clock) -> None:
         self._key = hmac.digest(key, b"media grants", hashlib.sha256)
+        self._seal_key = hmac.digest(key, b"seals", hashlib.sha256)  # what is sealed is no grant, whatever it says
         self._clock = clock
 
     def issue(self, grant: MediaGrant) -> str:
@@ -125,11 +126,11 @@ class SignedGrants:
             grant.expires,
         ]
         payload = _encode(json.dumps(fields, separators=(",", ":")).encode())
-        return f"{payload}.{self._sign(payload)}"
+        return f"{payload}.{_signature(self._key, payload)}"
 
     def verify(self, token: str) -> MediaGrant:
         payload, _, signature = token[:LONGEST_TOKEN].rpartition(".")
-        if not hmac.compare_digest(self._sign(payload).encode(), _bytes(signature)):
+        if not hmac.compare_digest(_signature(self._key, payload).encode(), _bytes(signature)):
             raise Forbidden("This media link is not valid; start playing again.")
         session, title, video, plan, rungs, expires = json.loads(_decode(payload))
         if self._clock.now().timestamp() >= expires:
@@ -137,16 +138,17 @@ class SignedGrants:
         return MediaGrant(session, title, video, plan, tuple(rungs.split(",")) if rungs else (), expires)
 
     def seal(self, purpose: str, number: int) -> str:
-        return f"{number}-{self._sign(f'{purpose}:{number}')}"
+        return f"{number}-{_signature(self._seal_key, f'{purpose}:{number}')}"
 
     def unseal(self, purpose: str, word: str) -> int:
         number, _, signature = word[:LONGEST_TOKEN].partition("-")
-        if not hmac.compare_digest(self._sign(f"{purpose}:{number}").encode(), _bytes(signature)):
+        if not hmac.compare_digest(_signature(self._seal_key, f"{purpose}:{number}").encode(), _bytes(signature)):
             raise NotFound("There is nothing here.")
         return int(number)
 
-    def _sign(self, payload: str) -> str:
-        return _encode(hmac.digest(self._key, _bytes(payload), hashlib.sha256)[:16])
+
+def _signature(key: bytes, text: str) -> str:
+    return _encode(hmac.digest(key, _bytes(text), hashlib.sha256)[:16])
 
 
 def _bytes(text: str) -> bytes:

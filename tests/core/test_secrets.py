@@ -128,6 +128,13 @@ def test_a_sealed_word_names_its_number_for_its_purpose_only(grants: SignedGrant
             grants.unseal(purpose, bad)
 
 
+def test_a_sealed_word_is_no_media_token(grants: SignedGrants) -> None:
+    number, _, signature = grants.seal("pictures", 7).partition("-")
+    for payload in (f"pictures:{number}", number):
+        with pytest.raises(Forbidden):
+            grants.verify(f"{payload}.{signature}")
+
+
 def test_a_media_token_is_no_sealed_word(grants: SignedGrants) -> None:
     with pytest.raises(NotFound):
         grants.unseal("pictures", grants.issue(GRANT))
