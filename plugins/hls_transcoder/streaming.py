@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
@@ -22,11 +23,13 @@ from .plans import CELL, cell_key
 from .recipes import Recipe
 
 if TYPE_CHECKING:
+    from collections.abc import Coroutine
     from pathlib import Path
 
     from mediaserver import Request, Server
     from mediaserver.contracts import Actor, Clock, Jobs, MediaGrants, Storage, Wakeups
 
+    from .cutting import Cut
     from .plans import Plans
 
 PLAYLIST = "application/vnd.apple.mpegurl"
@@ -74,7 +77,7 @@ class HlsStreaming:
         self._usage = Usage(storage)
         self._readings: dict[tuple[int, int], Reading] = {}
         self._granted = Granted()
-        self._ahead: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
 
     # ---- manifest ------------------------------------------------------------------------------------------
 
@@ -132,13 +135,18 @@ class HlsStreaming:
         if playback is None or grant.session_id is None:
             await self._send(request, await self.file(grant, name), cache)
             return
-        ended = asyncio.Event()
+        from .cutting import Cut  # workers know this class too, and cut nothing
+
+        cut = Cut(request)
         try:
-            async with playback.delivering(grant.session_id, grant.title_id, lambda: _cut(request, ended)):
+            async with AsyncExitStack() as stack:
+                await stack.enter_async_context(playback.delivering(grant.session_id, grant.title_id, cut))
                 found = await self.file(grant, name)
-                if ended.is_set():
+                if cut.made:
                     raise Forbidden("This session has ended; start playing again.", details="ended")
                 await self._send(request, found, cache)
+                if cut.could_hold_back:
+                    self._in_background(_passing(cut, stack.pop_all()))
         except SessionOver as over:
             raise Forbidden(over.message, details=over.details) from over
 
@@ -235,9 +243,12 @@ class HlsStreaming:
         self._readings[place] = Reading(rung, number, before.row + 1 if before and in_row else 1)
         if len(self._readings) > 1000:  # noqa: PLR2004 (readers of one process; the oldest is forgotten)
             self._readings.pop(next(iter(self._readings)))
-        task = asyncio.create_task(self._prefetch(grant, rung, number, self._readings[place].row))
-        self._ahead.add(task)
-        task.add_done_callback(self._ahead.discard)
+        self._in_background(self._prefetch(grant, rung, number, self._readings[place].row))
+
+    def _in_background(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     async def _prefetch(self, grant: MediaGrant, rung: str, number: int, row: int) -> None:
         wanted = [
@@ -287,12 +298,10 @@ class HlsStreaming:
         return spent / done * (total - done)
 
 
-def _cut(request: Request, ended: asyncio.Event) -> None:
-    """What has begun to be sent breaks off, and what waits in a buffer goes with the connection."""
-    ended.set()
-    transport: Any = request.transport
-    if request.responded and transport is not None:
-        transport.abort()
+async def _passing(cut: Cut, delivering: AsyncExitStack) -> None:
+    """The next request need not wait for what a slow reader has yet to take of this one."""
+    async with delivering:
+        await cut.pass_by()
 
 
 def _short_side(video: Video) -> Fraction:

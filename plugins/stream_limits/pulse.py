@@ -6,6 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from mediaserver import log
+from mediaserver.errors import Unavailable
 from mediaserver.events import PlaybackProgressed
 
 from .liveness import BLIND_SECONDS
@@ -24,15 +25,17 @@ class Pulse:
         self._server = server
         self._liveness = liveness
         self._heartbeats = heartbeats
-        self._ticking: asyncio.Task[None] | None = None
+        self._ticking: list[asyncio.Task[None]] = []
 
     def open(self) -> None:
-        self._ticking = asyncio.create_task(self._tick())
+        """Looking does not wait for writing, which another process can hold up for long."""
+        self._ticking = [asyncio.create_task(self._write_on()), asyncio.create_task(self._look_on())]
 
     async def close(self) -> None:
-        if self._ticking is not None:
-            self._ticking.cancel()
-            await asyncio.gather(self._ticking, return_exceptions=True)
+        if self._ticking:
+            for task in self._ticking:
+                task.cancel()
+            await asyncio.gather(*self._ticking, return_exceptions=True)
             await self.write()
 
     def note(self, living: Living, beat: Beat) -> None:
@@ -52,16 +55,24 @@ class Pulse:
             )
             await self._server.hooks.notify("on_change", server=self._server, event=progress)
 
-    async def _tick(self) -> None:
-        loop = asyncio.get_running_loop()
+    async def _write_on(self) -> None:
         while True:
             await asyncio.sleep(SECOND)
             try:
                 async with asyncio.timeout(BLIND_SECONDS):
                     await self.write()
-                    if self._liveness.delivers:
-                        await self._liveness.look()
             except Exception as error:  # noqa: BLE001 - whatever the database says, the next second is another chance
-                log.error(f"heartbeats not written, or who plays not read ({type(error).__name__}: {error})")
+                log.error(f"heartbeats could not be written ({type(error).__name__}: {error})")
+
+    async def _look_on(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            await asyncio.sleep(SECOND)
+            if not self._liveness.delivers:
+                continue
+            try:
+                await self._liveness.look()
+            except Unavailable as error:
+                log.error(f"who plays could not be read ({type(error.__cause__).__name__}: {error.__cause__})")
                 if loop.time() - self._liveness.looked > BLIND_SECONDS:
                     self._liveness.cut_everything()

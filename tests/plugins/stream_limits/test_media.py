@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import socket
+import sqlite3
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
@@ -105,6 +109,44 @@ async def test_a_database_that_fails_for_a_moment_breaks_nothing_off(
         async for piece in pieces:
             received += len(piece)
     assert received == len(LARGE)
+
+
+async def test_what_the_kernel_holds_for_a_slow_reader_is_thrown_away_with_the_session(cinema: Cinema) -> None:
+    film = await cinema.film(cell=b"\x47" + b"\x00" * (188 * 10_000 - 1))  # fits into the buffers of the kernel
+    started = await cinema.started(cinema.ada, film)
+    address = urlsplit(started["manifest_url"].replace("master.m3u8", "480p/000.ts"))
+    loop, got = asyncio.get_running_loop(), 0
+    with socket.socket() as reader:
+        reader.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        reader.setblocking(False)
+        await loop.sock_connect(reader, (address.hostname or "", address.port or 0))
+        await loop.sock_sendall(reader, f"GET {address.path} HTTP/1.1\r\nHost: {address.netloc}\r\n\r\n".encode())
+        await loop.sock_recv(reader, 1024)
+        assert (await cinema.beat(cinema.ada, film, started["session_id"])).status_code == 200
+        await cinema.stop(cinema.ada, film, started["session_id"])
+        with pytest.raises(ConnectionResetError):
+            async with asyncio.timeout(5):
+                while piece := await loop.sock_recv(reader, 65536):
+                    got += len(piece)
+    assert got < 1_000_000
+
+
+@pytest.mark.slow  # than the seconds after which nothing is delivered blindly
+async def test_a_database_that_cannot_be_written_interrupts_nothing_that_is_being_sent(cinema: Cinema) -> None:
+    film = await cinema.film(cell=LARGE)
+    started = await cinema.started(cinema.ada, film)
+    address = started["manifest_url"].replace("master.m3u8", "480p/000.ts")
+    database = cinema.house.app.server.db
+    await database.fetch("PRAGMA busy_timeout = 50")
+    async with httpx.AsyncClient(timeout=30) as client, client.stream("GET", address) as answer:
+        got = 0
+        with closing(sqlite3.connect(database.file, isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            assert (await cinema.beat(cinema.ada, film, started["session_id"])).status_code == 200
+            await asyncio.sleep(5)
+        async for piece in answer.aiter_raw():
+            got += len(piece)
+    assert got == len(LARGE)
 
 
 async def test_a_token_opens_nothing_else(cinema: Cinema) -> None:
