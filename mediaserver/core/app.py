@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 REGISTER_SECONDS = 10
+INTERNAL = 500
 
 
 def create_app(server: Server) -> Sanic[Any, Any]:
@@ -168,7 +169,14 @@ class Web:
         if isinstance(error, MethodNotAllowed):
             told.headers["Allow"] = ", ".join(self._allowed(request.path))
         if told is not error and not isinstance(error, SanicException):
-            log.error("a request failed", request=http.request_id(request), path=request.path, exc_info=error)
+            ours = error if told.status == INTERNAL else None  # a busy database is nobody's fault
+            log.error(
+                "a request failed",
+                message=told.message,
+                request=http.request_id(request),
+                path=request.path,
+                exc_info=ours,
+            )
         for prefix, renderer in self._renderers:
             if f"{request.path}/".startswith(f"{self._base}{prefix}/"):
                 return renderer(request, told)  # type: ignore[no-any-return]

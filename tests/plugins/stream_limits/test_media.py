@@ -149,6 +149,16 @@ async def test_a_database_that_cannot_be_written_interrupts_nothing_that_is_bein
     assert got == len(LARGE)
 
 
+async def test_a_start_while_the_database_is_locked_for_long_is_told_to_try_again(cinema: Cinema) -> None:
+    film, database = await cinema.film(), cinema.house.app.server.db
+    await database.fetch("PRAGMA busy_timeout = 50")
+    with closing(sqlite3.connect(database.file, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        refused = await cinema.start(cinema.ada, film)
+    assert (refused.status_code, refused.json()["error"]["code"]) == (503, "SERVICE_UNAVAILABLE")
+    assert (await cinema.start(cinema.ada, film)).status_code == 201
+
+
 async def test_a_token_opens_nothing_else(cinema: Cinema) -> None:
     film, other = await cinema.film(), await cinema.film("Other")
     token = (await cinema.started(cinema.ada, film))["manifest_url"].split("/")[-2]
