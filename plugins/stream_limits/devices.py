@@ -59,10 +59,14 @@ class KnownDevices:
         return device_of(row)
 
     async def remove(self, user_id: int, client_id: str) -> None:
-        row = await self._mine(user_id, client_id)
-        for session in await PlaybackSession.filter(device_id=row.id, state__in=[str(state) for state in OPEN]):
-            await self._end(session.id, SessionState.ENDED)
-        await row.delete()
+        """In the account's turn: what starts before ends here, and what starts after finds no device."""
+        async with self._slots.turn(user_id) as (tx, _):
+            row = await self._mine(user_id, client_id)
+            played = PlaybackSession.filter(device_id=row.id, state__in=[str(state) for state in OPEN])
+            sessions = await played.using_db(tx).values_list("id", flat=True)
+            await row.delete(using_db=tx)
+        for session_id in sessions:
+            await self._end(int(str(session_id)), SessionState.ENDED)
 
     async def clear(self) -> None:
         """Forget what was not seen for long."""

@@ -19,9 +19,13 @@ UPDATE = """
     WITH beat (number, at, position_told, duration_told, title_told) AS (VALUES {rows})
     UPDATE stream_limits_session AS session SET
         last_heartbeat = CASE WHEN beat.at > session.last_heartbeat THEN beat.at ELSE session.last_heartbeat END,
-        position = coalesce(beat.position_told, session.position),
-        duration = coalesce(beat.duration_told, session.duration),
-        title_id = coalesce(beat.title_told, session.title_id)
+        position = coalesce(beat.position_told,
+            CASE WHEN session.implicit AND beat.title_told <> session.title_id THEN 0 ELSE session.position END),
+        duration = coalesce(beat.duration_told,
+            CASE WHEN session.implicit AND beat.title_told <> session.title_id THEN 0 ELSE session.duration END),
+        title_id = CASE WHEN session.implicit
+            THEN coalesce((SELECT id FROM core_title WHERE id = beat.title_told), session.title_id)
+            ELSE session.title_id END
     FROM beat WHERE session.id = beat.number AND session.state = ?
     RETURNING id, user_id, title_id, profile_id
 """

@@ -6,8 +6,10 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from tortoise.exceptions import IntegrityError
+
 from mediaserver.contracts import SessionState
-from mediaserver.errors import MediaServerError, SessionOver, Unavailable
+from mediaserver.errors import MediaServerError, NotFound, SessionOver, Unavailable
 from mediaserver.events import PlaybackStarted, PlaybackStopped
 
 from .models import KnownDevice, PlaybackSession
@@ -29,6 +31,7 @@ OVER = {
     SessionState.STOPPED: "This session was stopped; start playing again.",
     SessionState.ENDED: "This session has ended; start playing again.",
 }
+GONE = "The title or the device was removed just now."
 
 
 class Full(MediaServerError):
@@ -117,11 +120,16 @@ class Slots:
             return await self._implicit(wish, tx) or await self._write(wish, None, SessionState.IDLE, tx)
 
     async def revive(self, session: PlaybackSession, limit: int | None) -> None:
-        """Give an idle or expired session its slot. Raises Full, or SessionOver for one that is over for good."""
+        """Give an idle or expired session its slot.
+
+        Raises Full, or SessionOver for one that is over for good, or whose holder plays another one meanwhile.
+        """
         wish = Wish(session.user_id, session.login_id, session.holder, session.title_id, profile_id=session.profile_id)
         async with self.turn(session.user_id) as (tx, held):
             if any(each.id == session.id for each in held):
                 return
+            if any(each.holder == session.holder for each in held):
+                raise session_over(SessionState.ENDED)
             changed = await self._db.fetch(
                 "UPDATE stream_limits_session SET state = ?, last_heartbeat = ? "
                 "WHERE id = ? AND state IN (?, ?) RETURNING id",
@@ -143,7 +151,18 @@ class Slots:
 
     @asynccontextmanager
     async def turn(self, user_id: int) -> AsyncIterator[tuple[Transaction, list[Held]]]:
-        """The account's slots, for as long as nobody else may give one out; what has expired holds none any more."""
+        """The account's slots, for as long as nobody else may give one out; what has expired holds none any more.
+
+        Raises NotFound for a session of a title or a device that is removed meanwhile.
+        """
+        try:
+            async with self._turn(user_id) as turn:
+                yield turn
+        except IntegrityError as error:
+            raise NotFound(GONE) from error
+
+    @asynccontextmanager
+    async def _turn(self, user_id: int) -> AsyncIterator[tuple[Transaction, list[Held]]]:
         async with self._db.transaction() as tx:
             await self._db.fetch(
                 "INSERT INTO stream_limits_turn (user_id, count) VALUES (?, 1) "

@@ -15,6 +15,7 @@ import pytest
 from mediaserver.contracts import Database
 from mediaserver.events import PlaybackStarted, TitleChanged
 from mediaserver.models import Title
+from plugins.stream_limits.heartbeats import Beat, Heartbeats
 from tests.plugins.auth_email.conftest import ADA
 
 if TYPE_CHECKING:
@@ -149,6 +150,50 @@ async def test_a_database_that_cannot_be_written_interrupts_nothing_that_is_bein
     assert got == len(LARGE)
 
 
+async def test_a_title_that_another_process_has_yet_to_tell_changes_no_session_that_was_started(cinema: Cinema) -> None:
+    film, other = await cinema.film(), await cinema.film("Other")
+    assert (await cinema.media(await cinema.manifest(cinema.ada, film))).status_code == 200
+    started = await cinema.started(cinema.ada, film)
+    late = Heartbeats(cinema.house.app.server.db)
+    late.note(int(started["session_id"]), Beat(cinema.clock.now().timestamp(), title_id=int(other)))
+    await late.write()
+    [session] = await cinema.sessions(cinema.ada)
+    assert session["content"]["title"] == "Film"
+    assert (await cinema.beat(cinema.ada, film, started["session_id"])).status_code == 200
+
+
+async def test_where_one_film_was_left_says_nothing_of_the_next(cinema: Cinema) -> None:
+    film, other = await cinema.film(), await cinema.film("Other")
+    assert (await cinema.media(await cinema.manifest(cinema.ada, film))).status_code == 200
+    [session] = await cinema.sessions(cinema.ada)
+    assert (await cinema.beat(cinema.ada, film, session["id"], 4.0)).status_code == 200
+    await cinema.sessions(cinema.ada)  # which writes what was told
+    assert (await cinema.media(await cinema.manifest(cinema.ada, other))).status_code == 200
+    assert (await cinema.started(cinema.ada, other))["position"] == 0.0
+
+
+async def test_a_removed_device_does_not_come_back_with_what_it_played_before(cinema: Cinema) -> None:
+    film = await cinema.film()
+    started = await cinema.started(cinema.ada, film, "lost")
+    cinema.clock.ahead(minutes=5)
+    await cinema.started(cinema.ada, film, "other")  # which expires what the lost one played
+    assert (await cinema.house.request("DELETE", "/v1/users/me/devices/lost", cinema.ada)).status_code == 204
+    assert (await cinema.media(started["manifest_url"])).status_code == 403
+    assert (await cinema.beat(cinema.ada, film, started["session_id"])).status_code == 409
+
+
+async def test_of_two_sessions_that_a_login_stands_for_the_one_that_lives_goes_on(cinema: Cinema) -> None:
+    film = await cinema.film()
+    started = await cinema.started(cinema.ada, film)
+    cinema.clock.ahead(minutes=5)
+    manifest = await cinema.manifest(cinema.ada, film)
+    assert (await cinema.media(manifest)).status_code == 200
+    ended = await cinema.beat(cinema.ada, film, started["session_id"])
+    assert (ended.status_code, ended.json()["error"]["details"]) == (409, "ended")
+    assert (await cinema.media(started["manifest_url"])).status_code == 403
+    assert (await cinema.media(manifest)).status_code == 200
+
+
 async def test_a_start_while_the_database_is_locked_for_long_is_told_to_try_again(cinema: Cinema) -> None:
     film, database = await cinema.film(), cinema.house.app.server.db
     await database.fetch("PRAGMA busy_timeout = 50")
@@ -157,6 +202,19 @@ async def test_a_start_while_the_database_is_locked_for_long_is_told_to_try_agai
         refused = await cinema.start(cinema.ada, film)
     assert (refused.status_code, refused.json()["error"]["code"]) == (503, "SERVICE_UNAVAILABLE")
     assert (await cinema.start(cinema.ada, film)).status_code == 201
+
+
+async def test_a_start_while_its_device_is_removed_is_refused_at_worst(cinema: Cinema) -> None:
+    film = await cinema.film()
+
+    async def remove() -> httpx.Response:
+        return await cinema.house.request("DELETE", "/v1/users/me/devices/tv", cinema.ada)
+
+    for _ in range(20):
+        answers = await asyncio.gather(
+            cinema.start(cinema.ada, film, "tv"), remove(), cinema.start(cinema.ada, film, "tv"), remove()
+        )
+        assert {answer.status_code for answer in answers} <= {201, 204, 404}
 
 
 async def test_a_token_opens_nothing_else(cinema: Cinema) -> None:
