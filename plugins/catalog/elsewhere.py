@@ -70,11 +70,11 @@ def _is_odd(char: str) -> bool:
 
 
 def _is_web_address(url: str) -> bool:
-    if len(url) > LONGEST_URL or not url.isprintable() or " " in url:
-        return False
+    if len(url) > LONGEST_URL or not url.isprintable() or set(url) & set(" \"'<>\\`"):
+        return False  # browsers read a backslash as a slash, and pages put addresses between quotes
     try:
         parts = urlsplit(url)
         _ = parts.port  # read for its ValueError, where it is no number
     except ValueError:
         return False
-    return parts.scheme in ("http", "https") and bool(parts.hostname)
+    return parts.scheme in ("http", "https") and bool(parts.hostname) and "@" not in parts.netloc

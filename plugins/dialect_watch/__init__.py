@@ -11,7 +11,7 @@ from mediaserver.contracts import Accounts, Catalog, Devices, LoginCookies, Play
 
 
 class Config(Settings):
-    prefix: Annotated[str, Field(pattern=r"^(/[A-Za-z0-9._~-]+)*$")] = ""  # put before every address: /films
+    prefix: Annotated[str, Field(pattern=r"^(/[A-Za-z0-9_-]+)*$")] = ""  # put before every address: /films
 
 
 plugin = Plugin(

@@ -1,4 +1,4 @@
-"""Which plan a session plays a title by: the same from its first segment to its last."""
+"""What was granted holds: the same plan from the first segment to the last, and no title that was hidden since."""
 
 from __future__ import annotations
 
@@ -7,12 +7,16 @@ from collections import OrderedDict
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from mediaserver.errors import Forbidden
+from mediaserver.models import Title
+
 from .collecting import UNUSED_SECONDS
 
 if TYPE_CHECKING:
     from mediaserver.contracts import MediaGrant
 
 MOST = 10_000  # of one process; one that is forgotten is made anew
+ASKED_SECONDS = 30.0  # after which it is asked again whether a title is still there
 RECENT_SECONDS = 1.0  # what was found for one session is true for the next
 
 
@@ -50,3 +54,22 @@ class Granted:
         self._kept.move_to_end(key)
         if len(self._kept) > MOST:
             self._kept.popitem(last=False)
+
+
+class Published:
+    """For tokens that no playback session ends: a guest's, say."""
+
+    def __init__(self) -> None:
+        self._asked: OrderedDict[int, float] = OrderedDict()
+
+    async def check(self, title_id: int) -> None:
+        """Raises Forbidden for a title that was hidden or deleted."""
+        now = time.monotonic()
+        if now - self._asked.get(title_id, -ASKED_SECONDS) < ASKED_SECONDS:
+            return
+        self._asked.pop(title_id, None)
+        if not await Title.filter(id=title_id, published=True).exists():
+            raise Forbidden("This title may not be played any more.")
+        self._asked[title_id] = now
+        if len(self._asked) > MOST:
+            self._asked.popitem(last=False)

@@ -16,7 +16,7 @@ from mediaserver.models import JobRecord, JobState, Title, TitleKind, TitleVideo
 
 from .cells import Cells
 from .collecting import Usage
-from .granted import Granted
+from .granted import Granted, Published
 from .ladder import picture_size
 from .models import Plan, PlanState
 from .plans import CELL, cell_key
@@ -77,6 +77,7 @@ class HlsStreaming:
         self._usage = Usage(storage)
         self._readings: dict[tuple[int, int], Reading] = {}
         self._granted = Granted()
+        self._published = Published()
         self._tasks: set[asyncio.Task[None]] = set()
 
     # ---- manifest ------------------------------------------------------------------------------------------
@@ -133,6 +134,7 @@ class HlsStreaming:
         """Raises Forbidden for a session that is over, and what `file` and `Playback.delivering` raise."""
         playback = self._server.services.find(Playback)
         if playback is None or grant.session_id is None:
+            await self._published.check(grant.title_id)
             await self._send(request, await self.file(grant, name), cache)
             return
         from .cutting import Cut  # workers know this class too, and cut nothing

@@ -7,7 +7,7 @@ from urllib.parse import unquote
 
 from mediaserver import HTTPResponse, Request, body, json, signed_in
 from mediaserver.contracts import Devices
-from mediaserver.errors import NotFound
+from mediaserver.errors import Forbidden, NotFound
 
 from . import bodies
 from .devices import NO_DEVICE
@@ -48,4 +48,8 @@ def register(registry: RouteRegistry) -> None:
 
 
 def _owner(request: Request) -> int:
-    return request.ctx.actor.user_id or 0
+    """Raises Forbidden for a guest: what one of them plays on is not for the others to see."""
+    number: int | None = request.ctx.actor.user_id
+    if number is None:
+        raise Forbidden("This takes an account; guests have no devices.")
+    return number

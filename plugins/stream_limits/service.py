@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from mediaserver.contracts import Actor, Device, Session
 
 SWEEP_SECONDS = 30.0
+AHEAD_SECONDS = 60.0  # of a machine whose clock is wrong
 KEPT_SECONDS = 90 * 24 * 3600  # a session that is over
 
 
@@ -123,8 +124,10 @@ class PlaybackService:
         return await self.sessions.one(session_id)
 
     async def active(self, actor: Actor | None = None) -> list[Session]:
+        if actor is not None and actor.user_id is None:
+            return []  # guests are many: what one of them plays is not for the others to see
         await self.pulse.write()
-        return await self.sessions.holding(self._slots.stale(), None if actor is None else actor.user_id or GUEST)
+        return await self.sessions.holding(self._slots.stale(), None if actor is None else actor.user_id)
 
     async def end(self, session_id: int, state: SessionState) -> None:
         await self.sessions.row(session_id)
@@ -149,7 +152,9 @@ class PlaybackService:
 
     async def sweep(self) -> None:
         """Expiry holds wherever one looks; here it is told to those who do not look. What is long over is forgotten."""
-        stale = self._slots.stale()
+        stale, soon = self._slots.stale(), self._slots.now() + AHEAD_SECONDS
+        ahead = PlaybackSession.filter(state=SessionState.ACTIVE, last_heartbeat__gt=soon)
+        await ahead.update(last_heartbeat=self._slots.now())  # else they outlive a clock that was set back
         for row in await PlaybackSession.filter(state=SessionState.ACTIVE, last_heartbeat__lte=stale):
             await self._give_back(row.id, SessionState.EXPIRED)
         old = self._slots.now() - KEPT_SECONDS

@@ -19,6 +19,8 @@ from plugins.stream_limits.heartbeats import Beat, Heartbeats
 from tests.plugins.auth_email.conftest import ADA
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from .conftest import Cinema
 
 pytestmark = pytest.mark.contract
@@ -304,6 +306,14 @@ async def test_a_title_that_is_hidden_stops_within_the_film(cinema: Cinema) -> N
     await cinema.house.app.server.changes.record(TitleChanged(int(film)))
     assert (await over(cinema, started["manifest_url"])).status_code == 403
     assert (await cinema.start(cinema.ada, film)).status_code == 404
+
+
+async def test_what_a_guest_fetches_ends_with_the_title(open_cinema: Callable[..., Any]) -> None:
+    cinema = await open_cinema({"server": {"port": 0, "guest": "viewer"}})
+    film = await cinema.film()
+    manifest = await cinema.manifest("", film)
+    await Title.filter(id=int(film)).update(published=False)
+    assert (await cinema.media(manifest)).status_code == 403
 
 
 async def test_quality_chooses_the_playlist(cinema: Cinema) -> None:
