@@ -25,7 +25,8 @@ run: $(VENV)/.run  ## start the server; PORT=8000 and CONFIG=config.yaml may be 
 
 test: $(VENV)/.dev debian  ## every test but the soak runs
 	$(PYTEST) -n 2 -m "not slow and not soak"
-	$(PYTEST) -m "slow and not soak"
+	$(PYTEST) -n 2 -m "slow and not soak" tests/core tests/plugins
+	$(PYTEST) -m "slow and not soak" tests/e2e tests/test_*.py
 
 quick: $(VENV)/.dev  ## the tests that need no encoding, no browser and no crowd of processes
 	$(PYTEST) -n 2 -m "not contract and not slow and not soak"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -56,6 +57,7 @@ class Heartbeats:
     def __init__(self, db: Database) -> None:
         self._db = db
         self._gathered: dict[int, Beat] = {}
+        self._writing = asyncio.Lock()
 
     def note(self, session_id: int, beat: Beat) -> None:
         earlier = self._gathered.get(session_id)
@@ -65,7 +67,14 @@ class Heartbeats:
         self._gathered.pop(session_id, None)
 
     async def write(self) -> list[tuple[dict[str, Any], Beat]]:
-        """The rows that were changed, each with its beat. What cannot be written now is for the next time."""
+        """The rows that were changed, each with its beat. What cannot be written now is for the next time.
+
+        Whoever writes while another does waits for it: afterwards all is written that was noted before.
+        """
+        async with self._writing:
+            return await self._write_gathered()
+
+    async def _write_gathered(self) -> list[tuple[dict[str, Any], Beat]]:
         gathered, self._gathered = self._gathered, {}
         ids, written = sorted(gathered), []
         try:
