@@ -1,10 +1,12 @@
-"""One stream in the browser: who is refused, who takes over, who is told, and that leaving gives it back."""
+"""One stream in the browser: who is refused, who takes over, who is told at once, and that leaving gives it back."""
 
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import TYPE_CHECKING, Any
 
+import httpx
 import pytest
 from playwright.async_api import expect
 
@@ -24,7 +26,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
 PLUGINS: dict[str, Any] = {
     "auth_email": {"bcrypt_rounds": 4},
     "hls_transcoder": {"preset": "ultrafast", "resolutions": ["480p"]},
-    "stream_limits": {"default_limit": 1, "session_timeout_seconds": 10},
+    "stream_limits": {"default_limit": 1, "session_timeout_seconds": 240},  # a heartbeat every 30 s
 }
 
 
@@ -39,6 +41,8 @@ async def test_a_second_viewer_takes_the_stream_and_the_first_takes_it_back_wher
     await screen.plays_from(0)
     await screen.seek(20)
     await screen.plays_from(20)
+    beats: list[int] = []
+    screen.page.on("response", lambda answer: beats.append(answer.status) if "/progress" in answer.url else None)
 
     async with another_window(screen) as page:
         other = Screen(page)
@@ -46,15 +50,54 @@ async def test_a_second_viewer_takes_the_stream_and_the_first_takes_it_back_wher
         await fill(page, "Sign in", **{"E-mail address": ADMIN, "Password": PASSWORD})
         await expect(page.get_by_text("All streams of this account are in use.")).to_be_visible(timeout=MILLISECONDS)
         await expect(page.get_by_text("Chrome on Linux plays One Stream, since")).to_be_visible()
-        await page.get_by_role("button", name="Stop the oldest and watch here").click()
+        await expect(page.get_by_text("last heard of")).not_to_be_visible()
+        await page.get_by_role("button", name="Stop it and watch here").click()
         await other.plays_from(20)
 
         told = screen.page.get_by_text("This stream is watched elsewhere now.")
         await expect(told).to_be_visible(timeout=MILLISECONDS)
+        assert httpx.codes.CONFLICT not in beats, "a heartbeat told it, the news did not"
+        await expect(screen.page.locator("seek-bar")).not_to_be_visible()
         await page.keyboard.press("Escape")  # leaving gives the stream back
         await screen.page.get_by_role("button", name="Watch here").click()
         await screen.plays_from(20)
         assert other.faults == []
+
+    async with screen.page.expect_popup() as opened:  # a second tab of the same login
+        await screen.page.evaluate("() => { open(location.href) }")
+    tab = Screen(await opened.value)
+    await tab.plays_from(20)
+    told = screen.page.get_by_text("This stream has ended here: it was stopped, or plays in another tab.")
+    await expect(told).to_be_visible(timeout=MILLISECONDS)
+    assert httpx.codes.CONFLICT not in beats, "a heartbeat told it, the news did not"
+    assert tab.faults == []
+
+
+async def test_a_player_that_crashed_is_known_by_its_silence_also_on_a_telephone(
+    start_appliance: Callable[..., Awaitable[Appliance]], screen: Screen
+) -> None:
+    streams = {"stream_limits": {"default_limit": 2}}
+    appliance = await start_appliance(plugins=PLUGINS | streams)
+    await make_admin(appliance, screen.page)
+    await expect(screen.page.get_by_role("link", name=ADMIN)).to_be_visible(timeout=MILLISECONDS)
+    await appliance.drop(media.film(seconds=4), "Short.mp4")
+    await expect(screen.poster("Short")).to_be_visible(timeout=MILLISECONDS)
+    [film] = (await (await screen.page.request.get(f"{appliance.url}/v1/content/browse")).json())["content"]
+    for name in ("television", "telephone"):
+        crashed = {"device_id": name, "device_type": "other"}
+        address = f"{appliance.url}/v1/streaming/{film['id']}/start"
+        assert (await screen.page.request.post(address, data=crashed)).status == httpx.codes.CREATED
+
+    async with another_window(screen, viewport={"width": 390, "height": 844}) as page:
+        await page.clock.install(time=time.time() + 150)
+        await page.goto(f"{appliance.url}/login?next=/%23/watch/short")
+        await fill(page, "Sign in", **{"E-mail address": ADMIN, "Password": PASSWORD})
+        await expect(page.get_by_text("last heard of at")).to_have_count(2, timeout=MILLISECONDS)
+        panel = await page.locator("watch-page .doing").bounding_box()
+        assert panel is not None
+        assert panel["width"] > 300
+        await page.get_by_role("button", name="Stop the oldest and watch here").click()
+        await Screen(page).plays_from(0)
 
 
 async def test_who_leaves_before_the_film_has_begun_holds_no_stream(

@@ -1,8 +1,8 @@
-// The server's news. `library`, `progress` and `doctor` are dispatched as they come, `lost` and `found` of the wire.
+// The server's news: its topics are dispatched as they come (detail: what is told), `lost` and `found` of the wire.
 
 import { ask } from "./session.js";
 
-const TOPICS = ["library", "progress", "doctor"];
+const TOPICS = ["library", "progress", "doctor", "sessions"];
 const AGAIN = 3000; // ms; where the browser gives up by itself
 
 export class News extends EventTarget {
@@ -16,7 +16,7 @@ export class News extends EventTarget {
     this.#source.onopen = () => this.#found();
     this.#source.onerror = () => this.#fault();
     for (const topic of TOPICS) {
-      this.#source.addEventListener(topic, () => this.dispatchEvent(new Event(topic)));
+      this.#source.addEventListener(topic, ({ data }) => this.dispatchEvent(new CustomEvent(topic, { detail: JSON.parse(data) })));
     }
   }
 

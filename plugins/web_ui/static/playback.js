@@ -108,12 +108,13 @@ export class Playback extends EventTarget {
 
   /** The server's own sentence about what could not be loaded. */
   async #explain(error) {
+    const hls = this.#hls;
     const address = error.frag?.url ?? error.url;
     let sentence = "This film stopped playing; try again.";
     if (address && error.type === this.#Hls.ErrorTypes.NETWORK_ERROR) {
       sentence = await get(address).then(() => sentence, (fault) => fault.message);
     }
-    this.#fault(sentence);
+    if (hls === this.#hls) this.#fault(sentence); // else it was closed meanwhile, and why is told already
   }
 
   #fault(sentence) {

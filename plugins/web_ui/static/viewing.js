@@ -4,7 +4,7 @@ import { get, send } from "./api.js";
 
 const LEAST = 5; // s; who saw less begins anew
 
-/** Events: `over` (detail: an ApiError), when the stream was taken, stopped or has run out. */
+/** Events: `over` (detail: an ApiError or its `details`), when the stream was taken, stopped or has run out. */
 export class Viewing extends EventTarget {
   #film;
   #video;
@@ -43,6 +43,12 @@ export class Viewing extends EventTarget {
     send("POST", this.#path("stop"), told, { keepalive: true }).catch(() => null);
   }
 
+  /** Of the news of `sessions`: whose stream is taken hears it here, long before a heartbeat is refused. */
+  hear({ kind, session_id, state }) {
+    if (kind !== "playback_stopped" || state === "expired") return; // what has expired comes back by itself
+    this.#lose(String(session_id), { details: state === "stolen" ? "stolen" : "ended" });
+  }
+
   async #beat() {
     const { duration } = this.#video;
     const told = { session_id: this.#session, position: this.#position };
@@ -50,11 +56,16 @@ export class Viewing extends EventTarget {
     try {
       await send("PUT", this.#path("progress"), told);
     } catch (error) {
-      if (error.status !== 409) return; // the next one is another chance
-      clearInterval(this.#timer);
-      this.#session = null;
-      this.dispatchEvent(new CustomEvent("over", { detail: error }));
+      if (error.status === 409) this.#lose(told.session_id, error); // else the next one is another chance
     }
+  }
+
+  /** Once, however many tell it, and not for a session that is followed by another one here. */
+  #lose(session, error) {
+    if (session !== this.#session) return;
+    clearInterval(this.#timer);
+    this.#session = null;
+    this.dispatchEvent(new CustomEvent("over", { detail: error }));
   }
 
   get #position() {

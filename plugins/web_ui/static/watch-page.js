@@ -13,6 +13,11 @@ import { Viewing } from "./viewing.js";
 
 const FADE = 2500; // ms without a move
 const SAY_AFTER = 400; // ms; a short wait needs no words
+const SILENT = 60_000; // ms without a word of a player, from which on that is said
+const OVER = {
+  stolen: "This stream is watched elsewhere now.",
+  ended: "This stream has ended here: it was stopped, or plays in another tab.",
+};
 const ICONS = {
   back: "M20 11H7.8l5.6-5.6L12 4l-8 8 8 8 1.4-1.4L7.8 13H20z",
   play: "M8 5v14l11-7z",
@@ -67,7 +72,9 @@ class WatchPage extends HTMLElement {
   }
 
   set news(news) {
-    news.addEventListener("progress", this.#refresh, { signal: this.#end.signal });
+    const { signal } = this.#end;
+    news.addEventListener("progress", this.#refresh, { signal });
+    news.addEventListener("sessions", (event) => this.#viewing?.hear(event.detail), { signal });
   }
 
   // ---- opening -------------------------------------------------------------------------------------------
@@ -104,18 +111,15 @@ class WatchPage extends HTMLElement {
   }
 
   /** All streams are in use: who uses them, and the way to take the one that was heard of longest ago. */
-  #full(error) {
-    const rows = error.sessions.map((one) =>
-      el("li", {}, el("strong", {}, one.device.name), ` plays ${one.content.title}, since ${timeOf(one.started_at)}`),
-    );
-    this.#ask("All streams of this account are in use.", "Stop the oldest and watch here", () => this.#view(true), el("ul", {}, ...rows));
+  #full({ sessions }) {
+    const answer = sessions.length === 1 ? "Stop it and watch here" : "Stop the oldest and watch here";
+    this.#ask("All streams of this account are in use.", answer, () => this.#view(true), el("ul", {}, ...sessions.map(holder)));
   }
 
   /** Somebody else watches with this stream now, or it was stopped. */
-  #taken(error) {
+  #taken({ details, message }) {
     this.#playback.close();
-    const stolen = error.details === "stolen";
-    this.#ask(stolen ? "This stream is watched elsewhere now." : error.message, "Watch here", () => this.#view(stolen));
+    this.#ask(OVER[details] ?? message, "Watch here", () => this.#view(details === "stolen"));
   }
 
   /** Whoever leaves while the server is asked wants no stream any more. */
@@ -173,7 +177,7 @@ class WatchPage extends HTMLElement {
   #listen() {
     const on = (target, names, act) => names.split(" ").forEach((name) => target.addEventListener(name, act, { signal: this.#end.signal }));
     const video = this.#video;
-    on(video, "play pause volumechange", () => this.#drawButtons());
+    on(video, "play pause emptied volumechange", () => this.#drawButtons());
     on(video, "timeupdate durationchange progress seeking", () => this.#drawTime());
     on(video, "waiting seeking stalled", () => video.readyState < 3 && this.#wait());
     on(video, "playing canplay seeked", () => video.readyState >= 3 && this.#quiet());
@@ -298,7 +302,15 @@ class WatchPage extends HTMLElement {
   }
 }
 
-const timeOf = (moment) => new Date(moment).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
+/** Who holds a stream; a player that crashed holds its own for some minutes more, and is known by its silence. */
+function holder({ device, content, started_at, last_heartbeat }) {
+  const row = el("li", {}, el("strong", {}, device.name), ` plays ${content.title}, since `, timeOf(started_at));
+  if (Date.now() - new Date(last_heartbeat) > SILENT) row.append(", last heard of at ", timeOf(last_heartbeat));
+  return row;
+}
+
+const timeOf = (moment) =>
+  el("time", { datetime: moment }, new Date(moment).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" }));
 
 const button = (name, label, act) => el("button", { class: "icon", type: "button", "aria-label": label, title: label, onclick: act }, icon(ICONS[name]));
 
