@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 from sanic import Sanic
+from sanic.application.state import ApplicationServerInfo
 from sanic.exceptions import MethodNotAllowed, SanicException
+from sanic.http.constants import HTTP
 from sanic.response import HTTPResponse, empty
 
 from mediaserver.core import actors, http
@@ -42,6 +44,8 @@ def create_app(server: Server) -> Sanic[Any, Any]:
         AUTO_EXTEND=False,  # sanic-ext, where it is installed, would add its own CORS and docs
         MOTD=False,
     )
+    # As `Sanic.prepare` would tell it: who speaks one version of HTTP alone sends no empty `alt-svc`.
+    app.state.server_info.append(ApplicationServerInfo({"version": HTTP.VERSION_1}))
     app.ctx.server = server
     web = Web(server, app)
     web.add_routes()

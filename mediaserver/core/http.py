@@ -81,7 +81,7 @@ def validated(raw: Mapping[str, Any], model: type[M]) -> M:
         return model.model_validate(raw)
     except ValidationError as error:
         fields = [
-            {"field": ".".join(str(part) for part in fault["loc"]) or "body", "problem": fault["msg"]}
+            {"field": ".".join(map(str, fault["loc"])) or "body", "problem": fault["msg"].removeprefix("Value error, ")}
             for fault in error.errors(include_url=False, include_input=False, include_context=False)
         ]
         named = ", ".join(fault["field"] for fault in fields)

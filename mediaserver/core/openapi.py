@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import json
 import re
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from pydantic.json_schema import models_json_schema
@@ -43,6 +44,22 @@ ERROR: dict[str, Any] = {
                 "code": {"type": "string", "examples": ["NOT_FOUND"]},
                 "message": {"type": "string"},
                 "details": {"type": ["string", "null"]},
+                "fields": {
+                    "description": "What to correct.",
+                    "type": "array",
+                    "items": {
+                        "type": "object",
+                        "required": ["field", "problem"],
+                        "properties": {"field": {"type": "string"}, "problem": {"type": "string"}},
+                    },
+                },
+                "limit": {"description": "Streams the account may have.", "type": "integer"},
+                "active_count": {"description": "Streams it has.", "type": "integer"},
+                "sessions": {
+                    "description": "Who holds them, as GET /v1/streaming/sessions lists them.",
+                    "type": "array",
+                    "items": {"type": "object"},
+                },
             },
         },
         "timestamp": {"type": "string", "format": "date-time"},
@@ -54,6 +71,7 @@ REFUSALS = {
     "401": "Sign in first.",
     "403": "This may not be done by you.",
     "404": "There is nothing here.",
+    "409": "This does not fit the state things are in.",
 }
 STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto;
@@ -124,9 +142,10 @@ def _responses(route: Route, schemas: dict[Any, dict[str, Any]]) -> dict[str, An
     asks = route.body is not None or route.query is not None or route.method not in SAFE
     codes += ["400"] if asks else []
     codes += ["404"] if PARAMETER.search(route.path) else []
+    codes += [str(code) for code in route.errors]
     responses = {str(route.status): success}
-    for code in sorted(codes):
-        responses[code] = {"description": REFUSALS[code], **_told(route)}
+    for code in sorted(set(codes)):
+        responses[code] = {"description": REFUSALS.get(code) or HTTPStatus(int(code)).phrase, **_told(route)}
     responses["default"] = {"description": "Anything else that went wrong.", **_told(route)}
     return responses
 

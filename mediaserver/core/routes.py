@@ -39,7 +39,8 @@ class Route:
     """What core, plugins and documents know of a route; `body` and `answer` are pydantic models for OpenAPI.
 
     `limit` is the rate group, None for what is not counted; `scope` is what an API key must hold, None closes the
-    route to keys that have scopes; `query` is a model of flat values, `status` that of success.
+    route to keys that have scopes; `query` is a model of flat values, `status` that of success; `errors` are statuses
+    that documents list beside those that follow from the rest.
     """
 
     plugin: str
@@ -54,6 +55,7 @@ class Route:
     scope: str | None
     query: type[BaseModel] | None
     status: int
+    errors: tuple[int, ...]
 
     @property
     def shape(self) -> tuple[str, str]:
@@ -105,6 +107,7 @@ class RouteRegistry:
         scope: str | None = None,
         query: type[BaseModel] | None = None,
         status: int = 200,
+        errors: tuple[int, ...] = (),
     ) -> Callable[[Handler], Handler]:
         if not isinstance(guard, Guard):
             raise PluginFault(f"{method} {path} names no guard (public, signed_in or admin)")
@@ -118,9 +121,8 @@ class RouteRegistry:
             _check_parameter(f"{method} {path}", kind)
 
         def add(handler: Handler) -> Handler:
-            self.routes.append(
-                Route(self.plugin, method, path, handler, guard, limit, body, answer, stream, scope, query, status)
-            )
+            said = (guard, limit, body, answer, stream, scope, query, status, errors)
+            self.routes.append(Route(self.plugin, method, path, handler, *said))
             return handler
 
         return add

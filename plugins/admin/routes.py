@@ -66,11 +66,11 @@ def register(registry: RouteRegistry) -> None:
         shown = [{**_fields(job), "id": str(job.id)} for job in page.items]
         return json({"jobs": shown, "pagination": _pagination(page)})
 
-    @registry.post("/v1/admin/jobs/<job:str>/retry", guard=admin, scope="admin")
+    @registry.post("/v1/admin/jobs/<job:str>/retry", guard=admin, scope="admin", errors=(409,))
     async def retry(_request: Request, job: str) -> HTTPResponse:
         return _done(await jobs.retry(row_id(job)), "Only a job that failed or was cancelled can be tried again.")
 
-    @registry.post("/v1/admin/jobs/<job:str>/cancel", guard=admin, scope="admin")
+    @registry.post("/v1/admin/jobs/<job:str>/cancel", guard=admin, scope="admin", errors=(409,))
     async def cancel(_request: Request, job: str) -> HTTPResponse:
         return _done(await jobs.cancel(row_id(job)), "Only a job that is due or running can be cancelled.")
 

@@ -4,14 +4,23 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, WithJsonSchema
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, WithJsonSchema
 
 from mediaserver import timestamp
+
+from .people import HIGHEST_LIMIT
 
 if TYPE_CHECKING:
     from mediaserver.contracts import Account
 
     from .models import ApiKey
+
+
+def _limit(value: Any) -> int | str | None:
+    if value in (None, "default") or (type(value) is int and 0 <= value <= HIGHEST_LIMIT):  # a bool is none
+        return value  # type: ignore[no-any-return]
+    raise ValueError(f'Should be 0 to {HIGHEST_LIMIT}, null for any number, or "default".')
+
 
 # What is only described to clients is checked by the plugin itself, in its own words.
 Email = Annotated[
@@ -29,7 +38,13 @@ Secret = Annotated[str, StringConstraints(strict=True, max_length=1000, pattern=
 Token = Annotated[str, StringConstraints(strict=True, max_length=4096, pattern=r"^[\x21-\x7e]*$")]
 Name = Annotated[str, StringConstraints(strict=True, min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f]*$")]
 Role = Literal["viewer", "admin"]
-Limit = Annotated[int, Field(strict=True, ge=0, le=1000)]
+StreamLimit = Annotated[
+    int | Literal["default"] | None,
+    BeforeValidator(_limit),
+    WithJsonSchema(
+        {"anyOf": [{"type": "integer", "minimum": 0, "maximum": HIGHEST_LIMIT}, {"const": "default"}, {"type": "null"}]}
+    ),
+]
 
 
 class Setup(BaseModel):
@@ -105,15 +120,15 @@ class NewUser(BaseModel):
     password: Password | None = None
     role: Role = "viewer"
     active: Annotated[bool, Field(strict=True)] = True
-    stream_limit: Limit | None = None
+    stream_limit: StreamLimit = "default"
 
 
 class User(BaseModel):
-    """Only what is given changes; `stream_limit` null is unlimited."""
+    """Only what is given changes; `stream_limit` null is unlimited, "default" the limit of everybody."""
 
     role: Role | None = None
     active: Annotated[bool, Field(strict=True)] | None = None
-    stream_limit: Limit | None = None
+    stream_limit: StreamLimit = None
 
 
 class Invite(BaseModel):

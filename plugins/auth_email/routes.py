@@ -51,15 +51,18 @@ def _coming(registry: RouteRegistry, service: AccountService) -> None:
     async def needs_setup(_request: Request) -> HTTPResponse:
         return json({"needed": await service.setup.needed()})
 
-    @registry.post("/v1/auth/setup", guard=public, limit="auth", body=bodies.Setup, answer=bodies.Made, status=201)
+    @registry.post(
+        "/v1/auth/setup", guard=public, limit="auth", body=bodies.Setup, answer=bodies.Made, status=201, errors=(409,)
+    )
     async def setup(request: Request) -> HTTPResponse:
         told = body(request, bodies.Setup)
         account = await service.setup.complete(told.token, told.email, told.password)
         return json({"user": bodies.public_user(account)}, status=201)
 
     @registry.post(
-        "/v1/auth/register", guard=public, limit="auth", body=bodies.Register, answer=bodies.Registered, status=201
-    )
+        "/v1/auth/register",
+        guard=public, limit="auth", body=bodies.Register, answer=bodies.Registered, status=201, errors=(403, 409),
+    )  # fmt: skip
     async def join(request: Request) -> HTTPResponse:
         told = body(request, bodies.Register)
         await service.register(told.email, told.password, told.invite)

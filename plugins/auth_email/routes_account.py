@@ -49,7 +49,7 @@ def _me(registry: RouteRegistry, service: AccountService) -> None:
             await service.request_email(user_id, address)
         return json(bodies.own_user(await service.get(user_id)))
 
-    @registry.delete("/v1/users/me", guard=signed_in, limit="auth", body=bodies.Leaving, status=204)
+    @registry.delete("/v1/users/me", guard=signed_in, limit="auth", body=bodies.Leaving, status=204, errors=(409,))
     async def delete(request: Request) -> HTTPResponse:
         user_id = owner(request)
         await service.prove(request.ctx.actor, body(request, bodies.Leaving).current_password)
@@ -67,8 +67,9 @@ def _keys(registry: RouteRegistry, service: AccountService) -> None:
         return json({"api_keys": [bodies.listed_key(key) for key in await service.api_keys.of(owner(request))]})
 
     @registry.post(
-        "/v1/auth/api-keys", guard=signed_in, limit="auth", body=bodies.NewKey, answer=bodies.MadeKey, status=201
-    )
+        "/v1/auth/api-keys",
+        guard=signed_in, limit="auth", body=bodies.NewKey, answer=bodies.MadeKey, status=201, errors=(409,),
+    )  # fmt: skip
     async def make(request: Request) -> HTTPResponse:
         told, user_id = body(request, bodies.NewKey), owner(request)
         if unknown := sorted(set(told.scopes) - SCOPES):

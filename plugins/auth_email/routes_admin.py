@@ -43,13 +43,14 @@ def _list(registry: RouteRegistry, service: AccountService) -> None:
         return json({"users": [bodies.listed_user(account) for account in page.items], "pagination": pagination})
 
     @registry.post(
-        "/v1/admin/users", guard=admin, scope="admin", body=bodies.NewUser, answer=bodies.ListedUser, status=201
-    )
+        "/v1/admin/users",
+        guard=admin, scope="admin", body=bodies.NewUser, answer=bodies.ListedUser, status=201, errors=(409,),
+    )  # fmt: skip
     async def add(request: Request) -> HTTPResponse:
         told = body(request, bodies.NewUser)
         _only_a_person(request, told.role)
         account = await service.add(told.email, told.password, told.role, active=told.active)
-        if "stream_limit" in told.model_fields_set:
+        if told.stream_limit != "default":
             account = await service.set_stream_limit(account.id, told.stream_limit)
         return json(bodies.listed_user(account), status=201)
 
@@ -59,23 +60,28 @@ def _one(registry: RouteRegistry, service: AccountService) -> None:
     async def show(_request: Request, ref: str) -> HTTPResponse:
         return json(bodies.listed_user(await service.get(row_id(ref))))
 
-    @registry.put("/v1/admin/users/<ref:str>", guard=admin, scope="admin", body=bodies.User, answer=bodies.ListedUser)
+    @registry.put(
+        "/v1/admin/users/<ref:str>",
+        guard=admin, scope="admin", body=bodies.User, answer=bodies.ListedUser, errors=(409,),
+    )  # fmt: skip
     async def change(request: Request, ref: str) -> HTTPResponse:
         told = body(request, bodies.User)
         _only_a_person(request, told.role)
         account = await changed(service, row_id(ref), told)
         return json(bodies.listed_user(account))
 
-    @registry.delete("/v1/admin/users/<ref:str>", guard=admin, scope="admin", status=204)
+    @registry.delete("/v1/admin/users/<ref:str>", guard=admin, scope="admin", status=204, errors=(409,))
     async def delete(_request: Request, ref: str) -> HTTPResponse:
         await service.delete(row_id(ref))
         return HTTPResponse(status=204)
 
-    @registry.post("/v1/admin/users/<ref:str>/activate", guard=admin, scope="admin", answer=bodies.ListedUser)
+    @registry.post(
+        "/v1/admin/users/<ref:str>/activate", guard=admin, scope="admin", answer=bodies.ListedUser, errors=(409,)
+    )
     async def activate(_request: Request, ref: str) -> HTTPResponse:
         return json(bodies.listed_user(await service.approve(row_id(ref))))
 
-    @registry.get("/v1/admin/users/<ref:str>/link", guard=admin, scope="admin", answer=bodies.Link)
+    @registry.get("/v1/admin/users/<ref:str>/link", guard=admin, scope="admin", answer=bodies.Link, errors=(409,))
     async def link(_request: Request, ref: str) -> HTTPResponse:
         return json({"link": await service.activation_link(row_id(ref))})
 
@@ -86,7 +92,9 @@ async def changed(service: AccountService, user_id: int, told: bodies.User) -> A
         account = await service.set_role(user_id, told.role)
     if told.active is not None:
         account = await service.set_disabled(user_id, not told.active)
-    if "stream_limit" in told.model_fields_set:
+    if told.stream_limit == "default":
+        account = await service.reset_stream_limit(user_id)
+    elif "stream_limit" in told.model_fields_set:
         account = await service.set_stream_limit(user_id, told.stream_limit)
     return account
 

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import re
 
-from pydantic import Field
+from pydantic import field_validator
 
 from mediaserver import Plugin, Registry, RouteRegistry, Settings, hookimpl
 from mediaserver.contracts import Accounts, Catalog, LoginCookies, Playback, Streaming
 
 ACCESS_MINUTES = 21
+PREFIX = re.compile(r"(/[A-Za-z0-9_-]+)+")
 
 
 class Config(Settings):
-    prefix: Annotated[str, Field(pattern=r"^(/[A-Za-z0-9_-]+)+$")] = "/api"
+    prefix: str = "/api"
+
+    @field_validator("prefix")
+    @classmethod
+    def _path(cls, value: str) -> str:
+        if not PREFIX.fullmatch(value):
+            raise ValueError("should begin with a slash and not end with one, with letters, digits, - and _ in between")
+        return value
 
 
 plugin = Plugin(api="1", config=Config, requires=(Accounts, LoginCookies, Catalog, Streaming), optional=(Playback,))

@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import re
 
-from pydantic import Field
+from pydantic import field_validator
 
 from mediaserver import Plugin, RouteRegistry, Settings, hookimpl
 from mediaserver.contracts import Accounts, Catalog, Devices, LoginCookies, Playback, Streaming
 
+PREFIX = re.compile(r"(/[A-Za-z0-9_-]+)*")
+
 
 class Config(Settings):
-    prefix: Annotated[str, Field(pattern=r"^(/[A-Za-z0-9_-]+)*$")] = ""  # put before every address: /films
+    prefix: str = ""  # put before every address: /films
+
+    @field_validator("prefix")
+    @classmethod
+    def _path(cls, value: str) -> str:
+        if not PREFIX.fullmatch(value):
+            raise ValueError(
+                "should be empty, or begin with a slash and not end with one, with letters, digits, - and _ in between"
+            )
+        return value
 
 
 plugin = Plugin(

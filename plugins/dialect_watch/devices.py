@@ -20,8 +20,10 @@ def register(registry: RouteRegistry, prefix: str) -> None:
     path = f"{prefix}/api/device"
 
     @registry.post(
-        path, guard=signed_in, scope="account:write", body=bodies.DeviceTold, answer=bodies.DeviceSaved, status=201
-    )
+        path,
+        guard=signed_in, scope="account:write",
+        body=bodies.DeviceTold, answer=bodies.DeviceSaved, status=201, errors=(409,),
+    )  # fmt: skip
     async def save(request: Request) -> HTTPResponse:
         told = body(request, bodies.DeviceTold)
         user_of(request)

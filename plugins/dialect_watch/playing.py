@@ -32,7 +32,7 @@ def _starting(registry: RouteRegistry, path: str) -> None:
     catalog, devices = registry.services.get(Catalog), registry.services.get(Devices)
     playback = registry.services.get(Playback)
 
-    @registry.post(f"{path}/start", body=bodies.Start, answer=bodies.Started, status=201, **COUNTED)
+    @registry.post(f"{path}/start", body=bodies.Start, answer=bodies.Started, status=201, errors=(409,), **COUNTED)
     async def start(request: Request) -> HTTPResponse:
         told, actor = body(request, bodies.Start), request.ctx.actor
         item = await named(catalog, actor, told.movie_id)

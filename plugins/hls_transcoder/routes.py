@@ -45,8 +45,9 @@ def register(registry: RouteRegistry) -> None:
 
 def _titles(registry: RouteRegistry, streaming: Streaming) -> None:
     @registry.get(
-        "/v1/streaming/<ref:str>/manifest", guard=signed_in, limit="streaming", scope="streaming", query=WhichSession
-    )
+        "/v1/streaming/<ref:str>/manifest",
+        guard=signed_in, limit="streaming", scope="streaming", query=WhichSession, errors=(409,),
+    )  # fmt: skip
     async def manifest(request: Request, ref: str) -> HTTPResponse:
         actor = request.ctx.actor
         catalog = registry.services.find(Catalog)
@@ -88,11 +89,13 @@ def _files(registry: RouteRegistry, streaming: Streaming) -> None:
         """No login: the token is the credential, bound to one title and session, and expiring."""
         await streaming.send(request, grants.verify(token), name)
 
-    @registry.get("/v1/media/<token:str>/master.m3u8", guard=public, limit=None)
+    @registry.get("/v1/media/<token:str>/master.m3u8", guard=public, limit=None, errors=(403, 409))
     async def master(request: Request, token: str) -> None:
         await media(request, token, "master.m3u8")
 
-    @registry.get("/v1/media/<token:str>/<rung:480p|720p|1080p>/<name:str>", guard=public, limit=None)
+    @registry.get(
+        "/v1/media/<token:str>/<rung:480p|720p|1080p>/<name:str>", guard=public, limit=None, errors=(403, 409)
+    )
     async def rung_file(request: Request, token: str, rung: str, name: str) -> None:
         await media(request, token, f"{rung}/{name}")
 

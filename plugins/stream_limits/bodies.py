@@ -21,7 +21,7 @@ def _number(value: Any) -> int:
             return row_id(str(value))
     except NotFound:
         pass
-    raise ValueError("Input should be the number of a session")
+    raise ValueError("Should be the number of a session.")
 
 
 SessionId = Annotated[
@@ -31,7 +31,8 @@ SessionId = Annotated[
 ]
 Seconds = Annotated[float, Field(strict=True, ge=0, le=MOST_SECONDS, allow_inf_nan=False)]
 ClientId = Annotated[str, StringConstraints(strict=True, min_length=1, max_length=255, pattern=r"^[^\x00-\x1f\x7f]*$")]
-DeviceName = Annotated[str, StringConstraints(strict=True, max_length=255, pattern=r"^[^\x00-\x1f\x7f]*$")]
+NOT_BLANK = r"^[^\x00-\x1f\x7f]*[^\s\x00-\x1f\x7f][^\x00-\x1f\x7f]*$"
+DeviceName = Annotated[str, StringConstraints(strict=True, min_length=1, max_length=255, pattern=NOT_BLANK)]
 
 
 class Start(BaseModel):

@@ -30,7 +30,7 @@ def _playing(registry: RouteRegistry, playback: Playback) -> None:
     @registry.post(
         "/v1/streaming/<ref:str>/start",
         guard=signed_in, limit="streaming", scope="streaming",
-        body=bodies.Start, answer=bodies.StartedSession, status=201,
+        body=bodies.Start, answer=bodies.StartedSession, status=201, errors=(409,),
     )  # fmt: skip
     async def start(request: Request, ref: str) -> HTTPResponse:
         actor, told = request.ctx.actor, body(request, bodies.Start)
@@ -42,7 +42,8 @@ def _playing(registry: RouteRegistry, playback: Playback) -> None:
 
     @registry.put(
         "/v1/streaming/<ref:str>/progress",
-        guard=signed_in, limit="streaming", scope="streaming", body=bodies.ProgressTold, answer=bodies.Beaten,
+        guard=signed_in, limit="streaming", scope="streaming",
+        body=bodies.ProgressTold, answer=bodies.Beaten, errors=(409,),
     )  # fmt: skip
     async def progress(request: Request, ref: str) -> HTTPResponse:
         actor, told = request.ctx.actor, body(request, bodies.ProgressTold)

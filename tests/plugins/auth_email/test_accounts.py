@@ -93,6 +93,8 @@ async def test_an_administrator_keeps_accounts(house: House, admin: str) -> None
     assert (await house.post("/v1/admin/users", admin, **ADA)).status_code == 409
     status, account = await put(house, admin, path, stream_limit=None)
     assert (status, account["stream_limit"], account["subscription_tier"]) == (200, None, "unlimited")
+    status, account = await put(house, admin, path, stream_limit="default")
+    assert (status, account["stream_limit"], account["subscription_tier"]) == (200, None, "standard")
     assert (await put(house, admin, path, role="admin"))[1]["role"] == "admin"
     assert (await put(house, admin, path, active=False))[1]["active"] is False
     assert (await house.post("/v1/auth/login", **ADA)).status_code == 401
@@ -101,6 +103,24 @@ async def test_an_administrator_keeps_accounts(house: House, admin: str) -> None
     assert listed["pagination"] == {"page": 1, "limit": 1, "total": 2, "has_next": True}
     assert (await house.request("DELETE", path, admin)).status_code == 204
     assert (await house.get(path, admin)).status_code == 404
+
+
+@pytest.mark.parametrize("told", [{}, {"stream_limit": "default"}])
+async def test_an_account_that_is_told_no_limit_has_that_of_everybody(
+    house: House, admin: str, told: dict[str, Any]
+) -> None:
+    made = await house.post("/v1/admin/users", admin, **ADA, **told)
+    assert (made.json()["stream_limit"], made.json()["subscription_tier"]) == (None, "standard")
+
+
+@pytest.mark.parametrize("limit", [-1, 1001, 1.5, True, "2", "none", [], {}])
+async def test_a_limit_that_is_none_is_refused_and_told_what_would_do(house: House, admin: str, limit: Any) -> None:
+    for answer in (
+        await house.post("/v1/admin/users", admin, **ADA, stream_limit=limit),
+        await house.request("PUT", "/v1/admin/users/1", admin, json={"stream_limit": limit}),
+    ):
+        problem = 'Should be 0 to 1000, null for any number, or "default".'
+        assert answer.json()["error"]["fields"] == [{"field": "stream_limit", "problem": problem}]
 
 
 @pytest.mark.parametrize("ref", ["0", "-1", "9" * 40, "nobody", "1.5", "%00"])

@@ -71,7 +71,7 @@ async def test_the_prefix_is_a_setting(open_front_end: OpenFrontEnd) -> None:
 @pytest.mark.parametrize("prefix", ["", "/", "api", "/api/", "/a b"])
 async def test_a_prefix_that_is_none_stops_the_start(app_with: AppWith, prefix: str) -> None:
     app = app_with(auth_email={}, **(PLUGINS | {"dialect_videoflix": {"prefix": prefix}}))
-    with pytest.raises(ConfigError, match=r"config.yaml:\d+: plugins.dialect_videoflix.prefix: "):
+    with pytest.raises(ConfigError, match=r"config.yaml:\d+: plugins.dialect_videoflix.prefix: should begin with a sl"):
         await app.start()
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from mediaserver.errors import ConfigError
 from tests.plugins.dialect_watch.conftest import ADMIN, Client
 
 if TYPE_CHECKING:
@@ -102,6 +103,17 @@ async def test_a_guest_has_no_devices(app_with: Callable[..., RunningApp]) -> No
     )  # fmt: skip
     for answer in (await app.get("/api/device/"), await app.post("/api/device/", json=TV)):
         assert (answer.status_code, list(answer.json())) == (403, ["detail"])
+
+
+@pytest.mark.parametrize("prefix", ["/", "films", "/films/", "/a b"])
+async def test_a_prefix_that_is_none_stops_the_start_and_tells_what_would_do(
+    open_house: Callable[..., Awaitable[House]], prefix: str
+) -> None:
+    said = (
+        r"config.yaml:\d+: plugins.dialect_watch.prefix: should be empty, or begin with a slash and not end with one, "
+    )
+    with pytest.raises(ConfigError, match=said):
+        await open_house(prefix=prefix)
 
 
 async def test_nobody_is_told_of_devices(open_house: Callable[..., Awaitable[House]]) -> None:

@@ -39,6 +39,14 @@ async def test_a_start_makes_a_device_known_and_its_owner_names_it(cinema: Cinem
     assert (await cinema.house.get(path, cinema.ada)).json()["name"] == "Pocket", "a start leaves the name alone"
 
 
+@pytest.mark.parametrize("name", ["", "  "])
+async def test_a_device_is_not_given_an_empty_name(cinema: Cinema, name: str) -> None:
+    await cinema.started(cinema.ada, await cinema.film(), "tv")
+    refused = await cinema.house.request("PUT", f"{DEVICES}/tv", cinema.ada, json={"name": name})
+    assert (refused.status_code, refused.json()["error"]["fields"][0]["field"]) == (400, "name")
+    assert (await listed(cinema))[0]["name"].strip()
+
+
 async def test_a_device_of_somebody_else_is_not_there(cinema: Cinema) -> None:
     await cinema.started(cinema.ada, await cinema.film(), "tv")
     for method in ("GET", "PUT", "DELETE"):

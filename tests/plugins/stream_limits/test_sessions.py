@@ -208,6 +208,12 @@ async def test_progress_with_a_wrong_value_is_told_which(cinema: Cinema, wrong: 
     assert answer.json()["error"]["fields"][0]["field"] == next(iter(wrong))
 
 
+async def test_a_session_that_cannot_be_one_is_told_in_a_sentence(cinema: Cinema) -> None:
+    film = await cinema.film()
+    error = (await cinema.beat(cinema.ada, film, "xxx")).json()["error"]
+    assert error["fields"] == [{"field": "session_id", "problem": "Should be the number of a session."}]
+
+
 async def test_what_is_missing_is_named_and_what_is_no_object_refused(cinema: Cinema) -> None:
     film = await cinema.film()
     for method, what, missing in (("PUT", "progress", "session_id"), ("POST", "stop", "session_id")):
