@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
 from mediaserver.contracts import Client
 from tests.plugins.auth_email.browser import Page
 from tests.plugins.auth_email.page_site import ADA, ADMIN, OTHER, PASSWORD, Site, below
@@ -14,6 +16,8 @@ if TYPE_CHECKING:
     from mediaserver.testing import RunningApp
 
     AppWith = Callable[..., RunningApp]
+
+pytestmark = pytest.mark.contract
 
 # ---- my account ------------------------------------------------------------------------------------------------
 

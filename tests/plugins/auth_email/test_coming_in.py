@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     OpenHouse = Callable[..., Awaitable[House]]
 
+pytestmark = pytest.mark.contract
+
 
 @pytest.mark.databases
 async def test_who_registers_is_let_in_once_the_mailed_link_was_opened(house: House) -> None:

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     OpenHouse = Callable[..., Awaitable[House]]
 
+pytestmark = pytest.mark.contract
+
 WRONG = "not the password"
 
 

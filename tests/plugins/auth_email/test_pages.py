@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     AppWith = Callable[..., RunningApp]
 
+pytestmark = pytest.mark.contract
+
 LEADS_TO = [
     ("/account", "/account"),
     ("/#/watch/a-film", "/#/watch/a-film"),

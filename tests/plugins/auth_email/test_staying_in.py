@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     OpenHouse = Callable[..., Awaitable[House]]
 
+pytestmark = pytest.mark.contract
+
 ME = "/v1/users/me"
 
 
