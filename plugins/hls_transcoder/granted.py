@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import OrderedDict
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from mediaserver.errors import Forbidden
 from mediaserver.models import Title
@@ -15,6 +15,8 @@ from .collecting import UNUSED_SECONDS
 if TYPE_CHECKING:
     from mediaserver.contracts import MediaGrant
 
+K = TypeVar("K")
+V = TypeVar("V")
 MOST = 10_000  # of one process; one that is forgotten is made anew
 ASKED_SECONDS = 30.0  # after which it is asked again whether a title is still there
 RECENT_SECONDS = 1.0  # what was found for one session is true for the next
@@ -40,20 +42,12 @@ class Granted:
 
     def found(self, grant: MediaGrant) -> None:
         """Which plan somebody gets was just looked up."""
-        self._recent[grant.title_id] = (grant, time.monotonic())
-        self._recent.move_to_end(grant.title_id)
-        if len(self._recent) > MOST:
-            self._recent.popitem(last=False)
+        _put(self._recent, grant.title_id, (grant, time.monotonic()))
         self._keep(grant)
 
     def _keep(self, grant: MediaGrant) -> None:
-        if grant.session_id is None:
-            return
-        key = (grant.session_id, grant.title_id)
-        self._kept[key] = (grant, time.monotonic())
-        self._kept.move_to_end(key)
-        if len(self._kept) > MOST:
-            self._kept.popitem(last=False)
+        if grant.session_id is not None:
+            _put(self._kept, (grant.session_id, grant.title_id), (grant, time.monotonic()))
 
 
 class Published:
@@ -67,9 +61,14 @@ class Published:
         now = time.monotonic()
         if now - self._asked.get(title_id, -ASKED_SECONDS) < ASKED_SECONDS:
             return
-        self._asked.pop(title_id, None)
         if not await Title.filter(id=title_id, published=True).exists():
             raise Forbidden("This title may not be played any more.")
-        self._asked[title_id] = now
-        if len(self._asked) > MOST:
-            self._asked.popitem(last=False)
+        _put(self._asked, title_id, now)
+
+
+def _put(kept: OrderedDict[K, V], key: K, value: V) -> None:
+    """As the newest; the oldest of too many goes."""
+    kept[key] = value
+    kept.move_to_end(key)
+    if len(kept) > MOST:
+        kept.popitem(last=False)

@@ -27,7 +27,7 @@ class Permissions:
         self._asked: dict[Question, float] = {}
 
     def forget(self) -> None:
-        self._asked.clear()
+        self._asked = {}
 
     async def check(self, actor: Actor, title_id: int) -> None:
         """Raises NotFound for what the actor may not see, Forbidden for what may not be played."""
@@ -35,14 +35,15 @@ class Permissions:
         now = asyncio.get_running_loop().time()
         if now - self._asked.get(question, float("-inf")) < ASKED_SECONDS:
             return
-        self._asked.pop(question, None)
+        asked = self._asked  # what is forgotten meanwhile takes this answer with it
+        asked.pop(question, None)
         catalog = self._server.services.find(Catalog)
         if catalog is not None:
             await catalog.item(title_id, actor)
         await require_play(self._server, actor, title_id, None)
-        if len(self._asked) >= MOST:
-            self._asked.pop(next(iter(self._asked)))
-        self._asked[question] = now
+        if len(asked) >= MOST:
+            asked.pop(next(iter(asked)))
+        asked[question] = now
 
     async def check_session(self, living: Living, title_id: int) -> None:
         """The same for whoever a session belongs to, who is not here to ask. Raises Forbidden."""
@@ -60,6 +61,7 @@ class Permissions:
 
 
 def _actor(account: Account, living: Living) -> Actor:
+    """Raises Forbidden for who may not sign in any more."""
     if account.disabled or not account.active:
         raise Forbidden(NOT_ANY_MORE)
     roles = frozenset({"viewer", account.role})

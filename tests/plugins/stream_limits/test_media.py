@@ -6,6 +6,7 @@ import asyncio
 import socket
 import sqlite3
 from contextlib import closing
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -18,13 +19,33 @@ from mediaserver.models import Title
 from plugins.stream_limits.heartbeats import Beat, Heartbeats
 from tests.plugins.auth_email.conftest import ADA
 
+from .conftest import PLUGINS, Cinema
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from .conftest import Cinema
+    from mediaserver.contracts import MediaInfo
 
 pytestmark = pytest.mark.contract
 
+HOUSE_RULES = """
+from pathlib import Path
+
+from mediaserver import Plugin, hookimpl
+from mediaserver.contracts import Refusal, TitleLimit
+
+plugin = Plugin(api="1")
+
+
+@hookimpl
+def may_play(actor):
+    return Refusal("It is late.") if Path(__file__).with_name("may_play").exists() else None
+
+
+@hookimpl
+def limit_titles(actor):
+    return TitleLimit(kinds=frozenset()) if Path(__file__).with_name("limit_titles").exists() else None
+"""
 LARGE = b"\x47" + b"\x00" * (188 * 200_000 - 1)  # more than fits into the buffers of a connection
 
 
@@ -306,6 +327,24 @@ async def test_a_title_that_is_hidden_stops_within_the_film(cinema: Cinema) -> N
     await cinema.house.app.server.changes.record(TitleChanged(int(film)))
     assert (await over(cinema, started["manifest_url"])).status_code == 403
     assert (await cinema.start(cinema.ada, film)).status_code == 404
+
+
+@pytest.mark.parametrize(("rule", "status"), [("may_play", 403), ("limit_titles", 404)])
+async def test_what_another_plugin_refuses_holds_at_the_start_and_down_to_the_segment(
+    open_house: Callable[..., Any], probed: MediaInfo, tmp_path: Path, rule: str, status: int
+) -> None:
+    (tmp_path / "house_rules.py").write_text(HOUSE_RULES)
+    settings = {"server": {"port": 0}, "plugin_folders": [str(tmp_path), str(Path("plugins").absolute())]}
+    plugins = {**PLUGINS, "stream_limits": {}, "house_rules": {}}
+    cinema = await Cinema(await open_house(plugins, settings), probed).open()
+    film = await cinema.film()
+    manifest = (await cinema.started(cinema.ada, film))["manifest_url"]
+    assert (await cinema.media(manifest)).status_code == 200
+    (tmp_path / rule).touch()
+    await cinema.house.app.server.changes.record(TitleChanged(int(film)))
+    assert (await over(cinema, manifest)).status_code == 403
+    assert (await cinema.start(cinema.ada, film)).status_code == status
+    assert (await cinema.house.get(f"/v1/streaming/{film}/manifest", cinema.ada)).status_code == status
 
 
 async def test_what_a_guest_fetches_ends_with_the_title(open_cinema: Callable[..., Any]) -> None:
