@@ -11,7 +11,7 @@ from mediaserver.models import Video
 
 from .command import default_audio
 from .models import Plan, PlanState
-from .playlists import media_playlist, multivariant_playlist
+from .playlists import Rendition, media_playlist, multivariant_playlist
 from .recipes import Recipe, recipe
 
 if TYPE_CHECKING:
@@ -113,13 +113,19 @@ class Plans:
         return Recipe(made.grid, made.rungs, made.preset, made.crf, made.build, made.chunk, straight)
 
     async def _write_playlists(self, plan: Plan, made: Recipe) -> None:
-        video = await Video.get(id=plan.video_id)
-        audio = default_audio(MediaInfo.from_dict(video.probe)) is not None
         for rung in made.rungs:
             path = self._storage.playlist(plan.video_id, plan.id, rung.name)
             self._storage.write_text(path, media_playlist(made.grid))
-        multivariant = multivariant_playlist(made.grid, made.rungs, audio=audio)
-        self._storage.write_text(self._storage.playlist(plan.video_id, plan.id, ""), multivariant)
+        await self.write_multivariant(plan, made)
+
+    async def write_multivariant(self, plan: Plan, made: Recipe) -> None:
+        """Written anew when a track comes or goes: who opens the film then is offered it."""
+        video = await Video.get(id=plan.video_id)
+        info = MediaInfo.from_dict(video.probe)
+        audio = default_audio(info) is not None
+        renditions: list[Rendition] = []
+        text = multivariant_playlist(made.grid, made.rungs, audio=audio, renditions=renditions)
+        self._storage.write_text(self._storage.playlist(plan.video_id, plan.id, ""), text)
 
 
 def cell_key(plan_id: int, rung: str, number: int) -> str:

@@ -5,17 +5,62 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from mediaserver.contracts import Rung
 
 from .ladder import codecs, resolution
 from .plan import Grid
 
-__all__ = ["Rates", "estimated_rates", "media_playlist", "multivariant_playlist"]
+__all__ = ["Rates", "Rendition", "estimated_rates", "media_playlist", "multivariant_playlist"]
 
 AUDIO_RATE = 128_000  # bit/s
 TS_OVERHEAD = 1.10  # 16 % over the payload at 480p, 6.6 % at 1080p
+GROUPS = {"AUDIO": "audio", "SUBTITLES": "subtitles"}
 TYPICAL = 0.6  # of the maximum: where CRF 23 usually lands
+
+
+@dataclass(frozen=True, slots=True)
+class Rendition:
+    """A track beside the pictures: one line EXT-X-MEDIA (RFC 8216, 4.3.4.1).
+
+    `kind` is AUDIO or SUBTITLES, `language` a tag of RFC 5646 or "" where unsaid, `address` relative to the
+    multivariant playlist, "" for sound that is in the variants; `channels` 0 where unsaid.
+    """
+
+    kind: Literal["AUDIO", "SUBTITLES"]
+    name: str
+    language: str = ""
+    address: str = ""
+    default: bool = False
+    forced: bool = False
+    characteristics: str = ""
+    channels: int = 0
+
+    @property
+    def line(self) -> str:
+        attributes = [f"TYPE={self.kind}", f'GROUP-ID="{GROUPS[self.kind]}"', f'NAME="{_quoted(self.name)}"']
+        if self.language:
+            attributes.append(f'LANGUAGE="{_quoted(self.language)}"')
+        attributes += [f"DEFAULT={_yes(self.default)}", f"AUTOSELECT={_yes(self.default or bool(self.language))}"]
+        if self.kind == "SUBTITLES":
+            attributes.append(f"FORCED={_yes(self.forced)}")
+        if self.characteristics:
+            attributes.append(f'CHARACTERISTICS="{_quoted(self.characteristics)}"')
+        if self.channels:
+            attributes.append(f'CHANNELS="{self.channels}"')
+        if self.address:
+            attributes.append(f'URI="{self.address}"')
+        return "#EXT-X-MEDIA:" + ",".join(attributes)
+
+
+def _yes(value: bool) -> str:
+    return "YES" if value else "NO"
+
+
+def _quoted(text: str) -> str:
+    """A quoted string holds neither quotes nor line ends (RFC 8216, 4.2)."""
+    return "".join("'" if char == '"' else char for char in text if char.isprintable())
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +105,13 @@ def multivariant_playlist(
     audio: bool,
     address: str = "{rung}/index.m3u8",
     measured: Mapping[str, Rates] | None = None,
+    renditions: Sequence[Rendition] = (),
 ) -> str:
     """Lowest rung first: players begin with it and climb. `measured` are the rates of rungs that are complete."""
     lines = ["#EXTM3U", "#EXT-X-VERSION:6", "#EXT-X-INDEPENDENT-SEGMENTS"]
+    lines += [rendition.line for rendition in renditions]
+    kinds = {rendition.kind for rendition in renditions}
+    groups = [f'{kind}="{group}"' for kind, group in GROUPS.items() if kind in kinds]
     for rung in rungs:
         rates = (measured or {}).get(rung.name) or estimated_rates(rung)
         attributes = (
@@ -71,6 +120,7 @@ def multivariant_playlist(
             f'CODECS="{codecs(rung, grid.fps, audio=audio)}"',
             f"RESOLUTION={resolution(rung)}",
             f"FRAME-RATE={float(grid.fps):.3f}",
+            *groups,
         )
         lines += ["#EXT-X-STREAM-INF:" + ",".join(attributes), address.format(rung=rung.name)]
     return "\n".join([*lines, ""])

@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import re
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from mediaserver import require_play
 from mediaserver.contracts import Catalog, Encoding, EncodingState, Manifest, MediaFile, MediaGrant, MediaInfo, Playback
-from mediaserver.errors import Conflict, Forbidden, Gone, NotFound, NotYet, SessionOver, Unavailable
+from mediaserver.errors import Conflict, Forbidden, Gone, NotFound, SessionOver, Unavailable
 from mediaserver.models import JobRecord, JobState, Title, TitleKind, TitleVideo, Video
 
 from .cells import Cells
@@ -19,12 +19,11 @@ from .collecting import Usage
 from .granted import Granted, Published
 from .ladder import picture_size
 from .models import Plan, PlanState
-from .plans import CELL, cell_key
 from .recipes import Recipe
+from .segments import Segments
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
-    from pathlib import Path
+    from collections.abc import Awaitable, Callable, Coroutine
 
     from mediaserver import Request, Server
     from mediaserver.contracts import Actor, Clock, Jobs, MediaGrants, Storage, Wakeups
@@ -36,22 +35,7 @@ PLAYLIST = "application/vnd.apple.mpegurl"
 SEGMENT = "video/mp2t"
 IMMUTABLE = "private, max-age=604800, immutable"
 GRANT_SECONDS = 24 * 3600  # a media token lives a day at most
-HOLD_SECONDS = 8.0  # hls.js gives up after 10 s without a byte
-WISH_SECONDS = 3.0
-PREFETCH_SECONDS = 10.0
-PREFETCH = 2  # cells after the one that was delivered
-LINEAR = 3  # so many cells in a row, and the reader gets a chunk at once
-WAITED_FOR, AHEAD = 10, 0  # priorities
-NAME = re.compile(r"(?:(480p|720p|1080p)/)?(?:(master|index)\.m3u8|(\d{3,6})\.ts)")
-
-
-@dataclass
-class Reading:
-    """Where a reader is: the last cell, and how many it took in a row."""
-
-    rung: str
-    number: int
-    row: int
+RUNG = "480p|720p|1080p"
 
 
 class HlsStreaming:
@@ -70,15 +54,18 @@ class HlsStreaming:
         self._server = server
         self._plans = plans
         self._storage = storage
-        self._jobs = jobs
         self._grants = grants
-        self._wakeups = wakeups
         self._clock = clock
         self._usage = Usage(storage)
-        self._readings: dict[tuple[int, int], Reading] = {}
         self._granted = Granted()
         self._published = Published()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._segments = Segments(plans, storage, jobs, wakeups, self._in_background)
+        self._files: tuple[tuple[re.Pattern[str], Callable[..., Awaitable[MediaFile]]], ...] = (
+            (re.compile(r"master\.m3u8"), self._multivariant),
+            (re.compile(rf"({RUNG})/index\.m3u8"), self._playlist),
+            (re.compile(rf"({RUNG})/(\d{{3,6}})\.ts"), self._segment),
+        )
 
     # ---- manifest ------------------------------------------------------------------------------------------
 
@@ -167,110 +154,27 @@ class HlsStreaming:
         )
 
     async def file(self, grant: MediaGrant, name: str) -> MediaFile:
-        match = NAME.fullmatch(name)
-        if match is None:
-            raise NotFound("There is nothing here.")
         self._usage.note(grant.video_id, grant.plan_id)
-        rung, playlist, number = match.groups()
-        if rung is not None and rung not in grant.rungs:
-            raise NotFound(f"This film has no {rung}; it has {', '.join(grant.rungs)}.")
-        if playlist:
-            if (playlist == "index") != (rung is not None):
-                raise NotFound("There is nothing here.")
-            path = self._storage.playlist(grant.video_id, grant.plan_id, rung or "")
-            return MediaFile(PLAYLIST, path)
-        if rung is None:
-            raise NotFound("There is nothing here.")
-        return MediaFile(SEGMENT, await self._cell(grant, rung, int(number)), immutable=True)
+        for form, answer in self._files:
+            if found := form.fullmatch(name):
+                return await answer(grant, *found.groups())
+        raise NotFound("There is nothing here.")
 
-    async def _cell(self, grant: MediaGrant, rung: str, number: int) -> Path:
-        path = self._storage.segment(grant.video_id, grant.plan_id, rung, number)
-        if not path.exists():
-            plan = await self._plans.successor(await self._plans.get(grant.plan_id))
-            if number >= Recipe.from_dict(plan.recipe).grid.segments:
-                raise NotFound("The film ends before this.")
-            path = self._storage.segment(grant.video_id, plan.id, rung, number)
-            path = await self._wait(plan, path, rung, number)
-        self._look_ahead(grant, rung, number)
-        return path
+    async def _multivariant(self, grant: MediaGrant) -> MediaFile:
+        return MediaFile(PLAYLIST, self._storage.playlist(grant.video_id, grant.plan_id, ""))
 
-    async def _wait(self, plan: Plan, path: Path, rung: str, number: int) -> Path:
-        """Ask for a cell and hold the request until it is there. Raises NotYet after 8 s, or Gone."""
-        key = cell_key(plan.id, rung, number)
-        loop = asyncio.get_running_loop()
-        end = loop.time() + HOLD_SECONDS
-        subscription = self._wakeups.subscribe("cells")
-        try:
-            while loop.time() < end:
-                if path.exists():
-                    return path
-                await self._want(plan, key, rung, number)
-                await subscription.wait(1.0)
-            if path.exists():
-                return path
-        finally:
-            subscription.close()
-        waiting = await JobRecord.get_or_none(key=key)
-        raise NotYet((waiting and waiting.error) or "This part is being made; ask again in a second.")
+    async def _playlist(self, grant: MediaGrant, rung: str) -> MediaFile:
+        _require_rung(grant, rung)
+        return MediaFile(PLAYLIST, self._storage.playlist(grant.video_id, grant.plan_id, rung))
 
-    async def _want(self, plan: Plan, key: str, rung: str, number: int) -> None:
-        if plan.state == PlanState.FAILED:
-            raise Gone(plan.reason or "This film cannot be played.")
-        if Recipe.from_dict(plan.recipe).straight:
-            return
-        failed = await JobRecord.get_or_none(key=key)
-        if failed is not None and failed.state is JobState.FAILED:
-            await JobRecord.filter(id=failed.id).delete()
-            raise Gone(failed.error)
-        if failed is not None and failed.state is JobState.DUE:
-            await self._jobs.renew_wish(key, WISH_SECONDS)
-        elif failed is None and not await self._is_being_made(plan.id, rung, number):
-            args = {"plan_id": plan.id, "rung": rung, "number": number}
-            await self._jobs.enqueue(CELL, key, args, priority=WAITED_FOR, wanted_for=WISH_SECONDS)
-
-    async def _is_being_made(self, plan_id: int, rung: str, number: int) -> bool:
-        prefix = cell_key(plan_id, rung, 0).rpartition(":")[0]
-        running = await JobRecord.filter(kind=CELL, state=JobState.RUNNING, key__startswith=f"{prefix}:")
-        return any(
-            int(job.args["number"]) <= number < int(job.args["number"]) + int(job.args.get("count", 1))
-            for job in running
-        )
-
-    # ---- ahead of the reader -------------------------------------------------------------------------------
-
-    def _look_ahead(self, grant: MediaGrant, rung: str, number: int) -> None:
-        place = (grant.plan_id, grant.title_id)
-        before = self._readings.get(place)
-        in_row = before is not None and before.rung == rung and before.number + 1 == number
-        self._readings[place] = Reading(rung, number, before.row + 1 if before and in_row else 1)
-        if len(self._readings) > 1000:  # noqa: PLR2004 (readers of one process; the oldest is forgotten)
-            self._readings.pop(next(iter(self._readings)))
-        self._in_background(self._prefetch(grant, rung, number, self._readings[place].row))
+    async def _segment(self, grant: MediaGrant, rung: str, number: str) -> MediaFile:
+        _require_rung(grant, rung)
+        return MediaFile(SEGMENT, await self._segments.get(grant, rung, int(number)), immutable=True)
 
     def _in_background(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-
-    async def _prefetch(self, grant: MediaGrant, rung: str, number: int, row: int) -> None:
-        wanted = [
-            after
-            for after in range(number + 1, number + 1 + PREFETCH)
-            if not self._storage.segment(grant.video_id, grant.plan_id, rung, after).exists()
-        ]
-        if not wanted:
-            return
-        plan = await Plan.get_or_none(id=grant.plan_id)
-        recipe = Recipe.from_dict(plan.recipe) if plan else None
-        if recipe is None or recipe.straight:
-            return
-        for after in wanted[:1] if row >= LINEAR else wanted:
-            if after >= recipe.grid.segments or await self._is_being_made(grant.plan_id, rung, after):
-                continue
-            count = min(recipe.chunk if row >= LINEAR else 1, recipe.grid.segments - after)
-            args = {"plan_id": grant.plan_id, "rung": rung, "number": after, "count": count}
-            key = cell_key(grant.plan_id, rung, after)
-            await self._jobs.enqueue(CELL, key, args, priority=AHEAD, wanted_for=PREFETCH_SECONDS)
 
     # ---- progress ------------------------------------------------------------------------------------------
 
@@ -304,6 +208,11 @@ async def _passing(cut: Cut, delivering: AsyncExitStack) -> None:
     """The next request need not wait for what a slow reader has yet to take of this one."""
     async with delivering:
         await cut.pass_by()
+
+
+def _require_rung(grant: MediaGrant, rung: str) -> None:
+    if rung not in grant.rungs:
+        raise NotFound(f"This film has no {rung}; it has {', '.join(grant.rungs)}.")
 
 
 def _short_side(video: Video) -> Fraction:

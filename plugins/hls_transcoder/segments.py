@@ -1,0 +1,141 @@
+"""Segments as viewers ask for them: made at once where they are missing, and the next ones ahead."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from mediaserver.errors import Gone, NotFound, NotYet
+from mediaserver.models import JobRecord, JobState
+
+from .models import Plan, PlanState
+from .plans import CELL, cell_key
+from .recipes import Recipe
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+    from pathlib import Path
+
+    from mediaserver.contracts import Jobs, MediaGrant, Storage, Wakeups
+
+    from .plans import Plans
+
+HOLD_SECONDS = 8.0  # hls.js gives up after 10 s without a byte
+WISH_SECONDS = 3.0
+PREFETCH_SECONDS = 10.0
+PREFETCH = 2  # cells after the one that was delivered
+LINEAR = 3  # so many cells in a row, and the reader gets a chunk at once
+WAITED_FOR, AHEAD = 10, 0  # priorities
+
+
+@dataclass
+class Reading:
+    """Where a reader is: the last cell, and how many it took in a row."""
+
+    rung: str
+    number: int
+    row: int
+
+
+class Segments:
+    def __init__(
+        self,
+        plans: Plans,
+        storage: Storage,
+        jobs: Jobs,
+        wakeups: Wakeups,
+        start: Callable[[Coroutine[Any, Any, None]], None],
+    ) -> None:
+        """`start` runs a coroutine that nobody waits for."""
+        self._plans = plans
+        self._storage = storage
+        self._jobs = jobs
+        self._wakeups = wakeups
+        self._start = start
+        self._readings: dict[tuple[int, int], Reading] = {}
+
+    async def get(self, grant: MediaGrant, rung: str, number: int) -> Path:
+        """Waits up to 8 s for a cell that is made. Raises NotYet, Gone for one that cannot be made, or NotFound."""
+        path = self._storage.segment(grant.video_id, grant.plan_id, rung, number)
+        if not path.exists():
+            plan = await self._plans.successor(await self._plans.get(grant.plan_id))
+            if number >= Recipe.from_dict(plan.recipe).grid.segments:
+                raise NotFound("The film ends before this.")
+            path = self._storage.segment(grant.video_id, plan.id, rung, number)
+            path = await self._wait(plan, path, rung, number)
+        self._look_ahead(grant, rung, number)
+        return path
+
+    async def _wait(self, plan: Plan, path: Path, rung: str, number: int) -> Path:
+        """Ask for a cell and hold the request until it is there. Raises NotYet after 8 s, or Gone."""
+        key = cell_key(plan.id, rung, number)
+        loop = asyncio.get_running_loop()
+        end = loop.time() + HOLD_SECONDS
+        subscription = self._wakeups.subscribe("cells")
+        try:
+            while loop.time() < end:
+                if path.exists():
+                    return path
+                await self._want(plan, key, rung, number)
+                await subscription.wait(1.0)
+            if path.exists():
+                return path
+        finally:
+            subscription.close()
+        waiting = await JobRecord.get_or_none(key=key)
+        raise NotYet((waiting and waiting.error) or "This part is being made; ask again in a second.")
+
+    async def _want(self, plan: Plan, key: str, rung: str, number: int) -> None:
+        if plan.state == PlanState.FAILED:
+            raise Gone(plan.reason or "This film cannot be played.")
+        if Recipe.from_dict(plan.recipe).straight:
+            return
+        failed = await JobRecord.get_or_none(key=key)
+        if failed is not None and failed.state is JobState.FAILED:
+            await JobRecord.filter(id=failed.id).delete()
+            raise Gone(failed.error)
+        if failed is not None and failed.state is JobState.DUE:
+            await self._jobs.renew_wish(key, WISH_SECONDS)
+        elif failed is None and not await self._is_being_made(plan.id, rung, number):
+            args = {"plan_id": plan.id, "rung": rung, "number": number}
+            await self._jobs.enqueue(CELL, key, args, priority=WAITED_FOR, wanted_for=WISH_SECONDS)
+
+    async def _is_being_made(self, plan_id: int, rung: str, number: int) -> bool:
+        prefix = cell_key(plan_id, rung, 0).rpartition(":")[0]
+        running = await JobRecord.filter(kind=CELL, state=JobState.RUNNING, key__startswith=f"{prefix}:")
+        return any(
+            int(job.args["number"]) <= number < int(job.args["number"]) + int(job.args.get("count", 1))
+            for job in running
+        )
+
+    # ---- ahead of the reader -------------------------------------------------------------------------------
+
+    def _look_ahead(self, grant: MediaGrant, rung: str, number: int) -> None:
+        place = (grant.plan_id, grant.title_id)
+        before = self._readings.get(place)
+        in_row = before is not None and before.rung == rung and before.number + 1 == number
+        self._readings[place] = Reading(rung, number, before.row + 1 if before and in_row else 1)
+        if len(self._readings) > 1000:  # noqa: PLR2004 (readers of one process; the oldest is forgotten)
+            self._readings.pop(next(iter(self._readings)))
+        self._start(self._prefetch(grant, rung, number, self._readings[place].row))
+
+    async def _prefetch(self, grant: MediaGrant, rung: str, number: int, row: int) -> None:
+        wanted = [
+            after
+            for after in range(number + 1, number + 1 + PREFETCH)
+            if not self._storage.segment(grant.video_id, grant.plan_id, rung, after).exists()
+        ]
+        if not wanted:
+            return
+        plan = await Plan.get_or_none(id=grant.plan_id)
+        recipe = Recipe.from_dict(plan.recipe) if plan else None
+        if recipe is None or recipe.straight:
+            return
+        for after in wanted[:1] if row >= LINEAR else wanted:
+            if after >= recipe.grid.segments or await self._is_being_made(grant.plan_id, rung, after):
+                continue
+            count = min(recipe.chunk if row >= LINEAR else 1, recipe.grid.segments - after)
+            args = {"plan_id": grant.plan_id, "rung": rung, "number": after, "count": count}
+            key = cell_key(grant.plan_id, rung, after)
+            await self._jobs.enqueue(CELL, key, args, priority=AHEAD, wanted_for=PREFETCH_SECONDS)
