@@ -114,6 +114,10 @@ class Library(Protocol):
         """A file with this content that can be read now."""
         ...
 
+    async def shorten(self, video_id: int, duration: float) -> None:
+        """Note that a film ends after `duration` seconds, before its header and its packets say."""
+        ...
+
 
 class Subscription(Protocol):
     async def wait(self, timeout: float) -> bool:  # noqa: ASYNC109

@@ -67,12 +67,12 @@ class Cells:
         numbers = set().union(*gaps.values())
         return Span(min(numbers), max(numbers) - min(numbers) + 1, open_rungs)
 
+    def gaps(self) -> list[int]:
+        """Segments that are missing at any rung, in order."""
+        wanted = set(range(self.recipe.grid.segments))
+        return sorted(set().union(*(wanted - self.made(rung.name) for rung in self.recipe.rungs)))
+
     def open_chunks(self) -> list[int]:
         """First segments of the chunks that are not complete, in order."""
         chunk = self.recipe.grid.segments if self.recipe.straight else self.recipe.chunk
-        complete: set[int] | None = None
-        for rung in self.recipe.rungs:
-            made = self.made(rung.name)
-            complete = made if complete is None else complete & made
-        missing = set(range(self.recipe.grid.segments)) - (complete or set())
-        return sorted({number // chunk * chunk for number in missing})
+        return sorted({number // chunk * chunk for number in self.gaps()})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from .plan import Grid
 
 __all__ = [
     "AudioSpan",
+    "Lacking",
     "Run",
     "audio_span",
     "default_audio",
@@ -45,6 +47,14 @@ SOURCE = "file:SOURCE"  # stands for the path while ffmpeg-python builds: it can
 HDR_TRANSFERS = {"smpte2084", "arib-std-b67"}
 
 
+class Lacking(StrEnum):
+    """What the cells of a run do without, where the film is too damaged for it."""
+
+    NOTHING = "nothing"
+    SOUND = "sound"
+    PICTURE = "picture and sound"  # nothing is read: black and silent cells, only the right times and lengths
+
+
 @dataclass(frozen=True, slots=True)
 class Run:
     """Segments `first`..`first + count - 1` of a grid, at these rungs, in one ffmpeg with one decode."""
@@ -56,6 +66,7 @@ class Run:
     count: int
     preset: str = "veryfast"
     crf: int = 23
+    lacking: Lacking = Lacking.NOTHING
 
     @property
     def numbers(self) -> range:
@@ -114,8 +125,12 @@ def segments_arguments(run: Run, source: Path, *, flags: Mapping[str, str], tone
     # Not accurate: what is decoded before the seek point still reaches the fps filter, so a picture that stands still
     # for longer than the margin is repeated instead of missing.
     options: dict[str, Any] = {"ss": _decimal(seek), "noaccurate_seek": None} if seek else {}
+    if run.info.video.field_order == "progressive":
+        # A graph that is begun anew loses its place on the grid. `scale` takes pictures of any size, bwdif does not.
+        options["reinit_filter:v"] = 0
     film = ffmpeg.input(SOURCE, threads=1, **options, **flags)
-    pictures = _pictures(film, run, tonemap=tonemap)
+    shown = _black(run) if run.lacking is Lacking.PICTURE else _on_grid(film, run)
+    pictures = _pictures(shown, run, tonemap=tonemap)
     sounds = _sounds(film, run)
     outputs = [
         ffmpeg.output(*streams, f"{rung.name}-%03d.ts", **_video(run, rung), **_audio(run), **_muxer(run))
@@ -129,8 +144,21 @@ def _compile(output: Any, source: Path) -> list[str]:
     return [f"file:{source}" if part == SOURCE else part for part in built]
 
 
-def _pictures(film: Any, run: Run, *, tonemap: bool) -> list[Any]:
-    """One picture at the grid's rate, whose time base then is one frame: the cut is exact. A stream for each rung."""
+def _pictures(picture: Any, run: Run, *, tonemap: bool) -> list[Any]:
+    """A stream for each rung."""
+    copies = _split(picture, "split", len(run.rungs))
+    return [_scaled(copy, rung, run, tonemap=tonemap) for copy, rung in zip(copies, run.rungs, strict=True)]
+
+
+def _black(run: Run) -> Any:
+    fps, (first_frame, end_frame) = run.grid.fps, run.frames
+    picture = ffmpeg.input(f"color=black:s=64x64:r={fps.numerator}/{fps.denominator}", f="lavfi").video
+    picture = picture.filter("settb", f"{fps.denominator}/{fps.numerator}").filter("setpts", f"N+{first_frame}")
+    return picture.filter("trim", start_pts=first_frame, end_pts=end_frame)
+
+
+def _on_grid(film: Any, run: Run) -> Any:
+    """One picture at the grid's rate, whose time base then is one frame: the cut is exact."""
     fps, (first_frame, end_frame) = run.grid.fps, run.frames
     picture = film[str(run.info.video.index)]
     if run.info.video.field_order != "progressive":
@@ -140,9 +168,7 @@ def _pictures(film: Any, run: Run, *, tonemap: bool) -> list[Any]:
     picture = picture.filter("fps", rate, **head)
     if end_frame == run.grid.frames:
         picture = picture.filter("tpad", stop_mode="clone", stop_duration=_decimal(CLONED_TAIL))
-    picture = picture.filter("trim", start_pts=first_frame, end_pts=end_frame)
-    copies = _split(picture, "split", len(run.rungs))
-    return [_scaled(copy, rung, run, tonemap=tonemap) for copy, rung in zip(copies, run.rungs, strict=True)]
+    return picture.filter("trim", start_pts=first_frame, end_pts=end_frame)
 
 
 def _split(stream: Any, name: str, count: int) -> list[Any]:
@@ -154,7 +180,7 @@ def _split(stream: Any, name: str, count: int) -> list[Any]:
 
 def _scaled(picture: Any, rung: Rung, run: Run, *, tonemap: bool) -> Any:
     picture = picture.filter("scale", rung.width, rung.height, flags="bicubic")
-    if tonemap and run.info.video.transfer in HDR_TRANSFERS:
+    if tonemap and run.info.video.transfer in HDR_TRANSFERS and run.lacking is not Lacking.PICTURE:
         picture = _standard_range(picture)
     return picture.filter("format", "yuv420p").filter("setsar", 1)
 
@@ -190,6 +216,8 @@ def _mixed(film: Any, track: AudioTrack, silence: Any, begin: int, end: int) -> 
 def _sounds_in(run: Run, track: AudioTrack) -> bool:
     """Whether the track has packets in this run: waiting for one that never comes, ffmpeg keeps every picture."""
     first_frame, end_frame = run.frames
+    if run.lacking is not Lacking.NOTHING:
+        return False
     if track.end is not None and track.end <= run.grid.time(first_frame):
         return False
     return track.start < run.grid.time(end_frame)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 from mediaserver import log
@@ -14,79 +13,31 @@ from mediaserver.errors import JobFailed, JobPostponed
 from mediaserver.events import EncodingProgressed, PictureMade, VideoFailed, VideoReady
 from mediaserver.models import Video
 
-from .cells import Cells, Span
-from .claims import Claims
-from .command import Run
-from .models import Claim, Plan, PlanState
+from .cells import Span
+from .mending import Mending, cut_short
+from .models import Claim, PlanState
 from .pictures import make_poster
 from .plans import ENCODE
-from .recipes import Recipe
-from .runner import Control, EncodeFailed, EncodeInterrupted, EncodeJob, GuardFailed, encode
+from .runner import EncodeFailed, EncodeInterrupted, TookTooLong
+from .workshop import AWAY_SECONDS, CELLS_TOPIC, still_there
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator
-    from pathlib import Path
+    from collections.abc import AsyncIterator
 
     from mediaserver import RunningJob
-    from mediaserver.contracts import Changes, Clock, Jobs, Library, MediaTools, Storage, Wakeups
 
-    from .pausing import Pausing
-    from .plans import Plans
+    from .workshop import Film, Workshop
 
-CELLS_TOPIC = "cells"
 RENEW_SECONDS = 5.0
 OTHER_BUILD_SECONDS = 120.0
-NO_SPACE_SECONDS = 20.0
-FULL_BYTES = 100_000_000  # with less room, what ffmpeg made wrong tells of the disk and not of the film
-OFFLINE_SECONDS = 10.0
-AWAY_SECONDS = 2.0  # while a viewer waits: a renamed film is found under its new name within a moment
 INTERRUPTED_SECONDS = 1.0
 MOST_INTERRUPTIONS = 10
-
-
-@dataclass
-class Workshop:
-    """What every job here needs."""
-
-    tools: MediaTools
-    storage: Storage
-    library: Library
-    changes: Changes
-    jobs: Jobs
-    wakeups: Wakeups
-    plans: Plans
-    claims: Claims
-    pausing: Pausing
-    min_free_space: int  # bytes
-    nice: int  # of what no viewer waits for
-    clock: Clock
-
-
-@dataclass(frozen=True)
-class Film:
-    """A plan, opened for work."""
-
-    plan: Plan
-    recipe: Recipe
-    info: MediaInfo
-    source: Path
-    cells: Cells
-
-
-@contextmanager
-def still_there(source: Path) -> Iterator[None]:
-    """A file that was renamed or unplugged between its choice and its reading says nothing about the film."""
-    try:
-        yield
-    except EncodeFailed as failure:
-        if source.exists():
-            raise
-        raise JobPostponed("Its file has just moved; it goes on where it is found again.", AWAY_SECONDS) from failure
 
 
 class Encoding:
     def __init__(self, shop: Workshop, *, first_chunk_only: bool) -> None:
         self._shop = shop
+        self._mending = Mending(shop)
         self._first_chunk_only = first_chunk_only
         self._interruptions: Counter[tuple[int, int]] = Counter()
 
@@ -94,10 +45,10 @@ class Encoding:
 
     async def encode(self, job: RunningJob) -> None:
         """One chunk of a film; the message after it is for whoever is free next."""
-        film = await self._open(int(job.args["plan_id"]))
+        film = await self._shop.open(int(job.args["plan_id"]))
         if film.recipe.build != self._shop.tools.build:
             await self._leave_to_its_build(film)
-        self._need_space(self._shop.min_free_space)
+        self._shop.need_space(self._shop.min_free_space)
         open_chunks = await asyncio.to_thread(film.cells.open_chunks)
         if self._first_chunk_only and not film.recipe.straight:
             open_chunks = [start for start in open_chunks if start == 0]
@@ -129,17 +80,30 @@ class Encoding:
         raise JobFailed(reason)
 
     async def _chunk(self, film: Film, start: int) -> None:
-        count = film.recipe.grid.segments if film.recipe.straight else film.recipe.chunk
-        span = await asyncio.to_thread(film.cells.missing, start, count)
-        if span is not None:
-            try:
-                await self._make(film, span, background=True)
-            except EncodeInterrupted as failure:
-                self._interrupted(film, start, failure)
-            except GuardFailed as failure:
-                await self._go_straight(film, failure)
-            except EncodeFailed as failure:
-                await self._give_up(film, str(failure))
+        straight = film.recipe.straight
+        span = await asyncio.to_thread(
+            film.cells.missing, start, film.recipe.grid.segments if straight else film.recipe.chunk
+        )
+        if span is None:
+            return
+        if straight:
+            span = Span(0, film.recipe.grid.segments, span.rungs)  # from its start: there is nothing behind a seek
+        try:
+            await self._shop.make(film, span, background=True)
+        except EncodeInterrupted as failure:
+            self._interrupted(film, start, failure)
+        except EncodeFailed as failure:
+            await (self._mend(film, failure) if straight else self._go_straight(film, failure))
+
+    async def _mend(self, film: Film, failure: EncodeFailed) -> None:
+        try:
+            if isinstance(failure, TookTooLong):
+                raise failure
+            await self._mending.mend(film, failure)
+        except EncodeInterrupted as interrupted:
+            self._interrupted(film, 0, interrupted)
+        except EncodeFailed as final:
+            await self._give_up(film, str(final))
 
     def _interrupted(self, film: Film, start: int, failure: EncodeInterrupted) -> None:
         """Once more, soon; a chunk that ends so again and again takes more memory than there is."""
@@ -161,15 +125,17 @@ class Encoding:
         job.finish()
         if await asyncio.to_thread(film.cells.count) < film.recipe.cells:
             return
-        if film.plan.state != PlanState.READY:
-            await self._shop.plans.set_state(film.plan, PlanState.READY)
+        state = (await self._shop.plans.get(film.plan.id)).state
+        if state not in (PlanState.READY, PlanState.PARTIAL):
+            ends = cut_short(film)
+            await self._shop.plans.set_state(film.plan, PlanState.PARTIAL if ends else PlanState.READY, ends)
             await self._shop.changes.record(VideoReady(film.plan.video_id), None)
 
     # ---- while a viewer waits ----------------------------------------------------------------------------------
 
     async def cell(self, job: RunningJob) -> None:
         """The cells a viewer is about to see, at one rung, ahead of everything else."""
-        film = await self._open(int(job.args["plan_id"]), AWAY_SECONDS)
+        film = await self._shop.open(int(job.args["plan_id"]), AWAY_SECONDS)
         rung = film.recipe.rung(job.args["rung"])
         if rung is None or film.recipe.straight:
             return
@@ -180,13 +146,11 @@ class Encoding:
             return
         with self._shop.pausing.viewer_waits():
             try:
-                await self._make(film, span, background=False)
+                await self._shop.make(film, span, background=False)
             except EncodeInterrupted as failure:
                 raise JobPostponed(str(failure), 0.0) from failure
-            except GuardFailed as failure:
-                await self._go_straight(film, failure)
             except EncodeFailed as failure:
-                raise JobFailed(str(failure)) from failure
+                await self._go_straight(film, failure)
 
     # ---- pictures ----------------------------------------------------------------------------------------------
 
@@ -195,7 +159,7 @@ class Encoding:
         final = self._shop.storage.picture(int(job.args["video_id"]), "poster.jpg")
         if video is None or final.exists():
             return
-        source = await self._source(video.id)
+        source = await self._shop.source(video.id)
         async with self._shop.storage.workspace() as workspace:
             try:
                 with still_there(source):
@@ -205,72 +169,10 @@ class Encoding:
             await asyncio.to_thread(self._shop.storage.publish, made, final)
         await self._shop.changes.record(PictureMade(video.id, final.name), None)
 
-    # ---- the work ----------------------------------------------------------------------------------------------
+    # ---- what fails --------------------------------------------------------------------------------------------
 
-    async def _make(self, film: Film, span: Span, *, background: bool) -> None:
-        """Encode a span and publish each cell as soon as it is closed and verified."""
-        shop, recipe = self._shop, film.recipe
-        run = Run(film.info, recipe.grid, span.rungs, span.first, span.count, recipe.preset, recipe.crf)
-        control = Control()
-        async with shop.storage.workspace() as workspace:
-            work = EncodeJob(run, film.source, workspace, shop.nice if background else None, control)
-            pause = shop.pausing.background(control) if background else shop.pausing.viewer_waits()
-            with pause, still_there(film.source), self._disk_not_blamed_on_film() as look:
-                async for cell in encode(shop.tools, work):
-                    final = shop.storage.segment(film.plan.video_id, film.plan.id, cell.rung.name, cell.number)
-                    await asyncio.to_thread(shop.storage.publish, cell.path, final)
-                    shop.wakeups.notify(CELLS_TOPIC)
-                    look()
-
-    async def _open(self, plan_id: int, again: float = OFFLINE_SECONDS) -> Film:
-        plan = await Plan.get_or_none(id=plan_id)
-        video = await Video.get_or_none(id=plan.video_id) if plan else None
-        if plan is None or video is None:
-            raise JobFailed("The film is gone.")
-        recipe = Recipe.from_dict(plan.recipe)
-        cells = Cells(self._shop.storage, video.id, plan.id, recipe)
-        return Film(plan, recipe, MediaInfo.from_dict(video.probe), await self._source(video.id, again), cells)
-
-    async def _source(self, video_id: int, again: float = OFFLINE_SECONDS) -> Path:
-        """Raises JobPostponed, until `again` seconds from now."""
-        source = await self._shop.library.source(video_id)
-        if source is None:
-            raise JobPostponed("No file with this film can be reached; it goes on when one is back.", again)
-        return source
-
-    @contextmanager
-    def _disk_not_blamed_on_film(self) -> Iterator[Callable[[], None]]:
-        """Raises JobPostponed for a failure while there was too little room, though there may be enough again.
-
-        The room is looked at now, at every call of what it yields, and at the failure.
-        """
-        free = self._shop.storage.free_bytes
-        least = free()
-
-        def look() -> None:
-            nonlocal least
-            least = min(least, free())
-
-        try:
-            yield look
-        except EncodeInterrupted:
-            raise
-        except EncodeFailed:
-            look()
-            self._need_space(FULL_BYTES, least)
-            raise
-
-    def _need_space(self, needed: int, free: int | None = None) -> None:
-        free = self._shop.storage.free_bytes() if free is None else free
-        if free < needed:
-            raise JobPostponed(
-                f"{free / 1e9:.1f} GB are free, {needed / 1e9:.1f} are needed "
-                "(workers.min_free_space); it goes on when there is room.",
-                NO_SPACE_SECONDS,
-            )
-
-    async def _go_straight(self, film: Film, failure: GuardFailed) -> None:
-        """The file cannot be cut by seeking: a new plan makes it in one run on the same grid."""
+    async def _go_straight(self, film: Film, failure: EncodeFailed) -> None:
+        """The file cannot be cut by seeking, or is damaged: a new plan makes it in one run on the same grid."""
         latest = await self._shop.plans.latest(film.plan.video_id)
         await self._shop.plans.set_state(film.plan, PlanState.FAILED, str(failure))
         if latest is not None and latest.id == film.plan.id:

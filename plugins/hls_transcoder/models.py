@@ -16,6 +16,7 @@ class PlanState(StrEnum):
     PLANNED = "planned"
     ENCODING = "encoding"
     READY = "ready"
+    PARTIAL = "partial"  # it plays from start to end, but not all of the film is there; the reason says what
     FAILED = "failed"
 
 

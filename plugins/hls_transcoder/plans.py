@@ -91,10 +91,10 @@ class Plans:
         """The plan that makes the cells of one that failed: the newest on the same grid, so that viewers go on."""
         if plan.state != PlanState.FAILED:
             return plan
-        latest = await self.latest(plan.video_id)
-        if latest is None or Recipe.from_dict(latest.recipe).grid != Recipe.from_dict(plan.recipe).grid:
-            return plan
-        return latest
+        grid = Recipe.from_dict(plan.recipe).grid
+        others = await Plan.filter(video_id=plan.video_id).order_by("-number")
+        same = (other for other in others if Recipe.from_dict(other.recipe).grid == grid)
+        return next(same, plan)
 
     async def set_state(self, plan: Plan, state: PlanState, reason: str = "") -> None:
         await Plan.filter(id=plan.id).update(state=state.value, reason=reason)

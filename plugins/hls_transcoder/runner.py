@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import signal
 from asyncio import to_thread
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,10 +15,22 @@ from mediaserver.errors import MediaServerError
 from .command import Run, default_audio, segment_name, segments_arguments
 from .verify import CellDamaged, verify_cell
 
-__all__ = ["Cell", "Control", "EncodeFailed", "EncodeInterrupted", "EncodeJob", "GuardFailed", "encode"]
+__all__ = [
+    "Cell",
+    "Control",
+    "EncodeFailed",
+    "EncodeInterrupted",
+    "EncodeJob",
+    "EndsEarly",
+    "GuardFailed",
+    "TookTooLong",
+    "encode",
+]
 
 KILLED = {-signal.SIGKILL, -signal.SIGTERM}
-NOT_PLANNED = "ffmpeg made something else than planned"
+# ffmpeg takes these for the end of the film, and ends well. Where no file may be opened at all it is another matter.
+DISK_TROUBLE = ("Input/output error", "Stale file handle", "Transport endpoint is not connected")
+NOT_PLANNED = "ffmpeg made something else than planned: {}; the film is made in one straight run instead."
 
 
 class EncodeFailed(MediaServerError):
@@ -31,6 +43,18 @@ class EncodeInterrupted(EncodeFailed):
 
 class GuardFailed(EncodeFailed):
     """A run gave other frames than planned: make the whole film in one straight run."""
+
+
+class TookTooLong(EncodeFailed):
+    """Its limits are wide: trying again would take as long."""
+
+
+class EndsEarly(EncodeFailed):
+    """The whole film was read, and there is nothing behind its first `frames`."""
+
+    def __init__(self, message: str, frames: int) -> None:
+        super().__init__(message)
+        self.frames = frames
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,47 +107,73 @@ class EncodeJob:
 
 
 async def encode(tools: MediaTools, job: EncodeJob) -> AsyncIterator[Cell]:
-    """Raises GuardFailed (only where `job` is not straight already) or EncodeFailed. Closing it early stops ffmpeg."""
+    """Raises EncodeFailed: GuardFailed at once, or for the whole film after all that is right was handed out.
+
+    Closing it early stops ffmpeg.
+    """
     run = job.run
     arguments = segments_arguments(run, job.source, flags=tools.input_flags, tonemap=tools.has_zscale)
     tool = await tools.start("ffmpeg", arguments, reads=[job.source], workspace=job.workspace, limits=job.limits)
     job.control.attach(tool)
     missing = {segment_name(rung, number): (rung, number) for number in run.numbers for rung in run.rungs}
+    damaged: dict[int, CellDamaged] = {}
     try:
         async for line in tool.lines():
             closed = missing.pop(line.decode(errors="replace").partition(",")[0], None)
-            if closed is not None:
-                yield await _verified(job, *closed)
+            if closed is None:
+                continue
+            try:
+                cell = await _verified(job, *closed)
+            except CellDamaged as error:
+                if not run.is_whole:
+                    raise GuardFailed(NOT_PLANNED.format(error)) from error
+                damaged[closed[1]] = error
+            else:
+                yield cell
         finished = await tool.wait()
     finally:
         job.control.attach(None)
         await tool.stop()
-    if finished.returncode in KILLED and not finished.timed_out:
-        raise EncodeInterrupted("ffmpeg was ended from outside, or the memory ran out.")
-    if finished.returncode != 0:
-        raise EncodeFailed(_reason(finished))
-    if missing:
-        raise _guard(run, f"{len(missing)} of {run.count * len(run.rungs)} segments are missing")
+    _judge_end(finished)
+    _judge_cells(
+        run, {number: CellDamaged(f"segment {number} is missing", 0) for _, number in missing.values()} | damaged
+    )
 
 
 async def _verified(job: EncodeJob, rung: Rung, number: int) -> Cell:
     path = job.workspace / segment_name(rung, number)
     data = await to_thread(path.read_bytes)
-    try:
-        verify_cell(data, job.run.grid, number, audio=default_audio(job.run.info) is not None)
-    except CellDamaged as error:
-        raise _guard(job.run, f"{error} ({rung.name})") from error
+    verify_cell(data, job.run.grid, number, audio=default_audio(job.run.info) is not None)
     return Cell(rung, number, path)
 
 
-def _guard(run: Run, what: str) -> EncodeFailed:
-    if run.is_whole:
-        return EncodeFailed(f"This file does not decode to what it promises: {what}.")
-    return GuardFailed(f"{NOT_PLANNED}: {what}; the film is made in one straight run instead.")
+def _judge_end(finished: Finished) -> None:
+    if finished.timed_out:
+        raise TookTooLong("ffmpeg took too long for this film and was stopped.")
+    if finished.returncode in KILLED:
+        raise EncodeInterrupted("ffmpeg was ended from outside, or the memory ran out.")
+    trouble = next((sign for sign in DISK_TROUBLE if sign in finished.stderr), None)
+    if trouble is not None:
+        raise EncodeInterrupted(f"The disk of this film cannot be read just now ({trouble}).")
+    if finished.returncode != 0:
+        raise EncodeFailed(_reason(finished))
+
+
+def _judge_cells(run: Run, damaged: Mapping[int, CellDamaged]) -> None:
+    if not damaged:
+        return
+    first = min(damaged)
+    if not run.is_whole:
+        raise GuardFailed(NOT_PLANNED.format(damaged[first]))
+    what = f"This file does not decode to what it promises: {damaged[first]}."
+    is_tail = all(
+        number in damaged and damaged[number].frames is not None for number in range(first, run.grid.segments)
+    )
+    if is_tail:
+        raise EndsEarly(what, first * run.grid.gop + (damaged[first].frames or 0))
+    raise EncodeFailed(what)
 
 
 def _reason(finished: Finished) -> str:
     said = finished.stderr.splitlines()[-1] if finished.stderr else f"it ended with {finished.returncode}"
-    if finished.timed_out:
-        return "ffmpeg took too long for this film and was stopped."
     return f"ffmpeg could not encode this film: {''.join(char for char in said if char.isprintable())[-300:]}."

@@ -14,11 +14,12 @@ from mediaserver.models import JobRecord, Video
 
 from .claims import Claims
 from .collecting import EVERY_SECONDS, Collector
-from .jobs import Encoding, Workshop
+from .jobs import Encoding
 from .models import Plan, PlanState
 from .pausing import Pausing
 from .plans import CELL, ENCODE, POSTER, Plans
 from .streaming import HlsStreaming
+from .workshop import Workshop
 
 if TYPE_CHECKING:
     from mediaserver import Server

@@ -222,6 +222,8 @@ def _short_side(video: Video) -> Fraction:
 def _state(plan: Plan, video: Video, done: int, total: int) -> tuple[EncodingState, str]:
     if plan.state == PlanState.FAILED:
         return EncodingState.FAILED, plan.reason
+    if plan.state == PlanState.PARTIAL:
+        return EncodingState.PARTIAL, plan.reason
     if done >= total:
         return EncodingState.READY, "Every part is made."
     if not video.online:

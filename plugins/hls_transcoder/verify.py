@@ -25,7 +25,11 @@ ADTS_HEADER = 7
 
 
 class CellDamaged(MediaServerError):
-    """A segment is not what was planned; the message says in what."""
+    """A segment is not what was planned; the message says in what. `frames` is told where they are too few or many."""
+
+    def __init__(self, message: str, frames: int | None = None) -> None:
+        super().__init__(message)
+        self.frames = frames
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,13 +42,14 @@ class CellFacts:
     last: int
     audio_packets: int
     audio: int | None
+    steady: bool  # no gap within the sound
 
 
 def read_cell(data: bytes) -> CellFacts:
     """Raises CellDamaged where this is no whole transport stream."""
     count, rest = divmod(len(data), PACKET_BYTES)
     if not data:
-        raise CellDamaged("the segment is empty")
+        raise CellDamaged("the segment is empty", 0)
     if rest or data[::PACKET_BYTES].count(SYNC) != count:
         raise CellDamaged("the segment is not made of whole transport packets")
     starts = [n * PACKET_BYTES for n, flags in enumerate(data[1::PACKET_BYTES]) if flags & 0x40]
@@ -52,15 +57,17 @@ def read_cell(data: bytes) -> CellFacts:
     pictures = [(at, payload) for at, payload in units if payload[3] in VIDEO_IDS]
     sounds = [(at, payload) for at, payload in units if payload[3] in AUDIO_IDS]
     if not pictures:
-        raise CellDamaged("the segment holds no picture")
+        raise CellDamaged("the segment holds no picture", 0)
     times = [_presented(payload) for _, payload in pictures]
+    heard = _sounds(data, _pid(data, sounds[0][0])) if sounds else []
     return CellFacts(
         frames=len(pictures),
         key=_is_random_access(data, pictures[0][0]),
         first=times[0],
         last=max(times),
-        audio_packets=_audio_packets(data, _pid(data, sounds[0][0])) if sounds else 0,
-        audio=_presented(sounds[0][1]) if sounds else None,
+        audio_packets=sum(count for _, count in heard),
+        audio=heard[0][0] if heard else None,
+        steady=_steady(heard),
     )
 
 
@@ -69,7 +76,8 @@ def verify_cell(data: bytes, grid: Grid, number: int, *, audio: bool) -> CellFac
     facts = read_cell(data)
     first_frame, end_frame = grid.bounds(number)
     if facts.frames != end_frame - first_frame:
-        raise CellDamaged(f"segment {number} has {facts.frames} frames instead of {end_frame - first_frame}")
+        what = f"segment {number} has {facts.frames} frames instead of {end_frame - first_frame}"
+        raise CellDamaged(what, facts.frames)
     if not facts.key:
         raise CellDamaged(f"segment {number} does not begin with a key frame")
     for found, frame in ((facts.first, first_frame), (facts.last, end_frame - 1)):
@@ -81,12 +89,18 @@ def verify_cell(data: bytes, grid: Grid, number: int, *, audio: bool) -> CellFac
             raise CellDamaged(f"segment {number} has {facts.audio_packets} audio packets instead of {span.packets}")
         if _apart(facts.audio, Fraction(span.first * PACKET, SAMPLE_RATE)) > TOLERANCE:
             raise CellDamaged(f"segment {number} has its sound at the wrong time")
+        if not facts.steady:
+            raise CellDamaged(f"segment {number} has a gap in its sound")
     return facts
 
 
 def _apart(ticks: int, seconds: Fraction) -> int:
     """Ticks between what was found and where it belongs; times wrap after 26.5 hours."""
-    off = (ticks - round((seconds + OFFSET_SECONDS) * TICKS)) % WRAP
+    return _between(ticks, round((seconds + OFFSET_SECONDS) * TICKS))
+
+
+def _between(ticks: int, others: int) -> int:
+    off = (ticks - others) % WRAP
     return min(off, WRAP - off)
 
 
@@ -114,21 +128,33 @@ def _presented(pes: bytes) -> int:
     return (p[0] >> 1 & 7) << 30 | p[1] << 22 | (p[2] >> 1) << 15 | p[3] << 7 | p[4] >> 1
 
 
-def _audio_packets(data: bytes, pid: int) -> int:
-    """Count the ADTS frames: the muxer puts several into one PES packet."""
+def _sounds(data: bytes, pid: int) -> list[tuple[int, int]]:
+    """Of each PES packet of sound its time and its count of ADTS frames: the muxer puts several into one."""
     high, low = pid >> 8, pid & 0xFF
     lows = data[2::PACKET_BYTES]
     highs = data[1::PACKET_BYTES]
-    parts: list[bytes] = []
+    found: list[tuple[int, list[bytes]]] = []
     at = lows.find(low)
     while at >= 0:
         if highs[at] & 0x1F == high:
             payload = _payload(data, at * PACKET_BYTES)
             if highs[at] & 0x40 and payload[:3] == b"\x00\x00\x01":
+                found.append((_presented(payload), []))
                 payload = payload[9 + payload[8] :]
-            parts.append(payload)
+            if found:
+                found[-1][1].append(payload)
         at = lows.find(low, at + 1)
-    return _adts_frames(b"".join(parts))
+    return [(time, _adts_frames(b"".join(parts))) for time, parts in found]
+
+
+def _steady(sounds: list[tuple[int, int]]) -> bool:
+    """Each packet of sound follows the one before without a gap."""
+    before = 0
+    for time, count in sounds:
+        if _between(time, sounds[0][0] + round(before * PACKET * TICKS / SAMPLE_RATE)) > TOLERANCE:
+            return False
+        before += count
+    return True
 
 
 def _adts_frames(stream: bytes) -> int:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from playwright.async_api import expect
 
-from tests import media
+from tests import media, sources
 from tests.e2e.appliance import Appliance, until
 
 if TYPE_CHECKING:
@@ -113,3 +113,32 @@ async def test_only_what_is_made_when_it_is_watched_is_made_without_background(
     at_end = await screen.ends()
     assert len(at_end["buffered"]) == 1
     assert [cell.name for cell in sorted(appliance.cells("480p"))] == ["000.ts", "001.ts", "002.ts", "003.ts"]
+
+
+async def test_a_film_that_is_damaged_in_its_middle_plays_to_its_end(start_appliance: Start, screen: Screen) -> None:
+    appliance = await start_appliance(plugins=transcoder())
+    film = await appliance.film(sources.of_three_sizes(), "Recorded Film.ts")
+    await until(lambda: _is(appliance, film["id"], "partial"), "an end of the encoding")
+    await screen.open(appliance.url)
+    await screen.watch("Recorded Film")
+    at_end = await screen.ends()
+    assert len(at_end["buffered"]) == 1
+    assert abs(at_end["duration"] - 10) < 0.2
+
+
+async def test_who_watches_while_the_end_turns_out_to_be_missing_comes_to_an_end(
+    start_appliance: Start, screen: Screen
+) -> None:
+    appliance = await start_appliance(plugins=transcoder(background="off"))
+    half = sources.damaged("half.mp4", sources.zeros(0.5, 1), *sources.FASTSTART, seconds=10)
+    film = await appliance.film(half(), "Half Film.mp4")
+    await screen.open(appliance.url)
+    await screen.watch("Half Film")
+    at_end = await screen.ends()
+    assert len(at_end["buffered"]) == 1
+    assert abs(at_end["duration"] - 10) < 0.2
+    assert (await appliance.get(f"/v1/content/{film['id']}"))["duration"] < 7  # who begins now sees what is there
+
+
+async def _is(appliance: Appliance, title: str, status: str) -> bool:
+    return await appliance.status(title) == status

@@ -23,34 +23,38 @@ async def real_end(
 ) -> tuple[float, bool]:
     """Answers (seconds from `start` to the end of the last frame, whether the file stops before its header says)."""
     frame = float(1 / Fraction(video.frame_rate))
+    only = ["-select_streams", str(video.index)]
     absurd = told <= 0 or size * 8 / told < ABSURD_BIT_RATE
     if not absurd:
         begin = max(0.0, told - TAIL_SECONDS) + start
         # To the end: a length would count from the key frame before, which may be ten seconds back.
         interval = ["-read_intervals", f"{begin:.3f}%"]
-        tail = await _last_end(tools, path, video, interval, TAIL, frame)
+        tail = await _last_end(tools, path, [*only, *interval], TAIL, frame)
         if tail is not None and abs(tail - start - told) <= max(1.0, 1.5 * frame):
             return tail - start, False
-    end = await _last_end(tools, path, video, [], SCAN, frame)
+    end = await _last_end(tools, path, only, SCAN, frame)
     if end is None:
         raise ProbeFailed("There is no picture that can be read in this file: it is damaged.")
     found = end - start
-    return found, not absurd and found < told - 1.0
+    if absurd or found >= told - 1.0:
+        return found, False
+    last = await _last_end(tools, path, interval, TAIL, frame)  # sound may go on after the picture: nothing is missing
+    return found, last is None or last - start < told - 1.0
 
 
-async def _last_end(
-    tools: MediaTools, path: Path, video: VideoStream, interval: Sequence[str], limits: Limits, frame: float
-) -> float | None:
-    """When the last packet's frame ends, in the file's own time; None where there is no packet."""
+async def _last_end(tools: MediaTools, path: Path, which: Sequence[str], limits: Limits, frame: float) -> float | None:
+    """When the last of `which` packets' frames ends, in the file's own time; None where there is no packet."""
     flags = [part for key, value in tools.input_flags.items() for part in (f"-{key}", value)]
-    entries = ["-select_streams", str(video.index), "-show_entries", ENTRIES]
-    arguments = ["-v", "error", *flags, *interval, *entries, "-of", "csv=p=0", "-i", f"file:{path}"]
+    entries = [*which, "-show_entries", ENTRIES]
+    arguments = ["-v", "error", *flags, *entries, "-of", "csv=p=0", "-i", f"file:{path}"]
     asked = await (await tools.start("ffprobe", arguments, reads=[path], workspace=None, limits=limits)).wait()
     if asked.timed_out:
         raise ProbeFailed("Reading this file to its end took too long; it is damaged, or its disk is too slow.")
     if b"Encryption info" in asked.stdout:
         raise ProbeFailed(ENCRYPTED)
-    ends = [end for line in asked.stdout.splitlines() if (end := _end(line.decode(errors="replace"), frame)) is not None]
+    ends = [
+        end for line in asked.stdout.splitlines() if (end := _end(line.decode(errors="replace"), frame)) is not None
+    ]
     return max(ends, default=None)
 
 

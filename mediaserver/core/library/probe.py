@@ -138,7 +138,10 @@ def _frame_rate(stream: Mapping[str, Any]) -> tuple[str, bool]:
     if not average or not nominal:
         return average or nominal or "25/1", False
     a, n = _value(average), _value(nominal)
-    fields = abs(n / a - 2) < VARIABLE and stream.get("field_order") not in {None, "progressive"}  # fields are no frames
+    fields = abs(n / a - 2) < VARIABLE and stream.get("field_order") not in {
+        None,
+        "progressive",
+    }  # fields are no frames
     variable = abs(a - n) / n > VARIABLE and not fields
     return (nominal if variable and n <= 61 else average), variable  # noqa: PLR2004 - 60 and what rounds to it
 

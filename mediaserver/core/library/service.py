@@ -13,7 +13,7 @@ from mediaserver.core.library import paths
 from mediaserver.core.library.ignore import NO_RULES, Rules, unwanted_file, unwanted_folder
 from mediaserver.core.library.mailbox import TOPIC, ScanRequests
 from mediaserver.core.library.walk import file_id
-from mediaserver.models import Location, LocationState, TitleVideo
+from mediaserver.models import Location, LocationState, TitleVideo, Video
 
 if TYPE_CHECKING:
     from mediaserver.core.library.settings import LibrarySettings
@@ -74,6 +74,14 @@ class LibraryService:
             if await asyncio.to_thread(_readable, path, row):
                 return path
         return None
+
+    async def shorten(self, video_id: int, duration: float) -> None:
+        """Note that a film ends after `duration` seconds, before its header and its packets say."""
+        video = await Video.get_or_none(id=video_id)
+        if video is not None and duration < video.duration:
+            video.duration = duration
+            video.probe |= {"duration": duration, "truncated": True}
+            await video.save(update_fields=["duration", "probe"])
 
     def _place(self, path: Path) -> tuple[Path | None, str]:
         """The innermost library folder of a path, and the path inside it."""

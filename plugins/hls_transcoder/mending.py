@@ -1,0 +1,111 @@
+"""Damaged films: what no run gives is tried segment by segment, and what cannot be made at all is shown black."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from mediaserver import log
+from mediaserver.events import VideoReady
+
+from .command import Lacking
+from .models import PlanState
+from .runner import EncodeFailed, EncodeInterrupted, EndsEarly
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from .workshop import Film, Workshop
+
+TRIES = 20  # spread over a film of which nothing is made yet, before it is given up
+SHOWN = {Lacking.SOUND: "without sound", Lacking.PICTURE: "black"}
+COPY_AGAIN = "copy it again if you have a better copy"
+
+
+class Mending:
+    def __init__(self, shop: Workshop) -> None:
+        self._shop = shop
+
+    async def mend(self, film: Film, failure: EncodeFailed) -> None:
+        """Every cell exists afterwards, so that whoever watches comes to the end.
+
+        Where nothing but the end is missing, whoever begins from now on gets a plan that ends there.
+        Raises `failure` where nothing of the film can be made.
+        """
+        missing = await asyncio.to_thread(film.cells.gaps)
+        if len(missing) == film.recipe.grid.segments and not await self._any_of(film, missing):
+            raise failure
+        lost = {number: lacking for number in missing if (lacking := await self._made(film, number))}
+        if not lost:
+            return
+        ends = _end(film, lost, failure)
+        reason = _tail_sentence(film, ends) if ends else _sentence(film, lost)
+        log.warning("a film is damaged", video=film.plan.video_id, segments=sorted(lost))
+        await self._shop.plans.set_state(film.plan, PlanState.PARTIAL, reason)
+        if ends:
+            await self._shop.library.shorten(film.plan.video_id, float(film.recipe.grid.time(ends)))
+            await self._shop.plans.ensure(film.plan.video_id)
+        else:
+            await self._shop.changes.record(VideoReady(film.plan.video_id), None)
+
+    async def _any_of(self, film: Film, missing: Sequence[int]) -> bool:
+        for number in missing[:: -(-len(missing) // TRIES)]:
+            if await self._encoded(film, number, Lacking.NOTHING):
+                return True
+        return False
+
+    async def _made(self, film: Film, number: int) -> Lacking | None:
+        """Encode one segment by itself; None where nothing is lacking in it."""
+        for lacking in (Lacking.NOTHING, Lacking.SOUND):
+            if await self._encoded(film, number, lacking):
+                return lacking if lacking is Lacking.SOUND else None
+        span = await asyncio.to_thread(film.cells.missing, number, 1)
+        if span is not None:
+            await self._shop.make(film, span, background=True, lacking=Lacking.PICTURE)
+        return Lacking.PICTURE
+
+    async def _encoded(self, film: Film, number: int, lacking: Lacking) -> bool:
+        span = await asyncio.to_thread(film.cells.missing, number, 1)
+        if span is None:
+            return True
+        try:
+            await self._shop.make(film, span, background=True, lacking=lacking)
+        except EncodeInterrupted:
+            raise
+        except EncodeFailed:
+            return False
+        return True
+
+
+def _end(film: Film, lost: Mapping[int, Lacking], failure: EncodeFailed) -> int:
+    """The first frame that is not there, where everything behind it is missing too; else 0."""
+    begin = min(lost)
+    if any(lost.get(number) is not Lacking.PICTURE for number in range(begin, film.recipe.grid.segments)):
+        return 0
+    first = film.recipe.grid.bounds(begin)[0]
+    return failure.frames if isinstance(failure, EndsEarly) and failure.frames >= first else first
+
+
+def cut_short(film: Film) -> str:
+    """A sentence for a film whose packets end before its header says; "" for any other."""
+    return _tail_sentence(film, film.recipe.grid.frames) if film.info.truncated else ""
+
+
+def _tail_sentence(film: Film, end: int) -> str:
+    return (
+        f"This copy ends at {_clock(film, end)}, before its header says: the rest is missing or damaged; {COPY_AGAIN}."
+    )
+
+
+def _sentence(film: Film, lost: Mapping[int, Lacking]) -> str:
+    first, last = (_clock(film, film.recipe.grid.bounds(number)[0]) for number in (min(lost), max(lost)))
+    where = f"at {first}" if len(lost) == 1 else f"in {len(lost)} places from {first} to {last}"
+    shown = " or ".join(sorted({SHOWN[lacking] for lacking in lost.values()}))
+    return f"This film is damaged {where}, shown {shown} there; {COPY_AGAIN}."
+
+
+def _clock(film: Film, frame: int) -> str:
+    """Hours, minutes and seconds as players show them."""
+    minutes, seconds = divmod(int(film.recipe.grid.time(frame)), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{seconds:02d}" if hours else f"{minutes}:{seconds:02d}"
