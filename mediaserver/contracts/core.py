@@ -8,6 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
 
+from mediaserver.contracts.tracks import SidecarFile
 from mediaserver.contracts.values import JobView, MediaGrant, Page, Reason
 from mediaserver.events import Event
 
@@ -105,13 +106,17 @@ class Library(Protocol):
         ...
 
     async def why(self, path: Path) -> Reason:
-        """For every path there is: `state` is a LocationState, or ignored, unknown, folder, offline or outside."""
+        """For every path there is: `state` is a LocationState, sidecar, ignored, unknown, folder, offline or outside."""
         ...
 
     async def locations(self, *, page: int = 1, limit: int = 20) -> Page[Reason]: ...
 
     async def source(self, video_id: int) -> Path | None:
         """A file with this content that can be read now."""
+        ...
+
+    async def beside(self, video_id: int) -> tuple[SidecarFile, ...]:
+        """Subtitles and posters that stand beside the video, those too that are not to be opened, with the reason."""
         ...
 
 

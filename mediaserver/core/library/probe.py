@@ -12,6 +12,7 @@ from typing import Any
 
 from mediaserver.contracts import AudioTrack, Limits, MediaInfo, MediaTools, SubtitleTrack, VideoStream
 from mediaserver.core.library import refusals
+from mediaserver.core.library.chapters import chapters
 from mediaserver.core.library.packets import real_end
 from mediaserver.core.library.refusals import ProbeFailed
 
@@ -49,6 +50,7 @@ async def probe(tools: MediaTools, path: Path) -> MediaInfo:
         subtitles=tuple(_subtitle(stream) for stream in streams if stream.get("codec_type") == "subtitle"),
         truncated=truncated,
         tags=_tags(container),
+        chapters=chapters(raw.get("chapters", []), start, duration),
     )
 
 
@@ -71,7 +73,18 @@ def _size_of_regular_file(path: Path) -> int:
 
 async def _ask(tools: MediaTools, path: Path) -> dict[str, Any]:
     flags = [part for key, value in tools.input_flags.items() for part in (f"-{key}", value)]
-    arguments = ["-v", "error", *flags, "-of", "json", "-show_format", "-show_streams", "-i", f"file:{path}"]
+    arguments = [
+        "-v",
+        "error",
+        *flags,
+        "-of",
+        "json",
+        "-show_format",
+        "-show_streams",
+        "-show_chapters",
+        "-i",
+        f"file:{path}",
+    ]
     asked = await (await tools.start("ffprobe", arguments, reads=[path], workspace=None, limits=PROBE)).wait()
     if asked.timed_out:
         raise ProbeFailed("This file could not be read within 15 seconds; it is damaged, or its disk is too slow.")
@@ -138,7 +151,10 @@ def _frame_rate(stream: Mapping[str, Any]) -> tuple[str, bool]:
     if not average or not nominal:
         return average or nominal or "25/1", False
     a, n = _value(average), _value(nominal)
-    fields = abs(n / a - 2) < VARIABLE and stream.get("field_order") not in {None, "progressive"}  # fields are no frames
+    fields = abs(n / a - 2) < VARIABLE and stream.get("field_order") not in {
+        None,
+        "progressive",
+    }  # fields are no frames
     variable = abs(a - n) / n > VARIABLE and not fields
     return (nominal if variable and n <= 61 else average), variable  # noqa: PLR2004 - 60 and what rounds to it
 
@@ -201,6 +217,7 @@ def _subtitle(stream: Mapping[str, Any]) -> SubtitleTrack:
         title=_clean(stream.get("tags", {}).get("title", "")),
         default=bool(disposition.get("default")),
         forced=bool(disposition.get("forced")),
+        sdh=bool(disposition.get("hearing_impaired") or disposition.get("captions")),
     )
 
 
