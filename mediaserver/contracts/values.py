@@ -335,7 +335,7 @@ class Manifest:
     path: str  # of the multivariant playlist, from the root of this server; of an external title its whole address
     rungs: tuple[str, ...] = ()  # the resolutions it has; each is `<rung>/index.m3u8` beside the multivariant playlist
     drm_license_url: str | None = None
-    subtitles: tuple[Mapping[str, str], ...] = ()
+    subtitles: tuple[Mapping[str, Any], ...] = ()  # language, label, url, kind, default, forced, sdh
     audio_tracks: tuple[Mapping[str, Any], ...] = ()
 
 

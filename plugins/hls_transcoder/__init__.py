@@ -8,7 +8,7 @@ from pydantic import Field
 
 from mediaserver import Plugin, Registry, RouteRegistry, Server, Settings, hookimpl
 from mediaserver.contracts import Catalog, Pictures, Playback, Streaming, Transcoding
-from mediaserver.events import Event, VideoProbed
+from mediaserver.events import Event, SidecarsChanged, VideoProbed
 
 
 class Config(Settings):
@@ -57,3 +57,7 @@ async def on_event(server: Server, event: Event) -> None:
         from . import service
 
         await service.plan_new(server, event.video_id)
+    elif isinstance(event, SidecarsChanged):
+        from . import service
+
+        await service.look_beside(server, event.video_id)

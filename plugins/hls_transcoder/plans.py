@@ -9,9 +9,10 @@ from mediaserver.errors import NotFound
 from mediaserver.events import VideoPlayable
 from mediaserver.models import Video
 
+from . import subtitles
 from .command import default_audio
 from .models import Plan, PlanState
-from .playlists import Rendition, media_playlist, multivariant_playlist
+from .playlists import media_playlist, multivariant_playlist
 from .recipes import Recipe, recipe
 
 if TYPE_CHECKING:
@@ -123,7 +124,7 @@ class Plans:
         video = await Video.get(id=plan.video_id)
         info = MediaInfo.from_dict(video.probe)
         audio = default_audio(info) is not None
-        renditions: list[Rendition] = []
+        renditions = await subtitles.renditions(plan.video_id)
         text = multivariant_playlist(made.grid, made.rungs, audio=audio, renditions=renditions)
         self._storage.write_text(self._storage.playlist(plan.video_id, plan.id, ""), text)
 

@@ -19,6 +19,7 @@ from .models import Plan, PlanState
 from .pausing import Pausing
 from .plans import CELL, ENCODE, POSTER, Plans
 from .streaming import HlsStreaming
+from .subtitling import LOOK, Subtitling, look
 
 if TYPE_CHECKING:
     from mediaserver import Server
@@ -83,6 +84,7 @@ def register(registry: Registry) -> None:
     registry.job(ENCODE, encoding.encode, shared=True)
     registry.job(CELL, encoding.cell, queue="interactive", attempts=1, kept=False)
     registry.job(POSTER, encoding.poster)
+    registry.job(LOOK, Subtitling(tools, storage, services.get(core.Library), changes, plans).make, kept=False)
     registry.timer("hls.collect", EVERY_SECONDS, Collector(storage, clock).collect)
     registry.command(transcode_command())
 
@@ -119,6 +121,8 @@ async def recover(server: Server) -> None:
     for video_id in await Video.all().order_by("id").values_list("id", flat=True):
         if video_id not in planned:
             await plan_new(server, int(str(video_id)))
+    for video_id in planned:  # of films that were known before there were subtitles
+        await look_beside(server, int(str(video_id)))
 
 
 async def plan_new(server: Server, video_id: int) -> None:
@@ -127,3 +131,10 @@ async def plan_new(server: Server, video_id: int) -> None:
         await server.services.get(Transcoding).plan(video_id)
     except NotFound:
         log.info("a video was gone before it was planned", video=video_id)
+        return
+    await look_beside(server, video_id)
+
+
+async def look_beside(server: Server, video_id: int) -> None:
+    """Subtitles came with the film, or beside it, or are other ones now."""
+    await look(server.services.get(core.Library), server.services.get(core.Jobs), video_id)
