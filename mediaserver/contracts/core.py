@@ -97,6 +97,10 @@ class Storage(Protocol):
         """Under what name nginx finds a file of ours (`server.sendfile: x-accel`)."""
         ...
 
+    def replace(self, tmp: Path, final: Path) -> None:
+        """Put `tmp` in the place of what is there, a poster that was chosen anew say. Cells are published instead."""
+        ...
+
     def publish(self, tmp: Path, final: Path) -> bool:
         """Fsync and link `tmp` to `final`, at most once: False means somebody was first and `tmp` was dropped."""
         ...

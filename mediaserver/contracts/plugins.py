@@ -183,7 +183,8 @@ class Streaming(Protocol):
         ...
 
     async def file(self, grant: MediaGrant, name: str) -> MediaFile:
-        """`name` is master.m3u8, 480p/index.m3u8, 480p/000.ts, subtitles/<key>/index.m3u8 or subtitles/<key>/text.vtt.
+        """`name` is master.m3u8, 480p/index.m3u8, 480p/000.ts, subtitles/<key>/index.m3u8, subtitles/<key>/text.vtt,
+        sprites.vtt or sprites/000.jpg.
 
         Waits up to 8 s for a cell, then raises NotYet; Gone for one that cannot be made, NotFound for any other name.
         """
@@ -202,7 +203,7 @@ class Streaming(Protocol):
         ...
 
     async def tracks(self, title_id: int) -> Tracks:
-        """What stands beside the pictures of the title: subtitles, those too that cannot be shown, and chapters.
+        """What stands beside the pictures of the title: subtitles, those too that cannot be shown, chapters, …
 
         Raises NotFound for a title without a video.
         """

@@ -42,6 +42,7 @@ class Tracks:
 
     subtitles: tuple[Subtitle, ...] = ()
     chapters: tuple[Chapter, ...] = ()
+    sprites: bool = False  # `sprites.vtt` is there: pictures to seek by
 
 
 class SidecarKind(StrEnum):

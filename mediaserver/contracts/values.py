@@ -198,6 +198,7 @@ class MediaInfo:
     truncated: bool = False  # packets end before the header says
     tags: Mapping[str, str] = field(default_factory=dict)
     chapters: tuple[Chapter, ...] = ()
+    cover: int | None = None  # the stream that is a picture of the film's poster
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)

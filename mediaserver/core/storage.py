@@ -87,6 +87,12 @@ class MediaStorage:
             _sync(final.parent)
         return won
 
+    def replace(self, tmp: Path, final: Path) -> None:
+        """Sync `tmp` and put it in the place of what is there, for what may be made another way later."""
+        final.parent.mkdir(parents=True, exist_ok=True)
+        _sync(tmp)
+        tmp.replace(final)
+
     def write_text(self, path: Path, text: str) -> None:
         """Write a small file so that a reader sees the old text or the new one, never a part."""
         path.parent.mkdir(parents=True, exist_ok=True)

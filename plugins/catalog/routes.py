@@ -124,7 +124,7 @@ async def _renditions(registry: RouteRegistry, title_id: int) -> list[dict[str, 
 
 
 async def _tracks(registry: RouteRegistry, title_id: int) -> dict[str, Any]:
-    """Subtitles, those too that cannot be shown, and chapters."""
+    """Subtitles, those too that cannot be shown, chapters, and whether there are pictures to seek by."""
     streaming = registry.services.find(Streaming)
     try:
         found = await streaming.tracks(title_id) if streaming is not None else Tracks()
@@ -134,4 +134,5 @@ async def _tracks(registry: RouteRegistry, title_id: int) -> dict[str, Any]:
         {name: value for name, value in asdict(each).items() if name != "key"} | {"reason": each.reason or None}
         for each in found.subtitles
     ]
-    return {"subtitles": subtitles, "chapters": [asdict(each) for each in found.chapters]}
+    chapters = [asdict(each) for each in found.chapters]
+    return {"subtitles": subtitles, "chapters": chapters, "sprites": found.sprites}

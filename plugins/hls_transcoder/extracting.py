@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from .subtitles import Wanted
 
-__all__ = ["from_file", "from_tracks"]
+__all__ = ["bytes_of", "from_file", "from_tracks"]
 
 WHOLE_FILM = Limits(wall=4 * 3600, cpu=1800, file_size=64 << 20, nice=19, idle_io=True)  # 60 GB at 5 MB/s
 ONE_FILE = Limits(wall=30, cpu=30, file_size=64 << 20, nice=19, idle_io=True)
@@ -59,7 +59,7 @@ async def from_tracks(
 
 async def from_file(tools: MediaTools, file: SidecarFile, workspace: Path) -> str | NotText:
     try:
-        data = await asyncio.to_thread(_bytes_of, file)
+        data = await asyncio.to_thread(bytes_of, file)
         text = webvtt.decoded(data, file.language)
         if file.format in SCRIPTS:
             text = await _from_script(tools, text, workspace)
@@ -100,7 +100,7 @@ def _verified(text: str) -> str:
     return text
 
 
-def _bytes_of(file: SidecarFile) -> bytes:
+def bytes_of(file: SidecarFile, largest: int = LARGEST) -> bytes:
     """Raises NotText. Never waits for a pipe, follows no link, and reads no more than is allowed."""
     try:
         descriptor = os.open(file.path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
@@ -111,7 +111,7 @@ def _bytes_of(file: SidecarFile) -> bytes:
     with os.fdopen(descriptor, "rb") as opened:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             raise NotText("This is not a regular file, so it is not opened.")
-        data = opened.read(LARGEST + 1)
-    if len(data) > LARGEST:
-        raise NotText(f"It has more than {LARGEST // 1_000_000} MB.")
+        data = opened.read(largest + 1)
+    if len(data) > largest:
+        raise NotText(f"It has more than {largest // 1_000_000} MB.")
     return data

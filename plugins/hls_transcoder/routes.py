@@ -103,6 +103,14 @@ def _files(registry: RouteRegistry, streaming: Streaming) -> None:
     async def subtitle(request: Request, token: str, key: str, name: str) -> None:
         await media(request, token, f"subtitles/{key}/{name}")
 
+    @registry.get("/v1/media/<token:str>/sprites.vtt", guard=public, limit=None, errors=(403, 409))
+    async def sprite_index(request: Request, token: str) -> None:
+        await media(request, token, "sprites.vtt")
+
+    @registry.get("/v1/media/<token:str>/sprites/<name:str>", guard=public, limit=None, errors=(403, 409))
+    async def sprite_sheet(request: Request, token: str, name: str) -> None:
+        await media(request, token, f"sprites/{name}")
+
     @registry.get("/v1/pictures/<key:str>/<name:str>", guard=public, limit=None)
     async def picture(request: Request, key: str, name: str) -> None:
         """No login: img tags cannot send one, and the key cannot be guessed."""

@@ -24,7 +24,7 @@ from mediaserver.contracts import (
 from mediaserver.errors import Conflict, Forbidden, Gone, NotFound, SessionOver, Unavailable
 from mediaserver.models import JobRecord, JobState, Title, TitleKind, TitleVideo, Video
 
-from . import subtitles
+from . import sprites, subtitles
 from .cells import Cells
 from .collecting import Usage
 from .granted import Granted, Published
@@ -80,6 +80,8 @@ class HlsStreaming:
             (re.compile(rf"({RUNG})/(\d{{3,6}})\.ts"), self._segment),
             (re.compile(rf"subtitles/({SUBTITLE})/index\.m3u8"), self._subtitle_playlist),
             (re.compile(rf"subtitles/({SUBTITLE})/text\.vtt"), self._subtitle),
+            (re.compile(r"sprites\.vtt"), self._sprite_index),
+            (re.compile(r"sprites/(\d{3})\.jpg"), self._sprite_sheet),
         )
 
     # ---- manifest ------------------------------------------------------------------------------------------
@@ -201,12 +203,22 @@ class HlsStreaming:
     async def _subtitle(self, grant: MediaGrant, key: str) -> MediaFile:
         return MediaFile(TEXT, self._storage.subtitle(grant.video_id, key), immutable=True)
 
+    async def _sprite_index(self, grant: MediaGrant) -> MediaFile:
+        return MediaFile(TEXT, self._storage.picture(grant.video_id, sprites.INDEX))
+
+    async def _sprite_sheet(self, grant: MediaGrant, number: str) -> MediaFile:
+        return MediaFile("image/jpeg", self._storage.picture(grant.video_id, f"sprites-{number}.jpg"), immutable=True)
+
     async def tracks(self, title_id: int) -> Tracks:
         """Raises NotFound for a title without a video."""
         video = await self._chosen(title_id)
         if video is None:
             raise NotFound("There is no such title, or it has no video.")
-        return Tracks(await subtitles.told(video.id), MediaInfo.from_dict(video.probe).chapters)
+        return Tracks(
+            await subtitles.told(video.id),
+            MediaInfo.from_dict(video.probe).chapters,
+            sprites.is_made(self._storage, video.id),
+        )
 
     def _in_background(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)

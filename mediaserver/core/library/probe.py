@@ -51,6 +51,7 @@ async def probe(tools: MediaTools, path: Path) -> MediaInfo:
         truncated=truncated,
         tags=_tags(container),
         chapters=chapters(raw.get("chapters", []), start, duration),
+        cover=_cover(streams),
     )
 
 
@@ -115,6 +116,11 @@ def _film(streams: Sequence[dict[str, Any]]) -> dict[str, Any]:
     if not width or not height:
         raise ProbeFailed("The picture of this file has no size: it is damaged or its start is missing.")
     return film
+
+
+def _cover(streams: Sequence[Mapping[str, Any]]) -> int | None:
+    covers = [stream for stream in streams if stream.get("disposition", {}).get("attached_pic")]
+    return next((int(stream["index"]) for stream in covers if stream.get("codec_name") in {"mjpeg", "png"}), None)
 
 
 def _is_sound(stream: Mapping[str, Any]) -> bool:
