@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from mediaserver.core.files import send_file, send_text
     from mediaserver.core.hookspecs import hookimpl
     from mediaserver.core.http import absolute, body, query, timestamp
+    from mediaserver.core.languages import language_name, language_tag
     from mediaserver.core.markup import neutral
     from mediaserver.core.registry import Registry
     from mediaserver.core.routes import SCOPES, RouteRegistry, row_id
@@ -49,6 +50,8 @@ _HOMES = {
     "html": "sanic.response",
     "json": "sanic.response",
     "json_bytes": "mediaserver.core.answers",
+    "language_name": "mediaserver.core.languages",
+    "language_tag": "mediaserver.core.languages",
     "log": "mediaserver.core.logs",
     "neutral": "mediaserver.core.markup",
     "public": "mediaserver.core.actors",
@@ -82,6 +85,8 @@ __all__ = [
     "html",
     "json",
     "json_bytes",
+    "language_name",
+    "language_tag",
     "log",
     "neutral",
     "public",

@@ -20,8 +20,10 @@ __all__ = [
     "PlaybackStarted",
     "PlaybackStopped",
     "PluginQuarantined",
+    "SidecarsChanged",
     "TitleAdded",
     "TitleChanged",
+    "TracksChanged",
     "UserDeleted",
     "VideoFailed",
     "VideoOffline",
@@ -123,6 +125,20 @@ class PictureMade(Event):
 
     video_id: int
     name: str
+
+
+@dataclass(frozen=True, slots=True)
+class SidecarsChanged(Event):
+    """A subtitle or picture beside the video came, changed or went, or the video stands beside others now."""
+
+    video_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class TracksChanged(Event):
+    """Other subtitles can be chosen, or there are pictures to seek by: whoever opens the film now is offered them."""
+
+    video_id: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,8 @@ from typing import Any
 from tortoise import fields
 from tortoise.models import Model
 
+from mediaserver.contracts.tracks import SidecarKind
+
 __all__ = [
     "Change",
     "Cursor",
@@ -16,6 +18,7 @@ __all__ = [
     "Location",
     "LocationState",
     "Quarantine",
+    "Sidecar",
     "Title",
     "TitleKind",
     "TitleVideo",
@@ -83,6 +86,29 @@ class Location(Model):
 
     class Meta:
         table = "core_location"
+
+
+class Sidecar(Model):
+    """A file that may belong to a video beside it: a subtitle, a poster.
+
+    `film` is the `key` of the location it belongs to, for a poster of a whole folder the `place` itself, "" where no
+    film stands there; `place` is the SHA-256 of root and folder, as `Location.key` is of root and path.
+    """
+
+    id = fields.IntField(primary_key=True)
+    key = fields.CharField(max_length=64, unique=True)
+    root = fields.TextField()
+    path = fields.TextField()  # as that of a location
+    place = fields.CharField(max_length=64, db_index=True)
+    film = fields.CharField(max_length=64, db_index=True)
+    kind = fields.CharEnumField(SidecarKind, max_length=8)
+    file_id = fields.CharField(max_length=44)
+    size = fields.BigIntField()
+    mtime_ns = fields.BigIntField()
+    reason = fields.TextField()  # one sentence where it is never opened, else ""
+
+    class Meta:
+        table = "core_sidecar"
 
 
 class Title(Model):

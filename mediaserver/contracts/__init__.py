@@ -34,6 +34,7 @@ from mediaserver.contracts.tools import (
     MediaTools,
     RunningTool,
 )
+from mediaserver.contracts.tracks import Chapter, SidecarFile, SidecarKind, Subtitle, Tracks
 from mediaserver.contracts.values import (
     Account,
     Actor,
@@ -72,6 +73,7 @@ __all__ = [
     "BrowseQuery",
     "Catalog",
     "Changes",
+    "Chapter",
     "Client",
     "Clock",
     "Database",
@@ -110,13 +112,17 @@ __all__ = [
     "RunningTool",
     "Session",
     "SessionState",
+    "SidecarFile",
+    "SidecarKind",
     "Started",
     "Storage",
     "Streaming",
     "Subscription",
+    "Subtitle",
     "SubtitleTrack",
     "TitleLimit",
     "Tokens",
+    "Tracks",
     "Transaction",
     "Transcoding",
     "VideoStream",

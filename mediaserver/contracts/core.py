@@ -8,6 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
 
+from mediaserver.contracts.tracks import SidecarFile
 from mediaserver.contracts.values import JobView, MediaGrant, Page, Reason
 from mediaserver.events import Event
 
@@ -82,6 +83,8 @@ class Storage(Protocol):
 
     def picture(self, video_id: int, name: str) -> Path: ...
 
+    def subtitle(self, video_id: int, key: str) -> Path: ...
+
     def workspace(self) -> AbstractAsyncContextManager[Path]: ...
 
     def write_text(self, path: Path, text: str) -> None:
@@ -92,6 +95,10 @@ class Storage(Protocol):
 
     def internal_uri(self, path: Path) -> str:
         """Under what name nginx finds a file of ours (`server.sendfile: x-accel`)."""
+        ...
+
+    def replace(self, tmp: Path, final: Path) -> None:
+        """Put `tmp` in the place of what is there, a poster that was chosen anew say. Cells are published instead."""
         ...
 
     def publish(self, tmp: Path, final: Path) -> bool:
@@ -105,7 +112,7 @@ class Library(Protocol):
         ...
 
     async def why(self, path: Path) -> Reason:
-        """For every path there is: `state` is a LocationState, or ignored, unknown, folder, offline or outside."""
+        """For every path there is: a LocationState, or sidecar, ignored, unknown, folder, offline or outside."""
         ...
 
     async def locations(self, *, page: int = 1, limit: int = 20) -> Page[Reason]: ...
@@ -116,6 +123,10 @@ class Library(Protocol):
 
     async def shorten(self, video_id: int, duration: float) -> None:
         """Note that a film ends after `duration` seconds, before its header and its packets say."""
+        ...
+
+    async def beside(self, video_id: int) -> tuple[SidecarFile, ...]:
+        """Subtitles and posters that stand beside the video, those too that are not to be opened, with the reason."""
         ...
 
 

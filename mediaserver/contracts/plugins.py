@@ -7,6 +7,7 @@ from contextlib import AbstractAsyncContextManager
 from typing import Any, Protocol
 
 from mediaserver.contracts.playback import Device, DeviceIn, Session, SessionState, Started
+from mediaserver.contracts.tracks import Tracks
 from mediaserver.contracts.values import (
     Account,
     Actor,
@@ -182,7 +183,8 @@ class Streaming(Protocol):
         ...
 
     async def file(self, grant: MediaGrant, name: str) -> MediaFile:
-        """`name` is master.m3u8, 480p/index.m3u8 or 480p/000.ts.
+        """`name` is master.m3u8, 480p/index.m3u8, 480p/000.ts, subtitles/<key>/index.m3u8, subtitles/<key>/text.vtt,
+        sprites.vtt or sprites/000.jpg.
 
         Waits up to 8 s for a cell, then raises NotYet; Gone for one that cannot be made, NotFound for any other name.
         """
@@ -198,6 +200,13 @@ class Streaming(Protocol):
 
     async def progress(self, title_id: int) -> Encoding:
         """Raises NotFound for a title without a video."""
+        ...
+
+    async def tracks(self, title_id: int) -> Tracks:
+        """What stands beside the pictures of the title: subtitles, those too that cannot be shown, chapters, …
+
+        Raises NotFound for a title without a video.
+        """
         ...
 
 

@@ -9,6 +9,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
+from mediaserver.contracts.tracks import Chapter
+
 T_co = TypeVar("T_co", covariant=True)
 
 
@@ -179,6 +181,7 @@ class SubtitleTrack:
     title: str
     default: bool
     forced: bool
+    sdh: bool = False  # written for people who do not hear
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,6 +197,8 @@ class MediaInfo:
     subtitles: tuple[SubtitleTrack, ...]
     truncated: bool = False  # packets end before the header says
     tags: Mapping[str, str] = field(default_factory=dict)
+    chapters: tuple[Chapter, ...] = ()
+    cover: int | None = None  # the stream that is a picture of the film's poster
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -206,6 +211,7 @@ class MediaInfo:
                 "video": VideoStream(**raw["video"]),
                 "audio": tuple(AudioTrack(**track) for track in raw["audio"]),
                 "subtitles": tuple(SubtitleTrack(**track) for track in raw["subtitles"]),
+                "chapters": tuple(Chapter(**chapter) for chapter in raw.get("chapters", ())),
             }
         )
 
@@ -330,7 +336,7 @@ class Manifest:
     path: str  # of the multivariant playlist, from the root of this server; of an external title its whole address
     rungs: tuple[str, ...] = ()  # the resolutions it has; each is `<rung>/index.m3u8` beside the multivariant playlist
     drm_license_url: str | None = None
-    subtitles: tuple[Mapping[str, str], ...] = ()
+    subtitles: tuple[Mapping[str, Any], ...] = ()  # language, label, url, kind, default, forced, sdh
     audio_tracks: tuple[Mapping[str, Any], ...] = ()
 
 

@@ -28,6 +28,7 @@ TOPICS = {
     "title_changed": "library",
     "video_probed": "library",
     "picture_made": "library",
+    "tracks_changed": "library",
     "video_offline": "library",
     "video_online": "library",
     "encoding_progressed": "progress",

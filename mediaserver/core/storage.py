@@ -42,6 +42,9 @@ class MediaStorage:
     def picture(self, video_id: int, name: str) -> Path:
         return self.video(video_id) / "pictures" / name
 
+    def subtitle(self, video_id: int, key: str) -> Path:
+        return self.video(video_id) / "subtitles" / f"{key}.vtt"
+
     def internal_uri(self, path: Path) -> str:
         """`location /internal-media/ { internal; alias <data>/media/; }` of nginx."""
         return f"/internal-media/{path.relative_to(self.media)}"
@@ -84,11 +87,17 @@ class MediaStorage:
             _sync(final.parent)
         return won
 
+    def replace(self, tmp: Path, final: Path) -> None:
+        """Sync `tmp` and put it in the place of what is there, for what may be made another way later."""
+        final.parent.mkdir(parents=True, exist_ok=True)
+        _sync(tmp)
+        tmp.replace(final)
+
     def write_text(self, path: Path, text: str) -> None:
         """Write a small file so that a reader sees the old text or the new one, never a part."""
         path.parent.mkdir(parents=True, exist_ok=True)
         tmp = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-        tmp.write_text(text)
+        tmp.write_text(text, encoding="utf-8")
         _sync(tmp)
         tmp.replace(path)
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, Field
 
 from mediaserver import HTTPResponse, Request, absolute, json, json_bytes, query, signed_in, timestamp, title_limit
-from mediaserver.contracts import BrowseQuery, Catalog, Item, Streaming
+from mediaserver.contracts import BrowseQuery, Catalog, Item, Streaming, Tracks
 from mediaserver.errors import NotFound
 
 if TYPE_CHECKING:
@@ -105,6 +106,7 @@ def register(registry: RouteRegistry) -> None:
         detail = shown(request, item) | {
             "episodes_list": [shown(request, each) for each in await catalog.episodes(item.id, actor)],
             "renditions": await _renditions(registry, item.id),
+            **await _tracks(registry, item.id),
         }
         return json(detail)
 
@@ -119,3 +121,18 @@ async def _renditions(registry: RouteRegistry, title_id: int) -> list[dict[str, 
     except NotFound:
         return []
     return [{"name": name, "made": sum(made), "total": len(made)} for name, made in encoding.rungs.items()]
+
+
+async def _tracks(registry: RouteRegistry, title_id: int) -> dict[str, Any]:
+    """Subtitles, those too that cannot be shown, chapters, and whether there are pictures to seek by."""
+    streaming = registry.services.find(Streaming)
+    try:
+        found = await streaming.tracks(title_id) if streaming is not None else Tracks()
+    except NotFound:
+        found = Tracks()
+    subtitles = [
+        {name: value for name, value in asdict(each).items() if name != "key"} | {"reason": each.reason or None}
+        for each in found.subtitles
+    ]
+    chapters = [asdict(each) for each in found.chapters]
+    return {"subtitles": subtitles, "chapters": chapters, "sprites": found.sprites}

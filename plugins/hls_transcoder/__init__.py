@@ -8,7 +8,7 @@ from pydantic import Field
 
 from mediaserver import Plugin, Registry, RouteRegistry, Server, Settings, hookimpl
 from mediaserver.contracts import Catalog, Pictures, Playback, Streaming, Transcoding
-from mediaserver.events import Event, VideoProbed
+from mediaserver.events import Event, SidecarsChanged, VideoProbed, VideoReady
 
 
 class Config(Settings):
@@ -53,7 +53,7 @@ async def startup(server: Server) -> None:
 
 @hookimpl
 async def on_event(server: Server, event: Event) -> None:
-    if isinstance(event, VideoProbed):
+    if isinstance(event, VideoProbed | SidecarsChanged | VideoReady):
         from . import service
 
-        await service.plan_new(server, event.video_id)
+        await service.heard(server, event)

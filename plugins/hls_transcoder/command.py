@@ -181,11 +181,11 @@ def _split(stream: Any, name: str, count: int) -> list[Any]:
 def _scaled(picture: Any, rung: Rung, run: Run, *, tonemap: bool) -> Any:
     picture = picture.filter("scale", rung.width, rung.height, flags="bicubic")
     if tonemap and run.info.video.transfer in HDR_TRANSFERS and run.lacking is not Lacking.PICTURE:
-        picture = _standard_range(picture)
+        picture = standard_range(picture)
     return picture.filter("format", "yuv420p").filter("setsar", 1)
 
 
-def _standard_range(picture: Any) -> Any:
+def standard_range(picture: Any) -> Any:
     linear = picture.filter("zscale", t="linear", npl=100).filter("format", "gbrpf32le").filter("zscale", p="bt709")
     return linear.filter("tonemap", "hable", desat=0).filter("zscale", t="bt709", m="bt709", r="tv")
 
@@ -284,7 +284,7 @@ def poster_arguments(
     picture = picture.filter("thumbnail", 50)
     picture = picture.filter("scale", *(max(2, round(side * scale / 2) * 2) for side in (shown_width, shown_height)))
     if tonemap and info.video.transfer in HDR_TRANSFERS:
-        picture = _standard_range(picture)
+        picture = standard_range(picture)
     picture = picture.filter("format", "yuvj420p").filter("setsar", 1)
     options = {"frames:v": 1, "c:v": "mjpeg", "q:v": 4, "f": "image2", "update": 1, "map_metadata": -1}
     return _compile(ffmpeg.output(picture, "poster.jpg", **options), source)

@@ -13,6 +13,7 @@ from mediaserver.errors import JobFailed, JobPostponed
 from mediaserver.events import EncodingProgressed, PictureMade, VideoFailed, VideoReady
 from mediaserver.models import Video
 
+from . import posters
 from .cells import Span
 from .mending import Mending, cut_short
 from .models import Claim, PlanState
@@ -156,17 +157,21 @@ class Encoding:
 
     async def poster(self, job: RunningJob) -> None:
         video = await Video.get_or_none(id=int(job.args["video_id"]))
-        final = self._shop.storage.picture(int(job.args["video_id"]), "poster.jpg")
-        if video is None or final.exists():
+        storage, final = self._shop.storage, self._shop.storage.picture(int(job.args["video_id"]), "poster.jpg")
+        files = posters.candidates(await self._shop.library.beside(int(job.args["video_id"])))
+        mark = posters.mark_of(files)
+        if video is None or posters.is_current(storage, video.id, mark):
             return
-        source = await self._shop.source(video.id)
-        async with self._shop.storage.workspace() as workspace:
+        source, info = await self._shop.source(video.id), MediaInfo.from_dict(video.probe)
+        async with storage.workspace() as workspace:
+            made = await posters.chosen_poster(self._shop.tools, info, source, files, workspace)
             try:
                 with still_there(source):
-                    made = await make_poster(self._shop.tools, MediaInfo.from_dict(video.probe), source, workspace)
+                    made = made or await make_poster(self._shop.tools, info, source, workspace)
             except EncodeFailed as failure:
                 raise JobFailed(str(failure)) from failure
-            await asyncio.to_thread(self._shop.storage.publish, made, final)
+            await asyncio.to_thread(storage.replace, made, final)
+        await asyncio.to_thread(storage.write_text, storage.picture(video.id, posters.MARK), mark)
         await self._shop.changes.record(PictureMade(video.id, final.name), None)
 
     # ---- what fails --------------------------------------------------------------------------------------------

@@ -55,3 +55,25 @@ class Claim(Model):
     class Meta:
         table = "hls_claim"
         unique_together = (("plan", "start"),)
+
+
+class Subtitle(Model):
+    """A subtitle of a video: one that was made, or (with the sentence `reason`) one that cannot be shown."""
+
+    id = fields.IntField(primary_key=True)
+    video: fields.ForeignKeyRelation[Video] = fields.ForeignKeyField(
+        "core.Video", related_name=False, on_delete=fields.CASCADE
+    )
+    video_id: int
+    key = fields.CharField(max_length=40)
+    position = fields.IntField()
+    label = fields.CharField(max_length=800)
+    language = fields.CharField(max_length=35)
+    default = fields.BooleanField()
+    forced = fields.BooleanField()
+    sdh = fields.BooleanField()
+    reason = fields.TextField()
+
+    class Meta:
+        table = "hls_subtitle"
+        unique_together = (("video", "key"),)

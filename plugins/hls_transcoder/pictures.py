@@ -10,7 +10,7 @@ from mediaserver.contracts import Limits, MediaInfo, MediaTools
 from .command import poster_arguments
 from .runner import EncodeFailed
 
-__all__ = ["make_poster"]
+__all__ = ["is_jpeg", "make_poster"]
 
 WIDTH = 600  # pixels
 LIMITS = Limits(wall=60, cpu=60, nice=19, idle_io=True)
@@ -26,12 +26,12 @@ async def make_poster(tools: MediaTools, info: MediaInfo, source: Path, workspac
         )
         tool = await tools.start("ffmpeg", arguments, reads=[source], workspace=workspace, limits=LIMITS)
         finished = await tool.wait()
-        if finished.returncode == 0 and await to_thread(_is_jpeg, poster):
+        if finished.returncode == 0 and await to_thread(is_jpeg, poster):
             return poster
     raise EncodeFailed("No poster could be taken from this film.")
 
 
-def _is_jpeg(path: Path) -> bool:
+def is_jpeg(path: Path) -> bool:
     if not path.exists():
         return False
     data = path.read_bytes()

@@ -9,9 +9,10 @@ from mediaserver.errors import NotFound
 from mediaserver.events import VideoPlayable
 from mediaserver.models import Video
 
+from . import sprites, subtitles
 from .command import default_audio
 from .models import Plan, PlanState
-from .playlists import Rendition, media_playlist, multivariant_playlist
+from .playlists import media_playlist, multivariant_playlist
 from .recipes import Recipe, recipe
 
 if TYPE_CHECKING:
@@ -75,6 +76,8 @@ class Plans:
                 await self._changes.record(VideoPlayable(video_id), tx)
                 await self._jobs.enqueue(POSTER, f"poster:{video_id}", {"video_id": video_id}, priority=5, tx=tx)
                 await self._open_film(plan, wanted, tx)
+                if self._config.background != "all":  # else once the film is ready
+                    await sprites.ask(self._jobs, self._storage, video_id, tx=tx)
                 if self._config.background != "off" or wanted.straight:
                     await self._jobs.enqueue(ENCODE, f"encode:{plan.id}", {"plan_id": plan.id}, tx=tx)
         return plan
@@ -123,7 +126,7 @@ class Plans:
         video = await Video.get(id=plan.video_id)
         info = MediaInfo.from_dict(video.probe)
         audio = default_audio(info) is not None
-        renditions: list[Rendition] = []
+        renditions = await subtitles.renditions(plan.video_id)
         text = multivariant_playlist(made.grid, made.rungs, audio=audio, renditions=renditions)
         self._storage.write_text(self._storage.playlist(plan.video_id, plan.id, ""), text)
 

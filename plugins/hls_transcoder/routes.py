@@ -61,7 +61,7 @@ def _titles(registry: RouteRegistry, streaming: Streaming) -> None:
                 "content_id": str(made.content_id),
                 "manifest_url": absolute(request, made.path),
                 "drm_license_url": made.drm_license_url,
-                "subtitles": list(made.subtitles),
+                "subtitles": [{**each, "url": absolute(request, each["url"])} for each in made.subtitles],
                 "audio_tracks": list(made.audio_tracks),
             }
         )
@@ -98,6 +98,18 @@ def _files(registry: RouteRegistry, streaming: Streaming) -> None:
     )
     async def rung_file(request: Request, token: str, rung: str, name: str) -> None:
         await media(request, token, f"{rung}/{name}")
+
+    @registry.get("/v1/media/<token:str>/subtitles/<key:str>/<name:str>", guard=public, limit=None, errors=(403, 409))
+    async def subtitle(request: Request, token: str, key: str, name: str) -> None:
+        await media(request, token, f"subtitles/{key}/{name}")
+
+    @registry.get("/v1/media/<token:str>/sprites.vtt", guard=public, limit=None, errors=(403, 409))
+    async def sprite_index(request: Request, token: str) -> None:
+        await media(request, token, "sprites.vtt")
+
+    @registry.get("/v1/media/<token:str>/sprites/<name:str>", guard=public, limit=None, errors=(403, 409))
+    async def sprite_sheet(request: Request, token: str, name: str) -> None:
+        await media(request, token, f"sprites/{name}")
 
     @registry.get("/v1/pictures/<key:str>/<name:str>", guard=public, limit=None)
     async def picture(request: Request, key: str, name: str) -> None:

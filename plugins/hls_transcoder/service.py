@@ -10,15 +10,19 @@ from mediaserver import Registry, log
 from mediaserver import contracts as core
 from mediaserver.contracts import Pictures, Streaming, Transcoding
 from mediaserver.errors import MediaServerError, NotFound
+from mediaserver.events import SidecarsChanged, VideoProbed, VideoReady
 from mediaserver.models import JobRecord, Video
 
+from . import posters, sprites
 from .claims import Claims
 from .collecting import EVERY_SECONDS, Collector
 from .jobs import Encoding
 from .models import Plan, PlanState
 from .pausing import Pausing
 from .plans import CELL, ENCODE, POSTER, Plans
+from .sprites import SPRITES, Scrubbing
 from .streaming import HlsStreaming
+from .subtitling import LOOK, Subtitling, look
 from .workshop import Workshop
 
 if TYPE_CHECKING:
@@ -84,6 +88,8 @@ def register(registry: Registry) -> None:
     registry.job(ENCODE, encoding.encode, shared=True)
     registry.job(CELL, encoding.cell, queue="interactive", attempts=1, kept=False)
     registry.job(POSTER, encoding.poster)
+    registry.job(SPRITES, Scrubbing(shop).make, attempts=2)
+    registry.job(LOOK, Subtitling(tools, storage, services.get(core.Library), changes, plans).make, kept=False)
     registry.timer("hls.collect", EVERY_SECONDS, Collector(storage, clock).collect)
     registry.command(transcode_command())
 
@@ -120,6 +126,17 @@ async def recover(server: Server) -> None:
     for video_id in await Video.all().order_by("id").values_list("id", flat=True):
         if video_id not in planned:
             await plan_new(server, int(str(video_id)))
+    await _catch_up(server, sorted(int(str(video_id)) for video_id in planned))
+
+
+async def _catch_up(server: Server, planned: list[int]) -> None:
+    """Films that were known before there were subtitles and pictures to seek by."""
+    jobs, storage = server.services.get(core.Jobs), server.services.get(core.Storage)
+    ready = {plan.video_id for plan in await Plan.filter(state=PlanState.READY.value)}
+    for video_id in planned:
+        await look_beside(server, video_id)
+        if video_id in ready:
+            await sprites.ask(jobs, storage, video_id, again=False)
 
 
 async def plan_new(server: Server, video_id: int) -> None:
@@ -128,3 +145,23 @@ async def plan_new(server: Server, video_id: int) -> None:
         await server.services.get(Transcoding).plan(video_id)
     except NotFound:
         log.info("a video was gone before it was planned", video=video_id)
+        return
+    await look_beside(server, video_id)
+
+
+async def look_beside(server: Server, video_id: int) -> None:
+    """Subtitles came with the film, or beside it, or are other ones now; and so may be its poster."""
+    library, jobs = server.services.get(core.Library), server.services.get(core.Jobs)
+    await look(library, jobs, video_id)
+    mark = posters.mark_of(posters.candidates(await library.beside(video_id)))
+    if not posters.is_current(server.services.get(core.Storage), video_id, mark):
+        await jobs.enqueue(POSTER, f"poster:{video_id}:{mark}", {"video_id": video_id}, priority=5)
+
+
+async def heard(server: Server, event: VideoProbed | SidecarsChanged | VideoReady) -> None:
+    if isinstance(event, VideoProbed):
+        await plan_new(server, event.video_id)
+    elif isinstance(event, SidecarsChanged):
+        await look_beside(server, event.video_id)
+    else:
+        await sprites.ask(server.services.get(core.Jobs), server.services.get(core.Storage), event.video_id)

@@ -10,10 +10,21 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from mediaserver import require_play
-from mediaserver.contracts import Catalog, Encoding, EncodingState, Manifest, MediaFile, MediaGrant, MediaInfo, Playback
+from mediaserver.contracts import (
+    Catalog,
+    Encoding,
+    EncodingState,
+    Manifest,
+    MediaFile,
+    MediaGrant,
+    MediaInfo,
+    Playback,
+    Tracks,
+)
 from mediaserver.errors import Conflict, Forbidden, Gone, NotFound, SessionOver, Unavailable
 from mediaserver.models import JobRecord, JobState, Title, TitleKind, TitleVideo, Video
 
+from . import sprites, subtitles
 from .cells import Cells
 from .collecting import Usage
 from .granted import Granted, Published
@@ -35,7 +46,9 @@ PLAYLIST = "application/vnd.apple.mpegurl"
 SEGMENT = "video/mp2t"
 IMMUTABLE = "private, max-age=604800, immutable"
 GRANT_SECONDS = 24 * 3600  # a media token lives a day at most
+TEXT = "text/vtt; charset=utf-8"
 RUNG = "480p|720p|1080p"
+SUBTITLE = "[a-z0-9-]{1,40}"
 
 
 class HlsStreaming:
@@ -65,6 +78,10 @@ class HlsStreaming:
             (re.compile(r"master\.m3u8"), self._multivariant),
             (re.compile(rf"({RUNG})/index\.m3u8"), self._playlist),
             (re.compile(rf"({RUNG})/(\d{{3,6}})\.ts"), self._segment),
+            (re.compile(rf"subtitles/({SUBTITLE})/index\.m3u8"), self._subtitle_playlist),
+            (re.compile(rf"subtitles/({SUBTITLE})/text\.vtt"), self._subtitle),
+            (re.compile(r"sprites\.vtt"), self._sprite_index),
+            (re.compile(r"sprites/(\d{3})\.jpg"), self._sprite_sheet),
         )
 
     # ---- manifest ------------------------------------------------------------------------------------------
@@ -76,7 +93,9 @@ class HlsStreaming:
             await require_play(self._server, actor, title_id, None)
             return Manifest(title_id, elsewhere)
         grant = await self.grant(actor, title_id, session_id)
-        return Manifest(title_id, f"/v1/media/{self._grants.issue(grant)}/master.m3u8", grant.rungs)
+        base = f"/v1/media/{self._grants.issue(grant)}"
+        texts = subtitles.in_manifest(await subtitles.told(grant.video_id), base)
+        return Manifest(title_id, f"{base}/master.m3u8", grant.rungs, subtitles=texts)
 
     async def grant(self, actor: Actor, title_id: int, session_id: int | None) -> MediaGrant:
         await require_play(self._server, actor, title_id, None)
@@ -140,8 +159,11 @@ class HlsStreaming:
             raise Forbidden(over.message, details=over.details) from over
 
     async def _send(self, request: Request, found: MediaFile, cache: str | None) -> None:
-        from mediaserver import send_file  # workers know this class too, and never load Sanic
+        from mediaserver import send_file, send_text  # workers know this class too, and never load Sanic
 
+        if found.text is not None:
+            await send_text(request, found.text, content_type=found.content_type, cache_control="no-cache")
+            return
         if found.path is None:
             raise NotFound("There is nothing here.")
         by_nginx = self._server.settings.server.sendfile == "x-accel"
@@ -170,6 +192,33 @@ class HlsStreaming:
     async def _segment(self, grant: MediaGrant, rung: str, number: str) -> MediaFile:
         _require_rung(grant, rung)
         return MediaFile(SEGMENT, await self._segments.get(grant, rung, int(number)), immutable=True)
+
+    async def _subtitle_playlist(self, grant: MediaGrant, key: str) -> MediaFile:
+        plan = await self._plans.get(grant.plan_id)
+        if not self._storage.subtitle(grant.video_id, key).exists():
+            raise NotFound("This subtitle is gone; open the film again.")
+        grid = Recipe.from_dict(plan.recipe).grid
+        return MediaFile(PLAYLIST, text=subtitles.playlist(float(grid.time(grid.frames))))
+
+    async def _subtitle(self, grant: MediaGrant, key: str) -> MediaFile:
+        return MediaFile(TEXT, self._storage.subtitle(grant.video_id, key), immutable=True)
+
+    async def _sprite_index(self, grant: MediaGrant) -> MediaFile:
+        return MediaFile(TEXT, self._storage.picture(grant.video_id, sprites.INDEX))
+
+    async def _sprite_sheet(self, grant: MediaGrant, number: str) -> MediaFile:
+        return MediaFile("image/jpeg", self._storage.picture(grant.video_id, f"sprites-{number}.jpg"), immutable=True)
+
+    async def tracks(self, title_id: int) -> Tracks:
+        """Raises NotFound for a title without a video."""
+        video = await self._chosen(title_id)
+        if video is None:
+            raise NotFound("There is no such title, or it has no video.")
+        return Tracks(
+            await subtitles.told(video.id),
+            MediaInfo.from_dict(video.probe).chapters,
+            sprites.is_made(self._storage, video.id),
+        )
 
     def _in_background(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)

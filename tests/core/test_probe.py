@@ -243,3 +243,24 @@ async def test_names_are_never_read_as_anything_but_names(name, tools, tmp_path)
     path = tmp_path / os.fsdecode(name)
     shutil.copyfile(media.film(seconds=1), path)
     assert (await probe(tools, path)).duration == pytest.approx(1, abs=0.05)
+
+
+async def test_chapters_are_told_in_the_film_s_own_time(tools, tmp_path):
+    told = tmp_path / "chapters.txt"
+    rows = [(0, 1000, "One\u202e"), (1000, 2000, ""), (90000, 95000, "Behind the end")]
+    texts = [f"[CHAPTER]\nTIMEBASE=1/1000\nSTART={a}\nEND={b}\ntitle={title}\n" for a, b, title in rows]
+    told.write_text(";FFMETADATA1\n" + "".join(texts))
+    made = ("-i", media.film(seconds=2), "-i", told, "-map_metadata", "1", "-map_chapters", "1", "-c", "copy")
+    info = await probe(tools, media.make("chapters.mkv", *made))
+    assert [(each.start, each.end, each.title) for each in info.chapters] == [
+        (0.0, 1.0, "One"),
+        (1.0, pytest.approx(2.0, abs=0.05), ""),
+    ]
+
+
+async def test_what_was_probed_before_there_were_chapters_is_still_read(tools):
+    info = await probe(tools, media.film(seconds=1))
+    old = info.as_dict()
+    del old["chapters"]
+    old["subtitles"] = [{"index": 2, "codec": "ass", "language": "deu", "title": "", "default": True, "forced": False}]
+    assert MediaInfo.from_dict(old).subtitles[0].sdh is False

@@ -17,7 +17,7 @@ from mediaserver.core.library.names import Named
 from mediaserver.core.library.records import CANNOT_READ
 from mediaserver.core.library.refusals import ProbeFailed
 from mediaserver.core.library.titles import Titles, merged
-from mediaserver.events import LocationChanged, VideoProbed
+from mediaserver.events import LocationChanged, SidecarsChanged, VideoProbed
 from mediaserver.models import Location, LocationState, Video
 
 if TYPE_CHECKING:
@@ -110,6 +110,7 @@ class Ingest:
             if await self._titles.of(tx, video.id) is None:
                 title = await self._titles.attach(tx, video, location.root, names.from_path(location.path))
                 await self._changes.record(VideoProbed(video.id, title), tx)
+            await self._changes.record(SidecarsChanged(video.id), tx)
 
     async def _new_video(self, location: Location, mark: str, info: MediaInfo, named: Named) -> None:
         """Video, title and location in one transaction: a kill at any moment leaves all or nothing."""

@@ -12,6 +12,7 @@ from typing import Any
 
 from mediaserver.contracts import AudioTrack, Limits, MediaInfo, MediaTools, SubtitleTrack, VideoStream
 from mediaserver.core.library import refusals
+from mediaserver.core.library.chapters import chapters
 from mediaserver.core.library.packets import real_end
 from mediaserver.core.library.refusals import ProbeFailed
 
@@ -49,6 +50,8 @@ async def probe(tools: MediaTools, path: Path) -> MediaInfo:
         subtitles=tuple(_subtitle(stream) for stream in streams if stream.get("codec_type") == "subtitle"),
         truncated=truncated,
         tags=_tags(container),
+        chapters=chapters(raw.get("chapters", []), start, duration),
+        cover=_cover(streams),
     )
 
 
@@ -71,7 +74,18 @@ def _size_of_regular_file(path: Path) -> int:
 
 async def _ask(tools: MediaTools, path: Path) -> dict[str, Any]:
     flags = [part for key, value in tools.input_flags.items() for part in (f"-{key}", value)]
-    arguments = ["-v", "error", *flags, "-of", "json", "-show_format", "-show_streams", "-i", f"file:{path}"]
+    arguments = [
+        "-v",
+        "error",
+        *flags,
+        "-of",
+        "json",
+        "-show_format",
+        "-show_streams",
+        "-show_chapters",
+        "-i",
+        f"file:{path}",
+    ]
     asked = await (await tools.start("ffprobe", arguments, reads=[path], workspace=None, limits=PROBE)).wait()
     if asked.timed_out:
         raise ProbeFailed("This file could not be read within 15 seconds; it is damaged, or its disk is too slow.")
@@ -102,6 +116,11 @@ def _film(streams: Sequence[dict[str, Any]]) -> dict[str, Any]:
     if not width or not height:
         raise ProbeFailed("The picture of this file has no size: it is damaged or its start is missing.")
     return film
+
+
+def _cover(streams: Sequence[Mapping[str, Any]]) -> int | None:
+    covers = [stream for stream in streams if stream.get("disposition", {}).get("attached_pic")]
+    return next((int(stream["index"]) for stream in covers if stream.get("codec_name") in {"mjpeg", "png"}), None)
 
 
 def _is_sound(stream: Mapping[str, Any]) -> bool:
@@ -204,6 +223,7 @@ def _subtitle(stream: Mapping[str, Any]) -> SubtitleTrack:
         title=_clean(stream.get("tags", {}).get("title", "")),
         default=bool(disposition.get("default")),
         forced=bool(disposition.get("forced")),
+        sdh=bool(disposition.get("hearing_impaired") or disposition.get("captions")),
     )
 
 

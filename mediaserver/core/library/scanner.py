@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from mediaserver.core.library import names, paths
 from mediaserver.core.library.identity import still_there
 from mediaserver.core.library.settle import Pending
+from mediaserver.core.library.sidecars import SidecarScan
 from mediaserver.core.library.titles import Titles
 from mediaserver.core.library.walk import Entry, Listing, Walker
 from mediaserver.events import LibraryScanned
@@ -55,6 +56,8 @@ class _Scan:
     back: list[Known] = field(default_factory=list)
     denied: list[tuple[Known, Entry]] = field(default_factory=list)
     unread: list[str] = field(default_factory=list)
+    renamed: set[int] = field(default_factory=set)  # videos
+    removed: set[int] = field(default_factory=set)  # locations
 
 
 class Scanner:
@@ -108,6 +111,7 @@ class Scanner:
             await self._away(scan, AWAY.format(root=paths.shown(root)))
             return scan.result
         listed = self.folders.setdefault(root, set())
+        beside = SidecarScan(self._db, self._changes, text)
         walker = Walker(root, self._settings.roots, self._settings.follow_symlinks)
         walk = walker.walk(folder, below=lambda path: recursive or path not in listed)
         while listings := await asyncio.to_thread(_take, walk):
@@ -120,9 +124,12 @@ class Scanner:
                     listed.add(listing.folder)
                 self._compare(scan, listing)
             await self._flush(scan)
+            await beside.take(listings)
             if between is not None:
                 await between()
         await self._gone(scan)
+        away = {path.rpartition("/")[0] for path, known in scan.known.items() if known.id not in scan.removed}
+        await beside.end(folder, scan.unread, away, scan.renamed, recursive=recursive)
         return scan.result
 
     async def _know_more(self, scan: _Scan, folder: str, listings: list[Listing]) -> None:
@@ -192,6 +199,7 @@ class Scanner:
                 await self._records.renamed(old, scan.text, entry.path)
                 if old.video_id is not None:
                     await self._rename_title(tx, old, entry)
+                    scan.renamed.add(old.video_id)
             if old.video_id is None:
                 self._wait(scan.text, entry)
         return fresh
@@ -260,6 +268,7 @@ class Scanner:
             return
         scan.result.gone = len(gone)
         await self._records.remove(gone)
+        scan.removed |= {known.id for known in gone}
 
     async def _away(self, scan: _Scan, sentence: str) -> None:
         scan.result.online = False

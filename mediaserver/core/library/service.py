@@ -9,13 +9,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mediaserver.contracts import Page, Reason
-from mediaserver.core.library import paths
+from mediaserver.core.library import beside, paths
 from mediaserver.core.library.ignore import NO_RULES, Rules, unwanted_file, unwanted_folder
 from mediaserver.core.library.mailbox import TOPIC, ScanRequests
+from mediaserver.core.library.sidecar_names import sidecar_kind
 from mediaserver.core.library.walk import file_id
 from mediaserver.models import Location, LocationState, TitleVideo, Video
 
 if TYPE_CHECKING:
+    from mediaserver.contracts import SidecarFile
     from mediaserver.core.library.settings import LibrarySettings
     from mediaserver.core.wakeups import Wakeups
 
@@ -56,6 +58,9 @@ class LibraryService:
         location = await Location.get_or_none(key=paths.key(paths.to_text(root), inside))
         if location is not None:
             return await self._reason(location)
+        sidecar = await beside.why_sidecar(paths.to_text(root), inside)
+        if sidecar is not None:
+            return sidecar
         state, sentence = await asyncio.to_thread(_unrecorded, root, inside, whole)
         return Reason(paths.shown(whole), state, sentence)
 
@@ -82,6 +87,9 @@ class LibraryService:
             video.duration = duration
             video.probe |= {"duration": duration, "truncated": True}
             await video.save(update_fields=["duration", "probe"])
+
+    async def beside(self, video_id: int) -> tuple[SidecarFile, ...]:
+        return await beside.beside(video_id)
 
     def _place(self, path: Path) -> tuple[Path | None, str]:
         """The innermost library folder of a path, and the path inside it."""
@@ -142,7 +150,8 @@ def _ignored(root: Path, inside: str, path: Path) -> str | None:
         current = os.path.join(current, paths.to_path(folder))  # noqa: PTH118
         rules = rules.enter(current, below)
     is_folder = path.is_dir()
-    return (unwanted_folder(name) if is_folder else unwanted_file(name)) or rules.refusal(inside, folder=is_folder)
+    unwanted = unwanted_folder(name) if is_folder else None if sidecar_kind(name) else unwanted_file(name)
+    return unwanted or rules.refusal(inside, folder=is_folder)
 
 
 def _readable(path: Path, row: Location) -> bool:

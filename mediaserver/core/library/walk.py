@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from mediaserver.core.library.ignore import NO_RULES, Rules, is_candidate, unwanted_folder
 from mediaserver.core.library.paths import shown, to_path, to_text
+from mediaserver.core.library.sidecar_names import sidecar_kind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -40,6 +41,7 @@ class Listing:
     entries: list[Entry]
     unread: bool = False
     linked: bool = False  # reached by way of a link
+    sidecars: list[Entry] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -73,17 +75,21 @@ class Walker:
         while todo:
             folder = todo.pop()
             entries: list[Entry] = []
+            sidecars: list[Entry] = []
             try:
                 with os.scandir(folder.path) as found:
                     folder.above = (*folder.above, _identity(os.stat(folder.path)))  # noqa: PTH116
                     for item in found:
-                        self._judge(item, folder, entries, todo, below)
+                        if sidecar_kind(item.name) and not _is_folder(item):
+                            self._judge_sidecar(item, folder, sidecars)
+                        else:
+                            self._judge(item, folder, entries, todo, below)
             except (FileNotFoundError, NotADirectoryError):
                 continue
             except OSError as error:
                 yield self._unread(folder, error)
                 continue
-            yield Listing(folder.inside, entries, linked=folder.linked)
+            yield Listing(folder.inside, entries, linked=folder.linked, sidecars=sidecars)
 
     def _start(self, inside: str) -> _Folder | None:
         """The folder with the rules of all folders above it; None where one of them is left out."""
@@ -114,6 +120,11 @@ class Walker:
             path = _below(folder, item.name)
             if not folder.rules.specs or folder.rules.refusal(path) is None:
                 self._judge_file(item, path, folder, entries)
+
+    def _judge_sidecar(self, item: os.DirEntry[str], folder: _Folder, sidecars: list[Entry]) -> None:
+        path = _below(folder, item.name)
+        if not folder.rules.specs or folder.rules.refusal(path) is None:
+            self._judge_file(item, path, folder, sidecars)
 
     def _judge_folder(
         self,

@@ -29,17 +29,19 @@ function isWorthRetrying(policy, tries, _isTimeout, response) {
   return Boolean(policy) && tries < policy.maxNumRetry && (status === 0 || status >= 500);
 }
 
-/** Events: `qualities`, `quality`, `making` (a part is not there yet), `fault` (detail: a sentence). */
+/** Events: `qualities`, `quality`, `subtitles`, `subtitle`, `making` (a part is not there yet), `fault` (detail: a sentence). */
 export class Playback extends EventTarget {
   #video;
   #hls = null;
   #Hls = null;
   #cures = 0;
   #chosen = -1;
+  #subtitle = -1;
 
   constructor(video) {
     super();
     this.#video = video;
+    video.textTracks.addEventListener("addtrack", () => this.#hls || this.#tell("subtitles"));
   }
 
   /** From second `from`. */
@@ -56,6 +58,8 @@ export class Playback extends EventTarget {
     const { Events } = this.#Hls;
     this.#hls.on(Events.MANIFEST_PARSED, () => this.#tell("qualities"));
     this.#hls.on(Events.LEVEL_SWITCHED, () => this.#tell("quality"));
+    this.#hls.subtitleDisplay = false; // they are drawn by the page, above its controls
+    this.#hls.on(Events.SUBTITLE_TRACKS_UPDATED, () => this.#tell("subtitles"));
     this.#hls.on(Events.FRAG_LOADING, (_, { frag }) => this.#tell("making", frag.sn));
     this.#hls.on(Events.ERROR, (_, error) => this.#onError(error));
     this.#hls.loadSource(address);
@@ -65,6 +69,8 @@ export class Playback extends EventTarget {
   close() {
     this.#hls?.destroy();
     this.#hls = null;
+    this.#subtitle = -1;
+    this.#tell("subtitle");
     this.#video.removeAttribute("src");
     this.#video.load();
   }
@@ -89,6 +95,33 @@ export class Playback extends EventTarget {
     this.#chosen = index;
     if (this.#hls) this.#hls.nextLevel = index; // from the next part on; what plays goes on
     this.#tell("quality");
+  }
+
+  /** {index, name, language, forced, sdh, isDefault}. */
+  get subtitles() {
+    if (!this.#hls) return ownTracks(this.#video).map((track, index) => said(index, track.label, track.language, track.kind));
+    return this.#hls.subtitleTracks.map((track, index) => ({
+      ...said(index, track.name, track.lang, /transcribes-spoken-dialog/.test(track.characteristics) ? "captions" : ""),
+      forced: track.forced,
+      isDefault: track.default,
+    }));
+  }
+
+  /** Index of the one that is shown; -1 for none. */
+  get subtitle() {
+    return this.#subtitle;
+  }
+
+  chooseSubtitle(index) {
+    this.#subtitle = index;
+    if (this.#hls) this.#hls.subtitleTrack = index;
+    else ownTracks(this.#video).forEach((track, each) => (track.mode = each === index ? "showing" : "disabled"));
+    this.#tell("subtitle");
+  }
+
+  /** The text track whose cues the page draws; null where there is none, or the browser draws them itself. */
+  get words() {
+    return this.#hls && this.#subtitle !== -1 ? (ownTracks(this.#video).find((track) => track.mode !== "disabled") ?? null) : null;
   }
 
   // ---- faults --------------------------------------------------------------------------------------------
@@ -133,6 +166,17 @@ async function loadHls() {
     throw new Error("The player's own parts are missing on the server; its owner runs `make run` once more.");
   }
 }
+
+const ownTracks = (video) => [...video.textTracks].filter(({ kind }) => kind === "subtitles" || kind === "captions" || kind === "forced");
+
+const said = (index, name, language, kind) => ({
+  index,
+  name: name || language || `Subtitle ${index + 1}`,
+  language: language ?? "",
+  forced: kind === "forced",
+  sdh: kind === "captions",
+  isDefault: false,
+});
 
 const isSafari = (video) => "webkitSetPresentationMode" in video && video.canPlayType("application/vnd.apple.mpegurl") !== "";
 

@@ -3,12 +3,15 @@
 import "./grid-strip.js";
 import "./quality-menu.js";
 import "./seek-bar.js";
+import "./subtitle-menu.js";
+import "./subtitle-text.js";
 import { get, reachable } from "./api.js";
 import { clock, el, icon } from "./dom.js";
 import { progressOf } from "./library.js";
 import { calmly } from "./news.js";
 import { Playback } from "./playback.js";
 import { actionOf, keyList } from "./player-keys.js";
+import { ScrubPictures } from "./scrub-pictures.js";
 import { Viewing } from "./viewing.js";
 
 const FADE = 2500; // ms without a move
@@ -43,6 +46,8 @@ class WatchPage extends HTMLElement {
   #sound = button("sound", "Sound (M)", () => (this.#video.muted = !this.#video.muted));
   #volume = el("input", { class: "volume", type: "range", min: "0", max: "1", step: "0.05", value: "1", "aria-label": "Volume" });
   #quality = el("quality-menu");
+  #subtitles = el("subtitle-menu");
+  #words = el("subtitle-text");
   #keys = keyList();
   #end = new AbortController();
   #wakes = false;
@@ -53,11 +58,12 @@ class WatchPage extends HTMLElement {
   connectedCallback() {
     const head = el("header", { class: "head" }, button("back", "Back (Esc)", () => this.leave()), this.#title);
     const full = button("full", "Full screen (F)", () => this.fullscreen());
-    const row = el("div", { class: "buttons" }, this.#play, this.#time, el("span", { class: "space" }), this.#sound, this.#volume, this.#quality, full);
+    const row = el("div", { class: "buttons" }, this.#play, this.#time, el("span", { class: "space" }), this.#sound, this.#volume, this.#subtitles, this.#quality, full);
     this.#begin.classList.add("begin");
     this.#begin.hidden = true;
-    this.append(this.#video, head, this.#doing, this.#begin, el("div", { class: "bars" }, this.#seek, row), this.#keys);
+    this.append(this.#video, this.#words, head, this.#doing, this.#begin, el("div", { class: "bars" }, this.#seek, row), this.#keys);
     this.#quality.playback = this.#playback;
+    this.#subtitles.playback = this.#playback;
     this.#listen();
     this.#open();
   }
@@ -90,6 +96,7 @@ class WatchPage extends HTMLElement {
         return;
       }
       this.#refresh();
+      this.#seek.chapters = this.#film.chapters;
       this.#viewing = new Viewing(this.#film, this.#video);
       this.#viewing.addEventListener("over", (event) => this.#taken(event.detail));
       await this.#view();
@@ -104,6 +111,7 @@ class WatchPage extends HTMLElement {
       if (this.#left) return;
       await this.#playback.open(reachable(address), from);
       this.#start();
+      if (this.#film.sprites) this.#seek.pictures = await ScrubPictures.load(new URL("sprites.vtt", new URL(reachable(address), document.baseURI)).href);
     } catch (error) {
       if (error.sessions?.length) this.#full(error);
       else this.#fault(error.message);
@@ -158,6 +166,10 @@ class WatchPage extends HTMLElement {
     this.#video.volume = Math.min(1, Math.max(0, share));
   }
 
+  toggleSubtitles() {
+    this.#subtitles.toggle();
+  }
+
   fullscreen() {
     if (document.fullscreenElement) document.exitFullscreen();
     else if (this.requestFullscreen) this.requestFullscreen();
@@ -188,6 +200,8 @@ class WatchPage extends HTMLElement {
     on(this.#volume, "input", () => this.volume(Number(this.#volume.value)));
     on(this.#playback, "fault", (event) => this.#fault(event.detail));
     on(this.#playback, "quality", () => this.#drawStrip());
+    on(this.#playback, "subtitle", () => this.#drawWords());
+    on(video.textTracks, "change addtrack", () => this.#drawWords());
     on(this, "pointermove pointerdown focusin", () => this.#awake());
     on(document, "keydown", (event) => this.#key(event));
     on(window, "pagehide", () => this.#viewing?.stop());
@@ -207,7 +221,7 @@ class WatchPage extends HTMLElement {
     this.classList.remove("idle");
     clearTimeout(this.#fading);
     this.#fading = setTimeout(() => {
-      const busy = this.#video.paused || !this.#doing.hidden || this.#quality.isOpen;
+      const busy = this.#video.paused || !this.#doing.hidden || this.#quality.isOpen || this.#subtitles.isOpen;
       this.classList.toggle("idle", !busy);
     }, FADE);
   }
@@ -230,6 +244,10 @@ class WatchPage extends HTMLElement {
     for (let i = 0; i < buffered.length; i += 1) if (buffered.start(i) <= currentTime + 0.5) until = buffered.end(i);
     this.#seek.show(currentTime, duration, until);
     this.#time.textContent = `${clock(currentTime)} / ${clock(duration || this.#film?.duration)}`;
+  }
+
+  #drawWords() {
+    this.#words.track = this.#playback.words;
   }
 
   async #lookAtProgress() {

@@ -1,0 +1,43 @@
+"""The chapters of a film, as ffprobe tells them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from typing import Any
+
+from mediaserver.contracts import Chapter
+
+__all__ = ["chapters"]
+
+MOST = 500
+LONGEST = 200  # characters of a title
+LEAST = 0.001  # seconds
+
+
+def chapters(told: Sequence[Mapping[str, Any]], start: float, duration: float) -> tuple[Chapter, ...]:
+    """In order, within the film, each ending at the next one at the latest; `start` is that of the container."""
+    found = sorted(
+        (begin, min(_seconds(each, "end_time") - start, duration), _title(each))
+        for each in told[:MOST]
+        if -LEAST <= (begin := _seconds(each, "start_time") - start) < duration
+    )
+    begins = [*(begin for begin, _, _ in found), duration]
+    made = [
+        Chapter(max(0.0, begin), min(end, after) if end > begin else after, title)
+        for (begin, end, title), (_, after) in zip(found, pairwise(begins), strict=True)
+    ]
+    return tuple(chapter for chapter in made if chapter.end - chapter.start > LEAST)
+
+
+def _seconds(told: Mapping[str, Any], name: str) -> float:
+    try:
+        return float(told[name])
+    except (KeyError, TypeError, ValueError):
+        return -1.0
+
+
+def _title(told: Mapping[str, Any]) -> str:
+    """Of a stranger: no control characters, no invisible direction marks, no novels."""
+    text = str(told.get("tags", {}).get("title", ""))
+    return "".join(char for char in text if char.isprintable()).strip()[:LONGEST]

@@ -1,0 +1,117 @@
+"""Subtitles made: texts of tracks by one reading of the film, files beside it read with care."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import stat
+from typing import TYPE_CHECKING
+
+import ffmpeg
+
+from mediaserver.contracts import Limits
+from mediaserver.errors import JobPostponed
+
+from . import webvtt
+from .building import arguments
+from .command import SOURCE
+from .webvtt import NotText
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from mediaserver.contracts import MediaTools, SidecarFile
+
+    from .subtitles import Wanted
+
+__all__ = ["bytes_of", "from_file", "from_tracks"]
+
+WHOLE_FILM = Limits(wall=4 * 3600, cpu=1800, file_size=64 << 20, nice=19, idle_io=True)  # 60 GB at 5 MB/s
+ONE_FILE = Limits(wall=30, cpu=30, file_size=64 << 20, nice=19, idle_io=True)
+SCRIPTS = frozenset({"ass", "ssa"})
+LARGEST = 10_000_000  # bytes of a file beside a film
+AWAY_SECONDS = 5.0
+
+
+async def from_tracks(
+    tools: MediaTools, source: Path, tracks: Sequence[Wanted], workspace: Path
+) -> dict[str, str | NotText]:
+    """WebVTT by key, or why there is none. Times count from the film's own start, whatever its file calls that."""
+    film = ffmpeg.input(SOURCE, **tools.input_flags)
+    outputs = [
+        ffmpeg.output(
+            film[str(each.track.index)], f"{each.key}.vtt",
+            **{"c:s": "webvtt", "f": "webvtt", "map_metadata": -1, "map_chapters": -1, "avoid_negative_ts": "disabled"},
+        )
+        for each in tracks
+        if each.track is not None
+    ]  # fmt: skip
+    asked = arguments(ffmpeg.merge_outputs(*outputs), source)
+    tool = await tools.start("ffmpeg", asked, reads=[source], workspace=workspace, limits=WHOLE_FILM)
+    finished = await tool.wait()
+    if not source.exists():
+        raise JobPostponed("Its file has just moved; it goes on where it is found again.", AWAY_SECONDS)
+    if finished.timed_out:
+        return {each.key: NotText("Reading the film for it took too long.") for each in tracks}
+    return {each.key: await asyncio.to_thread(_made, workspace / f"{each.key}.vtt") for each in tracks}
+
+
+async def from_file(tools: MediaTools, file: SidecarFile, workspace: Path) -> str | NotText:
+    try:
+        data = await asyncio.to_thread(bytes_of, file)
+        text = webvtt.decoded(data, file.language)
+        if file.format in SCRIPTS:
+            text = await _from_script(tools, text, workspace)
+        return await asyncio.to_thread(lambda: _verified(webvtt.written(webvtt.read(text))))
+    except NotText as failure:
+        return failure
+
+
+async def _from_script(tools: MediaTools, text: str, workspace: Path) -> str:
+    """Our own copy is what ffmpeg reads, and as nothing but such a script."""
+    copy, made = workspace / "script.ass", workspace / "script.vtt"
+    copy.write_text(text, encoding="utf-8")
+    flags = {**tools.input_flags, "format_whitelist": "ass"}
+    output = ffmpeg.output(ffmpeg.input(SOURCE, f="ass", **flags), made.name, f="webvtt")
+    tool = await tools.start("ffmpeg", arguments(output, copy), reads=[copy], workspace=workspace, limits=ONE_FILE)
+    await tool.wait()
+    if not made.exists():
+        raise NotText("It is no subtitle script that can be read.")
+    return made.read_bytes().decode("utf-8", "replace")
+
+
+def _made(path: Path) -> str | NotText:
+    """What ffmpeg wrote, read again and written by ourselves: it escapes nothing."""
+    try:
+        if path.stat().st_size > 4 * LARGEST:
+            return NotText(f"Its text is larger than {LARGEST // 1_000_000} MB.")
+        return _verified(webvtt.written(webvtt.read(path.read_bytes().decode("utf-8", "replace"))))
+    except NotText as failure:
+        return failure
+    except OSError:
+        return NotText("This track cannot be read; it is damaged.")
+
+
+def _verified(text: str) -> str:
+    """What is published is read once more as a player will. Raises NotText."""
+    if webvtt.written(webvtt.read(text)) != text:
+        raise NotText("Its text cannot be written so that it is read the same again.")
+    return text
+
+
+def bytes_of(file: SidecarFile, largest: int = LARGEST) -> bytes:
+    """Raises NotText. Never waits for a pipe, follows no link, and reads no more than is allowed."""
+    try:
+        descriptor = os.open(file.path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except FileNotFoundError as error:
+        raise JobPostponed("This file has just moved; it goes on where it is found again.", AWAY_SECONDS) from error
+    except OSError as error:
+        raise NotText(f"It cannot be read ({error.strerror}); allow the server to read it (chmod a+r).") from error
+    with os.fdopen(descriptor, "rb") as opened:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise NotText("This is not a regular file, so it is not opened.")
+        data = opened.read(largest + 1)
+    if len(data) > largest:
+        raise NotText(f"It has more than {largest // 1_000_000} MB.")
+    return data
