@@ -8,18 +8,19 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from mediaserver.contracts import Rung, Storage
+    from mediaserver.contracts import Storage
 
+    from .ladder import Output
     from .recipes import Recipe
 
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """Segments `first`..`first + count - 1` at these rungs."""
+    """Segments `first`..`first + count - 1` at these rungs, and of these sounds."""
 
     first: int
     count: int
-    rungs: tuple[Rung, ...]
+    outputs: tuple[Output, ...]
 
 
 class Cells:
@@ -40,7 +41,7 @@ class Cells:
         return {int(name[:-3]) for name in names if name.endswith(".ts") and name[:-3].isdigit()}
 
     def count(self) -> int:
-        return sum(len(self.made(rung.name)) for rung in self.recipe.rungs)
+        return sum(len(self.made(output.name)) for output in self.recipe.outputs)
 
     def map(self) -> dict[str, tuple[bool, ...]]:
         """Per rung, which segments are made."""
@@ -51,26 +52,26 @@ class Cells:
     def last_made(self, begun: datetime) -> float:
         """When a cell was last published, in seconds since 1970; the beginning where there is none."""
         times = [begun.timestamp()]
-        for rung in self.recipe.rungs:
-            folder = self._storage.segment(self._video, self._plan, rung.name, 0).parent
-            if self.made(rung.name):
+        for output in self.recipe.outputs:
+            folder = self._storage.segment(self._video, self._plan, output.name, 0).parent
+            if self.made(output.name):
                 times.append(folder.stat().st_mtime)
         return max(times)
 
-    def missing(self, first: int, count: int, rungs: tuple[Rung, ...] | None = None) -> Span | None:
-        """The narrowest run that holds every missing cell of a span, without rungs that are complete."""
+    def missing(self, first: int, count: int, outputs: tuple[Output, ...] | None = None) -> Span | None:
+        """The narrowest run that holds every missing cell of a span, without outputs that are complete."""
         wanted = set(range(first, min(first + count, self.recipe.grid.segments)))
-        gaps = {rung: wanted - self.made(rung.name) for rung in rungs or self.recipe.rungs}
-        open_rungs = tuple(rung for rung, numbers in gaps.items() if numbers)
-        if not open_rungs:
+        gaps = {output: wanted - self.made(output.name) for output in outputs or self.recipe.outputs}
+        open_outputs = tuple(output for output, numbers in gaps.items() if numbers)
+        if not open_outputs:
             return None
         numbers = set().union(*gaps.values())
-        return Span(min(numbers), max(numbers) - min(numbers) + 1, open_rungs)
+        return Span(min(numbers), max(numbers) - min(numbers) + 1, open_outputs)
 
     def gaps(self) -> list[int]:
-        """Segments that are missing at any rung, in order."""
+        """Segments of which anything is missing, in order."""
         wanted = set(range(self.recipe.grid.segments))
-        return sorted(set().union(*(wanted - self.made(rung.name) for rung in self.recipe.rungs)))
+        return sorted(set().union(*(wanted - self.made(output.name) for output in self.recipe.outputs)))
 
     def open_chunks(self) -> list[int]:
         """First segments of the chunks that are not complete, in order."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from fractions import Fraction
@@ -14,7 +14,7 @@ import ffmpeg
 
 from mediaserver.contracts import AudioTrack, MediaInfo, Rung
 
-from .ladder import level, picture_size
+from .ladder import Output, Sound, default_audio, level, picture_size
 from .plan import Grid
 
 __all__ = [
@@ -22,7 +22,6 @@ __all__ = [
     "Lacking",
     "Run",
     "audio_span",
-    "default_audio",
     "poster_arguments",
     "segment_name",
     "segments_arguments",
@@ -44,6 +43,7 @@ STREAMS = {"mpegts", "mpeg"}
 CLONED_TAIL = Fraction(1, 2)  # seconds the last frame may be held where the planned end is a frame or two late
 GLOBAL = ("-nostdin", "-v", "error", "-copyts", "-start_at_zero", "-filter_complex_threads", "1")
 SOURCE = "file:SOURCE"  # stands for the path while ffmpeg-python builds: it cannot hash names that are not UTF-8
+NEVER = 10**9  # frames, a year and more: where nothing is to be cut
 HDR_TRANSFERS = {"smpte2084", "arib-std-b67"}
 
 
@@ -57,16 +57,20 @@ class Lacking(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """Segments `first`..`first + count - 1` of a grid, at these rungs, in one ffmpeg with one decode."""
+    """Segments `first`..`first + count - 1` of a grid as these outputs, in one ffmpeg with one decode."""
 
     info: MediaInfo
     grid: Grid
-    rungs: tuple[Rung, ...]
+    outputs: tuple[Output, ...]
     first: int
     count: int
     preset: str = "veryfast"
     crf: int = 23
     lacking: Lacking = Lacking.NOTHING
+
+    @property
+    def rungs(self) -> tuple[Rung, ...]:
+        return tuple(output for output in self.outputs if isinstance(output, Rung))
 
     @property
     def numbers(self) -> range:
@@ -106,12 +110,8 @@ def _border(grid: Grid, frame: int) -> int:
     return math.ceil((grid.time(frame) - delay) * SAMPLE_RATE / PACKET)
 
 
-def default_audio(info: MediaInfo) -> AudioTrack | None:
-    return next((track for track in info.audio if track.default), info.audio[0] if info.audio else None)
-
-
-def segment_name(rung: Rung, number: int) -> str:
-    return f"{rung.name}-{number:03d}.ts"
+def segment_name(output: Output, number: int) -> str:
+    return f"{output.name}-{number:03d}.ts"
 
 
 def segments_arguments(run: Run, source: Path, *, flags: Mapping[str, str], tonemap: bool) -> list[str]:
@@ -129,14 +129,33 @@ def segments_arguments(run: Run, source: Path, *, flags: Mapping[str, str], tone
         # A graph that is begun anew loses its place on the grid. `scale` takes pictures of any size, bwdif does not.
         options["reinit_filter:v"] = 0
     film = ffmpeg.input(SOURCE, threads=1, **options, **flags)
-    shown = _black(run) if run.lacking is Lacking.PICTURE else _on_grid(film, run)
-    pictures = _pictures(shown, run, tonemap=tonemap)
-    sounds = _sounds(film, run)
-    outputs = [
-        ffmpeg.output(*streams, f"{rung.name}-%03d.ts", **_video(run, rung), **_audio(run), **_muxer(run))
-        for rung, *streams in zip(run.rungs, pictures, *([sounds] if sounds else []), strict=True)
-    ]
+    outputs = _with_pictures(film, run, tonemap=tonemap) if run.rungs else []
+    outputs += [_sound_alone(film, run, output) for output in run.outputs if isinstance(output, Sound)]
     return _compile(ffmpeg.merge_outputs(*outputs), source)
+
+
+def _with_pictures(film: Any, run: Run, *, tonemap: bool) -> list[Any]:
+    shown = _black(run) if run.lacking is Lacking.PICTURE else _on_grid(film, run)
+    track = default_audio(run.info)
+    streams = [_pictures(shown, run, tonemap=tonemap)]
+    if track is not None:
+        streams.append(_split(_sound(film, run, track), "asplit", len(run.rungs)))
+    audio = _audio(run) if track else {}
+    cuts = [str(run.grid.bounds(number)[0] - run.frames[0]) for number in run.numbers[1:]]
+    return [
+        ffmpeg.output(*parts, f"{rung.name}-%03d.ts", **_video(run, rung), **audio, **_muxer(run, cuts))
+        for rung, *parts in zip(run.rungs, *streams, strict=True)
+    ]
+
+
+def _sound_alone(film: Any, run: Run, output: Sound) -> Any:
+    """Cut at the packets where the sound in the pictures is cut, so that a player may go from one to the other."""
+    track = next(track for track in run.info.audio if track.index == output.index)
+    begin = audio_span(run.grid, *run.frames).first
+    cuts = [str(audio_span(run.grid, *run.grid.bounds(number)).first - begin) for number in run.numbers[1:]]
+    stripped = {"map_metadata": -1, "map_chapters": -1}
+    name = f"{output.name}-%03d.ts"
+    return ffmpeg.output(_sound(film, run, track), name, **_audio(run), **stripped, **_muxer(run, cuts))
 
 
 def _compile(output: Any, source: Path) -> list[str]:
@@ -190,19 +209,15 @@ def standard_range(picture: Any) -> Any:
     return linear.filter("tonemap", "hable", desat=0).filter("zscale", t="bt709", m="bt709", r="tv")
 
 
-def _sounds(film: Any, run: Run) -> list[Any]:
-    """The default track on the grid of packets, silence where it has none; empty where the film is silent."""
-    track = default_audio(run.info)
-    if track is None:
-        return []
+def _sound(film: Any, run: Run, track: AudioTrack) -> Any:
+    """A track on the grid of packets, silence where it has none."""
     first_frame, end_frame = run.frames
     span = audio_span(run.grid, first_frame, end_frame)
     begin = max(0, span.first - PREROLL) * PACKET
     end = (span.end + AFTER) * PACKET
     silence = ffmpeg.input(f"anullsrc=r={SAMPLE_RATE}:cl=stereo", f="lavfi").audio
     silence = silence.filter("atrim", end_sample=end - begin).filter("asetpts", f"N+{begin}")
-    sound = _mixed(film, track, silence, begin, end) if _sounds_in(run, track) else silence
-    return _split(sound, "asplit", len(run.rungs))
+    return _mixed(film, track, silence, begin, end) if _sounds_in(run, track) else silence
 
 
 def _mixed(film: Any, track: AudioTrack, silence: Any, begin: int, end: int) -> Any:
@@ -246,23 +261,20 @@ def _video(run: Run, rung: Rung) -> dict[str, Any]:
 
 def _audio(run: Run) -> dict[str, Any]:
     """Packets are dropped by count: their pts changes its time base when the header is written (5.1.9)."""
-    if default_audio(run.info) is None:
-        return {}
     span = audio_span(run.grid, *run.frames)
     preroll = min(PREROLL, span.first)
     drop = f"lte(n,{preroll})+gt(n,{preroll + span.packets})"  # packet 0 is the encoder's priming
     return {"c:a": "aac", "b:a": "128k", "bsf:a": f"noise=drop='{drop}'"}
 
 
-def _muxer(run: Run) -> dict[str, Any]:
-    first_frame, _ = run.frames
-    cuts = [str(run.grid.bounds(number)[0] - first_frame) for number in run.numbers[1:]]
+def _muxer(run: Run, cuts: Sequence[str]) -> dict[str, Any]:
+    """`cuts` count the frames before each segment but the first: pictures, or packets where there is only sound."""
     return {
         "f": "segment",
         "segment_format": "mpegts",
         "segment_format_options": "mpegts_flags=+initial_discontinuity",
         "segment_start_number": run.first,
-        "segment_frames": ",".join(cuts) or str(run.grid.frames + 1),
+        "segment_frames": ",".join(cuts) or str(NEVER),
         "avoid_negative_ts": "disabled",
         "output_ts_offset": OFFSET_SECONDS,
         "muxdelay": 0,

@@ -88,7 +88,7 @@ class Encoding:
         if span is None:
             return
         if straight:
-            span = Span(0, film.recipe.grid.segments, span.rungs)  # from its start: there is nothing behind a seek
+            span = Span(0, film.recipe.grid.segments, span.outputs)  # from its start: there is nothing behind a seek
         try:
             await self._shop.make(film, span, background=True)
         except EncodeInterrupted as failure:
@@ -137,11 +137,11 @@ class Encoding:
     async def cell(self, job: RunningJob) -> None:
         """The cells a viewer is about to see, at one rung, ahead of everything else."""
         film = await self._shop.open(int(job.args["plan_id"]), AWAY_SECONDS)
-        rung = film.recipe.rung(job.args["rung"])
-        if rung is None or film.recipe.straight:
+        output = film.recipe.output(job.args["rung"])
+        if output is None or film.recipe.straight:
             return
         count = int(job.args.get("count", 1))
-        span = await asyncio.to_thread(film.cells.missing, int(job.args["number"]), count, (rung,))
+        span = await asyncio.to_thread(film.cells.missing, int(job.args["number"]), count, (output,))
         if span is None:
             self._shop.wakeups.notify(CELLS_TOPIC)
             return

@@ -3,12 +3,39 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from fractions import Fraction
+from itertools import islice
 from typing import NamedTuple
 
-from mediaserver.contracts import MediaInfo, Rung
+from mediaserver.contracts import AudioTrack, MediaInfo, Rung
 
-__all__ = ["codecs", "ladder", "level", "picture_size", "resolution", "rung_for"]
+__all__ = [
+    "Output",
+    "Sound",
+    "codecs",
+    "default_audio",
+    "further_audio",
+    "ladder",
+    "level",
+    "picture_size",
+    "resolution",
+    "rung_for",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Sound:
+    """A track beside the one that is muxed into the pictures; its cells stand on the same grid.
+
+    `index` is that of the stream in the source.
+    """
+
+    name: str
+    index: int
+
+
+Output = Rung | Sound  # what cells are made of
 
 
 class _Step(NamedTuple):
@@ -18,6 +45,7 @@ class _Step(NamedTuple):
     buffer_size: int  # bit
 
 
+MOST_SOUNDS = 15  # each is encoded with every chunk
 STEPS = (
     _Step("480p", 480, 1_400_000, 2_800_000),
     _Step("720p", 720, 2_800_000, 5_600_000),
@@ -62,6 +90,18 @@ def ladder(info: MediaInfo, resolutions: Sequence[str] = ("480p", "720p", "1080p
         if not rungs or size != (rungs[-1].width, rungs[-1].height):
             rungs.append(Rung(step.name, *size, step.max_rate, step.buffer_size))
     return tuple(rungs)
+
+
+def default_audio(info: MediaInfo) -> AudioTrack | None:
+    """The track that is muxed into the pictures."""
+    return next((track for track in info.audio if track.default), info.audio[0] if info.audio else None)
+
+
+def further_audio(info: MediaInfo) -> tuple[Sound, ...]:
+    """The tracks that can be chosen instead."""
+    muxed = default_audio(info)
+    others = (track for track in info.audio if track != muxed)
+    return tuple(Sound(f"audio-{track.index}", track.index) for track in islice(others, MOST_SOUNDS))
 
 
 def _even(side: Fraction) -> int:

@@ -9,8 +9,8 @@ from mediaserver.errors import NotFound
 from mediaserver.events import VideoPlayable
 from mediaserver.models import Video
 
-from . import sprites, subtitles
-from .command import default_audio
+from . import audio, sprites, subtitles
+from .ladder import default_audio
 from .models import Plan, PlanState
 from .playlists import media_playlist, multivariant_playlist
 from .recipes import Recipe, recipe
@@ -104,7 +104,7 @@ class Plans:
 
     def _wanted(self, info: MediaInfo, *, straight: bool = False) -> Recipe:
         config = self._config
-        made = recipe(
+        return recipe(
             info,
             resolutions=config.resolutions,
             segment_seconds=config.segment_seconds,
@@ -112,12 +112,12 @@ class Plans:
             preset=config.preset,
             crf=config.crf,
             build=self._tools.build,
+            straight=straight,
         )
-        return Recipe(made.grid, made.rungs, made.preset, made.crf, made.build, made.chunk, straight)
 
     async def _write_playlists(self, plan: Plan, made: Recipe) -> None:
-        for rung in made.rungs:
-            path = self._storage.playlist(plan.video_id, plan.id, rung.name)
+        for output in made.outputs:
+            path = self._storage.playlist(plan.video_id, plan.id, output.name)
             self._storage.write_text(path, media_playlist(made.grid))
         await self.write_multivariant(plan, made)
 
@@ -125,9 +125,9 @@ class Plans:
         """Written anew when a track comes or goes: who opens the film then is offered it."""
         video = await Video.get(id=plan.video_id)
         info = MediaInfo.from_dict(video.probe)
-        audio = default_audio(info) is not None
-        renditions = await subtitles.renditions(plan.video_id)
-        text = multivariant_playlist(made.grid, made.rungs, audio=audio, renditions=renditions)
+        heard = default_audio(info) is not None
+        renditions = [*audio.renditions(info), *await subtitles.renditions(plan.video_id)]
+        text = multivariant_playlist(made.grid, made.rungs, audio=heard, renditions=renditions)
         self._storage.write_text(self._storage.playlist(plan.video_id, plan.id, ""), text)
 
 

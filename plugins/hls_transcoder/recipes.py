@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from mediaserver.contracts import MediaInfo, Rung
 
-from .ladder import ladder
+from .ladder import Output, Sound, further_audio, ladder
 from .plan import Grid, plan
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ class Recipe:
     build: str
     chunk: int
     straight: bool = False
+    sounds: tuple[Sound, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         return {
@@ -35,13 +36,15 @@ class Recipe:
             "build": self.build,
             "chunk": self.chunk,
             "straight": self.straight,
+            "sounds": [asdict(sound) for sound in self.sounds],
         }
 
     @staticmethod
     def from_dict(raw: Mapping[str, Any]) -> Recipe:
         rungs = tuple(Rung(**rung) for rung in raw["rungs"])
         grid = Grid.from_dict(raw["grid"])
-        return Recipe(grid, rungs, raw["preset"], raw["crf"], raw["build"], raw["chunk"], raw["straight"])
+        sounds = tuple(Sound(**sound) for sound in raw.get("sounds", ()))
+        return Recipe(grid, rungs, raw["preset"], raw["crf"], raw["build"], raw["chunk"], raw["straight"], sounds)
 
     def same_cells(self, other: Recipe) -> bool:
         """Whether a plan made with `other` still is what the settings ask for; a straight run stays one."""
@@ -51,12 +54,16 @@ class Recipe:
             theirs.pop(ignored)
         return bool(mine == theirs)
 
-    def rung(self, name: str) -> Rung | None:
-        return next((rung for rung in self.rungs if rung.name == name), None)
+    @property
+    def outputs(self) -> tuple[Output, ...]:
+        return *self.rungs, *self.sounds
+
+    def output(self, name: str) -> Output | None:
+        return next((output for output in self.outputs if output.name == name), None)
 
     @property
     def cells(self) -> int:
-        return self.grid.segments * len(self.rungs)
+        return self.grid.segments * len(self.outputs)
 
 
 def recipe(
@@ -68,5 +75,7 @@ def recipe(
     preset: str,
     crf: int,
     build: str,
+    straight: bool = False,
 ) -> Recipe:
-    return Recipe(plan(info, segment_seconds), ladder(info, resolutions), preset, crf, build, chunk)
+    grid, rungs = plan(info, segment_seconds), ladder(info, resolutions)
+    return Recipe(grid, rungs, preset, crf, build, chunk, straight, further_audio(info))

@@ -62,7 +62,10 @@ def _titles(registry: RouteRegistry, streaming: Streaming) -> None:
                 "manifest_url": absolute(request, made.path),
                 "drm_license_url": made.drm_license_url,
                 "subtitles": [{**each, "url": absolute(request, each["url"])} for each in made.subtitles],
-                "audio_tracks": list(made.audio_tracks),
+                "audio_tracks": [
+                    {**each, "url": absolute(request, each["url"]) if each["url"] else None}
+                    for each in made.audio_tracks
+                ],
             }
         )
 
@@ -110,6 +113,10 @@ def _files(registry: RouteRegistry, streaming: Streaming) -> None:
     @registry.get("/v1/media/<token:str>/sprites/<name:str>", guard=public, limit=None, errors=(403, 409))
     async def sprite_sheet(request: Request, token: str, name: str) -> None:
         await media(request, token, f"sprites/{name}")
+
+    @registry.get("/v1/media/<token:str>/audio/<track:int>/<name:str>", guard=public, limit=None, errors=(403, 409))
+    async def sound_file(request: Request, token: str, track: int, name: str) -> None:
+        await media(request, token, f"audio/{track}/{name}")
 
     @registry.get("/v1/pictures/<key:str>/<name:str>", guard=public, limit=None)
     async def picture(request: Request, key: str, name: str) -> None:

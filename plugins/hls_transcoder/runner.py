@@ -9,11 +9,12 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from mediaserver.contracts import Finished, Limits, MediaTools, Rung, RunningTool
+from mediaserver.contracts import Finished, Limits, MediaTools, RunningTool
 from mediaserver.errors import MediaServerError
 
-from .command import Run, default_audio, segment_name, segments_arguments
-from .verify import CellDamaged, verify_cell
+from .command import Run, segment_name, segments_arguments
+from .ladder import Output, Sound, default_audio
+from .verify import CellDamaged, verify_cell, verify_sound
 
 __all__ = [
     "Cell",
@@ -59,7 +60,7 @@ class EndsEarly(EncodeFailed):
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    rung: Rung
+    output: Output
     number: int
     path: Path  # in the workspace of the job; publish it (link, then unlink)
 
@@ -115,7 +116,7 @@ async def encode(tools: MediaTools, job: EncodeJob) -> AsyncIterator[Cell]:
     arguments = segments_arguments(run, job.source, flags=tools.input_flags, tonemap=tools.has_zscale)
     tool = await tools.start("ffmpeg", arguments, reads=[job.source], workspace=job.workspace, limits=job.limits)
     job.control.attach(tool)
-    missing = {segment_name(rung, number): (rung, number) for number in run.numbers for rung in run.rungs}
+    missing = {segment_name(output, number): (output, number) for number in run.numbers for output in run.outputs}
     damaged: dict[int, CellDamaged] = {}
     try:
         async for line in tool.lines():
@@ -140,11 +141,14 @@ async def encode(tools: MediaTools, job: EncodeJob) -> AsyncIterator[Cell]:
     )
 
 
-async def _verified(job: EncodeJob, rung: Rung, number: int) -> Cell:
-    path = job.workspace / segment_name(rung, number)
+async def _verified(job: EncodeJob, output: Output, number: int) -> Cell:
+    path = job.workspace / segment_name(output, number)
     data = await to_thread(path.read_bytes)
-    verify_cell(data, job.run.grid, number, audio=default_audio(job.run.info) is not None)
-    return Cell(rung, number, path)
+    if isinstance(output, Sound):
+        verify_sound(data, job.run.grid, number)
+    else:
+        verify_cell(data, job.run.grid, number, audio=default_audio(job.run.info) is not None)
+    return Cell(output, number, path)
 
 
 def _judge_end(finished: Finished) -> None:

@@ -33,7 +33,6 @@ WAITED_FOR, AHEAD = 10, 0  # priorities
 class Reading:
     """Where a reader is: the last cell, and how many it took in a row."""
 
-    rung: str
     number: int
     row: int
 
@@ -53,14 +52,17 @@ class Segments:
         self._jobs = jobs
         self._wakeups = wakeups
         self._start = start
-        self._readings: dict[tuple[int, int], Reading] = {}
+        self._readings: dict[tuple[int, int, str], Reading] = {}
 
     async def get(self, grant: MediaGrant, rung: str, number: int) -> Path:
         """Waits up to 8 s for a cell that is made. Raises NotYet, Gone for one that cannot be made, or NotFound."""
         path = self._storage.segment(grant.video_id, grant.plan_id, rung, number)
         if not path.exists():
             plan = await self._plans.successor(await self._plans.get(grant.plan_id))
-            if number >= Recipe.from_dict(plan.recipe).grid.segments:
+            recipe = Recipe.from_dict(plan.recipe)
+            if recipe.output(rung) is None:
+                raise NotFound("This film has no such track.")
+            if number >= recipe.grid.segments:
                 raise NotFound("The film ends before this.")
             path = self._storage.segment(grant.video_id, plan.id, rung, number)
             path = await self._wait(plan, path, rung, number)
@@ -112,10 +114,10 @@ class Segments:
     # ---- ahead of the reader -------------------------------------------------------------------------------
 
     def _look_ahead(self, grant: MediaGrant, rung: str, number: int) -> None:
-        place = (grant.plan_id, grant.title_id)
+        place = (grant.plan_id, grant.title_id, rung)
         before = self._readings.get(place)
-        in_row = before is not None and before.rung == rung and before.number + 1 == number
-        self._readings[place] = Reading(rung, number, before.row + 1 if before and in_row else 1)
+        in_row = before is not None and before.number + 1 == number
+        self._readings[place] = Reading(number, before.row + 1 if before and in_row else 1)
         if len(self._readings) > 1000:  # noqa: PLR2004 (readers of one process; the oldest is forgotten)
             self._readings.pop(next(iter(self._readings)))
         self._start(self._prefetch(grant, rung, number, self._readings[place].row))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import re
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from fractions import Fraction
@@ -24,9 +23,10 @@ from mediaserver.contracts import (
 from mediaserver.errors import Conflict, Forbidden, Gone, NotFound, SessionOver, Unavailable
 from mediaserver.models import JobRecord, JobState, Title, TitleKind, TitleVideo, Video
 
-from . import sprites, subtitles
+from . import audio, sprites, subtitles
 from .cells import Cells
 from .collecting import Usage
+from .files import MediaFiles
 from .granted import Granted, Published
 from .ladder import picture_size
 from .models import Plan, PlanState
@@ -34,7 +34,7 @@ from .recipes import Recipe
 from .segments import Segments
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Coroutine
+    from collections.abc import Coroutine
 
     from mediaserver import Request, Server
     from mediaserver.contracts import Actor, Clock, Jobs, MediaGrants, Storage, Wakeups
@@ -42,13 +42,8 @@ if TYPE_CHECKING:
     from .cutting import Cut
     from .plans import Plans
 
-PLAYLIST = "application/vnd.apple.mpegurl"
-SEGMENT = "video/mp2t"
 IMMUTABLE = "private, max-age=604800, immutable"
 GRANT_SECONDS = 24 * 3600  # a media token lives a day at most
-TEXT = "text/vtt; charset=utf-8"
-RUNG = "480p|720p|1080p"
-SUBTITLE = "[a-z0-9-]{1,40}"
 
 
 class HlsStreaming:
@@ -73,16 +68,7 @@ class HlsStreaming:
         self._granted = Granted()
         self._published = Published()
         self._tasks: set[asyncio.Task[None]] = set()
-        self._segments = Segments(plans, storage, jobs, wakeups, self._in_background)
-        self._files: tuple[tuple[re.Pattern[str], Callable[..., Awaitable[MediaFile]]], ...] = (
-            (re.compile(r"master\.m3u8"), self._multivariant),
-            (re.compile(rf"({RUNG})/index\.m3u8"), self._playlist),
-            (re.compile(rf"({RUNG})/(\d{{3,6}})\.ts"), self._segment),
-            (re.compile(rf"subtitles/({SUBTITLE})/index\.m3u8"), self._subtitle_playlist),
-            (re.compile(rf"subtitles/({SUBTITLE})/text\.vtt"), self._subtitle),
-            (re.compile(r"sprites\.vtt"), self._sprite_index),
-            (re.compile(r"sprites/(\d{3})\.jpg"), self._sprite_sheet),
-        )
+        self._files = MediaFiles(plans, storage, Segments(plans, storage, jobs, wakeups, self._in_background))
 
     # ---- manifest ------------------------------------------------------------------------------------------
 
@@ -94,8 +80,10 @@ class HlsStreaming:
             return Manifest(title_id, elsewhere)
         grant = await self.grant(actor, title_id, session_id)
         base = f"/v1/media/{self._grants.issue(grant)}"
+        video = await Video.get(id=grant.video_id)
         texts = subtitles.in_manifest(await subtitles.told(grant.video_id), base)
-        return Manifest(title_id, f"{base}/master.m3u8", grant.rungs, subtitles=texts)
+        sounds = audio.in_manifest(MediaInfo.from_dict(video.probe), base)
+        return Manifest(title_id, f"{base}/master.m3u8", grant.rungs, subtitles=texts, audio_tracks=sounds)
 
     async def grant(self, actor: Actor, title_id: int, session_id: int | None) -> MediaGrant:
         await require_play(self._server, actor, title_id, None)
@@ -177,37 +165,7 @@ class HlsStreaming:
 
     async def file(self, grant: MediaGrant, name: str) -> MediaFile:
         self._usage.note(grant.video_id, grant.plan_id)
-        for form, answer in self._files:
-            if found := form.fullmatch(name):
-                return await answer(grant, *found.groups())
-        raise NotFound("There is nothing here.")
-
-    async def _multivariant(self, grant: MediaGrant) -> MediaFile:
-        return MediaFile(PLAYLIST, self._storage.playlist(grant.video_id, grant.plan_id, ""))
-
-    async def _playlist(self, grant: MediaGrant, rung: str) -> MediaFile:
-        _require_rung(grant, rung)
-        return MediaFile(PLAYLIST, self._storage.playlist(grant.video_id, grant.plan_id, rung))
-
-    async def _segment(self, grant: MediaGrant, rung: str, number: str) -> MediaFile:
-        _require_rung(grant, rung)
-        return MediaFile(SEGMENT, await self._segments.get(grant, rung, int(number)), immutable=True)
-
-    async def _subtitle_playlist(self, grant: MediaGrant, key: str) -> MediaFile:
-        plan = await self._plans.get(grant.plan_id)
-        if not self._storage.subtitle(grant.video_id, key).exists():
-            raise NotFound("This subtitle is gone; open the film again.")
-        grid = Recipe.from_dict(plan.recipe).grid
-        return MediaFile(PLAYLIST, text=subtitles.playlist(float(grid.time(grid.frames))))
-
-    async def _subtitle(self, grant: MediaGrant, key: str) -> MediaFile:
-        return MediaFile(TEXT, self._storage.subtitle(grant.video_id, key), immutable=True)
-
-    async def _sprite_index(self, grant: MediaGrant) -> MediaFile:
-        return MediaFile(TEXT, self._storage.picture(grant.video_id, sprites.INDEX))
-
-    async def _sprite_sheet(self, grant: MediaGrant, number: str) -> MediaFile:
-        return MediaFile("image/jpeg", self._storage.picture(grant.video_id, f"sprites-{number}.jpg"), immutable=True)
+        return await self._files.find(grant, name)
 
     async def tracks(self, title_id: int) -> Tracks:
         """Raises NotFound for a title without a video."""
@@ -257,11 +215,6 @@ async def _passing(cut: Cut, delivering: AsyncExitStack) -> None:
     """The next request need not wait for what a slow reader has yet to take of this one."""
     async with delivering:
         await cut.pass_by()
-
-
-def _require_rung(grant: MediaGrant, rung: str) -> None:
-    if rung not in grant.rungs:
-        raise NotFound(f"This film has no {rung}; it has {', '.join(grant.rungs)}.")
 
 
 def _short_side(video: Video) -> Fraction:

@@ -13,7 +13,7 @@ from mediaserver.errors import MediaServerError
 from .command import OFFSET_SECONDS, PACKET, SAMPLE_RATE, audio_span
 from .plan import Grid
 
-__all__ = ["CellDamaged", "CellFacts", "read_cell", "verify_cell"]
+__all__ = ["CellDamaged", "CellFacts", "SoundFacts", "read_cell", "verify_cell", "verify_sound"]
 
 PACKET_BYTES = 188
 SYNC = 0x47
@@ -33,42 +33,52 @@ class CellDamaged(MediaServerError):
 
 
 @dataclass(frozen=True, slots=True)
+class SoundFacts:
+    """`first` is when the sound begins, in ticks of 90 kHz; `steady` says that it has no gap."""
+
+    packets: int
+    first: int
+    steady: bool
+
+
+@dataclass(frozen=True, slots=True)
 class CellFacts:
-    """`first` and `last` are the pictures' presentation times, `audio` the first sound's, in ticks of 90 kHz."""
+    """`first` and `last` are the pictures' presentation times in ticks of 90 kHz."""
 
     frames: int
     key: bool
     first: int
     last: int
-    audio_packets: int
-    audio: int | None
-    steady: bool  # no gap within the sound
+    sound: SoundFacts | None
 
 
 def read_cell(data: bytes) -> CellFacts:
-    """Raises CellDamaged where this is no whole transport stream."""
+    """Raises CellDamaged where this is no whole transport stream, or holds no picture."""
+    units = _units(data)
+    pictures = [(at, payload) for at, payload in units if payload[3] in VIDEO_IDS]
+    if not pictures:
+        raise CellDamaged("the segment holds no picture", 0)
+    times = [_presented(payload) for _, payload in pictures]
+    return CellFacts(len(pictures), _is_random_access(data, pictures[0][0]), times[0], max(times), _sound(data, units))
+
+
+def _units(data: bytes) -> list[tuple[int, bytes]]:
+    """Where PES packets begin, and what the transport packet there carries."""
     count, rest = divmod(len(data), PACKET_BYTES)
     if not data:
         raise CellDamaged("the segment is empty", 0)
     if rest or data[::PACKET_BYTES].count(SYNC) != count:
         raise CellDamaged("the segment is not made of whole transport packets")
     starts = [n * PACKET_BYTES for n, flags in enumerate(data[1::PACKET_BYTES]) if flags & 0x40]
-    units = [(at, payload) for at in starts if (payload := _payload(data, at)) and payload[:3] == b"\x00\x00\x01"]
-    pictures = [(at, payload) for at, payload in units if payload[3] in VIDEO_IDS]
-    sounds = [(at, payload) for at, payload in units if payload[3] in AUDIO_IDS]
-    if not pictures:
-        raise CellDamaged("the segment holds no picture", 0)
-    times = [_presented(payload) for _, payload in pictures]
-    heard = _sounds(data, _pid(data, sounds[0][0])) if sounds else []
-    return CellFacts(
-        frames=len(pictures),
-        key=_is_random_access(data, pictures[0][0]),
-        first=times[0],
-        last=max(times),
-        audio_packets=sum(count for _, count in heard),
-        audio=heard[0][0] if heard else None,
-        steady=_steady(heard),
-    )
+    return [(at, payload) for at in starts if (payload := _payload(data, at)) and payload[:3] == b"\x00\x00\x01"]
+
+
+def _sound(data: bytes, units: list[tuple[int, bytes]]) -> SoundFacts | None:
+    begins = next((at for at, payload in units if payload[3] in AUDIO_IDS), None)
+    if begins is None:
+        return None
+    heard = _sounds(data, _pid(data, begins))
+    return SoundFacts(sum(count for _, count in heard), heard[0][0], _steady(heard))
 
 
 def verify_cell(data: bytes, grid: Grid, number: int, *, audio: bool) -> CellFacts:
@@ -84,14 +94,25 @@ def verify_cell(data: bytes, grid: Grid, number: int, *, audio: bool) -> CellFac
         if _apart(found, grid.time(frame)) > TOLERANCE:
             raise CellDamaged(f"segment {number} has frame {frame} at the wrong time")
     if audio:
-        span = audio_span(grid, first_frame, end_frame)
-        if facts.audio is None or facts.audio_packets != span.packets:
-            raise CellDamaged(f"segment {number} has {facts.audio_packets} audio packets instead of {span.packets}")
-        if _apart(facts.audio, Fraction(span.first * PACKET, SAMPLE_RATE)) > TOLERANCE:
-            raise CellDamaged(f"segment {number} has its sound at the wrong time")
-        if not facts.steady:
-            raise CellDamaged(f"segment {number} has a gap in its sound")
+        _verify_span(facts.sound, grid, number)
     return facts
+
+
+def verify_sound(data: bytes, grid: Grid, number: int) -> None:
+    """As `verify_cell`, for a segment that holds sound alone."""
+    _verify_span(_sound(data, _units(data)), grid, number)
+
+
+def _verify_span(sound: SoundFacts | None, grid: Grid, number: int) -> None:
+    span = audio_span(grid, *grid.bounds(number))
+    if sound is None or sound.packets != span.packets:
+        raise CellDamaged(
+            f"segment {number} has {sound.packets if sound else 0} audio packets instead of {span.packets}"
+        )
+    if _apart(sound.first, Fraction(span.first * PACKET, SAMPLE_RATE)) > TOLERANCE:
+        raise CellDamaged(f"segment {number} has its sound at the wrong time")
+    if not sound.steady:
+        raise CellDamaged(f"segment {number} has a gap in its sound")
 
 
 def _apart(ticks: int, seconds: Fraction) -> int:

@@ -79,14 +79,14 @@ class Workshop:
         Raises EncodeFailed, or JobPostponed where file or disk are to blame and not the film.
         """
         recipe = film.recipe
-        run = Run(film.info, recipe.grid, span.rungs, span.first, span.count, recipe.preset, recipe.crf, lacking)
+        run = Run(film.info, recipe.grid, span.outputs, span.first, span.count, recipe.preset, recipe.crf, lacking)
         control = Control()
         async with self.storage.workspace() as workspace:
             work = EncodeJob(run, film.source, workspace, self.nice if background else None, control)
             pause = self.pausing.background(control) if background else self.pausing.viewer_waits()
             with pause, still_there(film.source), self._disk_not_blamed_on_film() as look:
                 async for cell in encode(self.tools, work):
-                    final = self.storage.segment(film.plan.video_id, film.plan.id, cell.rung.name, cell.number)
+                    final = self.storage.segment(film.plan.video_id, film.plan.id, cell.output.name, cell.number)
                     await asyncio.to_thread(self.storage.publish, cell.path, final)
                     self.wakeups.notify(CELLS_TOPIC)
                     look()

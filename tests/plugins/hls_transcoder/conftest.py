@@ -35,6 +35,6 @@ def cells(tools, workspace):
 
     async def make(source: Path, first: int = 0, count: int | None = None) -> dict[tuple[str, int], bytes]:
         job = job_for(await probe(tools, source), source, workspace, first, count)
-        return {(cell.rung.name, cell.number): cell.path.read_bytes() async for cell in encode(tools, job)}
+        return {(cell.output.name, cell.number): cell.path.read_bytes() async for cell in encode(tools, job)}
 
     return make

@@ -79,7 +79,7 @@ async def test_each_segment_can_be_made_alone_from(source, tools, workspace):
     whole = job_for(info, film, workspace)
     for number in whole.run.numbers:
         job = job_for(info, film, workspace, number, 1)
-        made = [(cell.rung.name, cell.number) async for cell in encode(tools, job)]
+        made = [(cell.output.name, cell.number) async for cell in encode(tools, job)]
         assert made == [(rung.name, number) for rung in whole.run.rungs]
 
 

@@ -59,7 +59,7 @@ async def make_all(source: Path, folder: Path) -> Made:
             workspace.mkdir()
             job = EncodeJob(Run(info, grid, RUNGS, first, size), source, workspace)
             async for cell in encode(tools, job):
-                cells[cell.rung.name, cell.number, mix] = cell.path.read_bytes()
+                cells[cell.output.name, cell.number, mix] = cell.path.read_bytes()
             first += size
         assert first == grid.segments
     return Made(grid, source, cells)
