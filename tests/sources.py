@@ -26,6 +26,7 @@ class Source:
     rate: str = "25.000"
     rungs: tuple[str, ...] = ("480p",)
     size: str = "160x90"  # of the highest rung
+    sounds: tuple[str, ...] = ()  # tracks beside the one in the pictures
     says: str = ""  # part of the sentence shown
 
 
@@ -244,7 +245,7 @@ TABLE = {
     ),
     # ---- sound
     "silent.mp4": Source(lambda: film(seconds=5, audio=False), frames=125),
-    "tracks.mkv": Source(tracks, frames=126),
+    "tracks.mkv": Source(tracks, frames=126, sounds=("audio/1",)),
     "low.avi": Source(coded("low.avi", *X264, "-c:a", "pcm_u8", "-ar", "8000", "-ac", "1"), frames=125),
     "sound ends early.mkv": Source(unlike_sound(9, 3), frames=226),
     "sound goes on.mkv": Source(unlike_sound(5, 9), frames=126),

@@ -129,17 +129,18 @@ def segments_arguments(run: Run, source: Path, *, flags: Mapping[str, str], tone
         # A graph that is begun anew loses its place on the grid. `scale` takes pictures of any size, bwdif does not.
         options["reinit_filter:v"] = 0
     film = ffmpeg.input(SOURCE, threads=1, **options, **flags)
-    outputs = _with_pictures(film, run, tonemap=tonemap) if run.rungs else []
-    outputs += [_sound_alone(film, run, output) for output in run.outputs if isinstance(output, Sound)]
+    sounds = _sounds(film, run)
+    outputs = _with_pictures(film, run, sounds, tonemap=tonemap) if run.rungs else []
+    outputs += [_sound_alone(run, output, sounds[output.index]) for output in run.outputs if isinstance(output, Sound)]
     return _compile(ffmpeg.merge_outputs(*outputs), source)
 
 
-def _with_pictures(film: Any, run: Run, *, tonemap: bool) -> list[Any]:
+def _with_pictures(film: Any, run: Run, sounds: Mapping[int, Any], *, tonemap: bool) -> list[Any]:
     shown = _black(run) if run.lacking is Lacking.PICTURE else _on_grid(film, run)
     track = default_audio(run.info)
     streams = [_pictures(shown, run, tonemap=tonemap)]
     if track is not None:
-        streams.append(_split(_sound(film, run, track), "asplit", len(run.rungs)))
+        streams.append(_split(sounds[track.index], "asplit", len(run.rungs)))
     audio = _audio(run) if track else {}
     cuts = [str(run.grid.bounds(number)[0] - run.frames[0]) for number in run.numbers[1:]]
     return [
@@ -148,14 +149,12 @@ def _with_pictures(film: Any, run: Run, *, tonemap: bool) -> list[Any]:
     ]
 
 
-def _sound_alone(film: Any, run: Run, output: Sound) -> Any:
+def _sound_alone(run: Run, output: Sound, sound: Any) -> Any:
     """Cut at the packets where the sound in the pictures is cut, so that a player may go from one to the other."""
-    track = next(track for track in run.info.audio if track.index == output.index)
     begin = audio_span(run.grid, *run.frames).first
     cuts = [str(audio_span(run.grid, *run.grid.bounds(number)).first - begin) for number in run.numbers[1:]]
     stripped = {"map_metadata": -1, "map_chapters": -1}
-    name = f"{output.name}-%03d.ts"
-    return ffmpeg.output(_sound(film, run, track), name, **_audio(run), **stripped, **_muxer(run, cuts))
+    return ffmpeg.output(sound, f"{output.name}-%03d.ts", **_audio(run), **stripped, **_muxer(run, cuts))
 
 
 def _compile(output: Any, source: Path) -> list[str]:
@@ -209,15 +208,23 @@ def standard_range(picture: Any) -> Any:
     return linear.filter("tonemap", "hable", desat=0).filter("zscale", t="bt709", m="bt709", r="tv")
 
 
-def _sound(film: Any, run: Run, track: AudioTrack) -> Any:
-    """A track on the grid of packets, silence where it has none."""
-    first_frame, end_frame = run.frames
-    span = audio_span(run.grid, first_frame, end_frame)
+def _sounds(film: Any, run: Run) -> dict[int, Any]:
+    """Of each track that is wanted, by its index: its sound on the grid of packets, silence where it has none."""
+    muxed = default_audio(run.info) if run.rungs else None
+    chosen = {output.index for output in run.outputs if isinstance(output, Sound)} | ({muxed.index} if muxed else set())
+    tracks = [track for track in run.info.audio if track.index in chosen]
+    if not tracks:
+        return {}
+    span = audio_span(run.grid, *run.frames)
     begin = max(0, span.first - PREROLL) * PACKET
     end = (span.end + AFTER) * PACKET
     silence = ffmpeg.input(f"anullsrc=r={SAMPLE_RATE}:cl=stereo", f="lavfi").audio
     silence = silence.filter("atrim", end_sample=end - begin).filter("asetpts", f"N+{begin}")
-    return _mixed(film, track, silence, begin, end) if _sounds_in(run, track) else silence
+    silences = _split(silence, "asplit", len(tracks))
+    return {
+        track.index: _mixed(film, track, quiet, begin, end) if _sounds_in(run, track) else quiet
+        for track, quiet in zip(tracks, silences, strict=True)
+    }
 
 
 def _mixed(film: Any, track: AudioTrack, silence: Any, begin: int, end: int) -> Any:

@@ -91,6 +91,9 @@ class Screen:
         await mouse.up()
 
     async def choose_quality(self, name: str) -> None:
+        await self.choose("Quality", name)
+
+    async def choose(self, menu: str, name: str) -> None:
         await self.page.mouse.move(640, 300)
-        await self.page.get_by_role("button", name="Quality").click()
+        await self.page.get_by_role("button", name=menu, exact=True).click()
         await self.page.get_by_role("menuitemradio", name=name).click()

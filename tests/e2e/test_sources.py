@@ -64,6 +64,7 @@ def expected(source: Source) -> dict[str, Any]:
         return told
     return told | {
         "size": source.size,
+        "sounds": dict.fromkeys(source.sounds, "seamless"),
         "rungs": dict.fromkeys(source.rungs, (source.frames, source.rate, "seamless")),
     }
 
@@ -74,13 +75,18 @@ async def facts(appliance: Appliance, source: Source, ended: dict[str, Any], fol
     if ended["id"] is None:
         return told
     address = await appliance.media(ended["id"])
-    variants = re.findall(VARIANT, (await appliance.client.get(f"{address}/master.m3u8")).text)
+    master = (await appliance.client.get(f"{address}/master.m3u8")).text
+    variants = re.findall(VARIANT, master)
     rungs = {}
     for _, rate, rung in variants:
         film = await download(appliance, f"{address}/{rung}", folder / f"{ended['id']}-{rung}.ts")
         pictures = packets(film, "v:0")
         rungs[rung] = (len(pictures), rate, gap(pictures, packets(film, "a:0"), 90_000 / float(rate)))
-    return told | {"size": variants[-1][0], "rungs": rungs}
+    sounds = {}
+    for track in re.findall(r'URI="(audio/\d+)/index', master):
+        film = await download(appliance, f"{address}/{track}", folder / f"{ended['id']}-{track.replace('/', '-')}.ts")
+        sounds[track] = gap([], packets(film, "a:0"), 0)
+    return told | {"size": variants[-1][0], "rungs": rungs, "sounds": sounds}
 
 
 async def download(appliance: Appliance, address: str, to: Path) -> Path:

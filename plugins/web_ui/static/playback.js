@@ -29,7 +29,7 @@ function isWorthRetrying(policy, tries, _isTimeout, response) {
   return Boolean(policy) && tries < policy.maxNumRetry && (status === 0 || status >= 500);
 }
 
-/** Events: `qualities`, `quality`, `subtitles`, `subtitle`, `making` (a part is not there yet), `fault` (detail: a sentence). */
+/** Events: `qualities`, `quality`, `audios`, `audio`, `subtitles`, `subtitle`, `making` (a part is not there yet), `fault` (detail: a sentence). */
 export class Playback extends EventTarget {
   #video;
   #hls = null;
@@ -58,6 +58,8 @@ export class Playback extends EventTarget {
     const { Events } = this.#Hls;
     this.#hls.on(Events.MANIFEST_PARSED, () => this.#tell("qualities"));
     this.#hls.on(Events.LEVEL_SWITCHED, () => this.#tell("quality"));
+    this.#hls.on(Events.AUDIO_TRACKS_UPDATED, () => this.#tell("audios"));
+    this.#hls.on(Events.AUDIO_TRACK_SWITCHED, () => this.#tell("audio"));
     this.#hls.subtitleDisplay = false; // they are drawn by the page, above its controls
     this.#hls.on(Events.SUBTITLE_TRACKS_UPDATED, () => this.#tell("subtitles"));
     this.#hls.on(Events.FRAG_LOADING, (_, { frag }) => this.#tell("making", frag.sn));
@@ -95,6 +97,21 @@ export class Playback extends EventTarget {
     this.#chosen = index;
     if (this.#hls) this.#hls.nextLevel = index; // from the next part on; what plays goes on
     this.#tell("quality");
+  }
+
+  /** {index, name, language}; a browser that plays HLS by itself offers them in its own controls. */
+  get audios() {
+    return (this.#hls?.audioTracks ?? []).map((track, index) => ({ index, name: track.name, language: track.lang ?? "" }));
+  }
+
+  /** Index of the one that is heard. */
+  get audio() {
+    return this.#hls?.audioTrack ?? -1;
+  }
+
+  chooseAudio(index) {
+    if (this.#hls) this.#hls.audioTrack = index;
+    this.#tell("audio");
   }
 
   /** {index, name, language, forced, sdh, isDefault}. */

@@ -1,5 +1,6 @@
 // The player: the film fills the page, controls fade, and what is being waited for is always said.
 
+import "./audio-menu.js";
 import "./grid-strip.js";
 import "./quality-menu.js";
 import "./seek-bar.js";
@@ -46,6 +47,7 @@ class WatchPage extends HTMLElement {
   #sound = button("sound", "Sound (M)", () => (this.#video.muted = !this.#video.muted));
   #volume = el("input", { class: "volume", type: "range", min: "0", max: "1", step: "0.05", value: "1", "aria-label": "Volume" });
   #quality = el("quality-menu");
+  #audio = el("audio-menu");
   #subtitles = el("subtitle-menu");
   #words = el("subtitle-text");
   #keys = keyList();
@@ -58,11 +60,12 @@ class WatchPage extends HTMLElement {
   connectedCallback() {
     const head = el("header", { class: "head" }, button("back", "Back (Esc)", () => this.leave()), this.#title);
     const full = button("full", "Full screen (F)", () => this.fullscreen());
-    const row = el("div", { class: "buttons" }, this.#play, this.#time, el("span", { class: "space" }), this.#sound, this.#volume, this.#subtitles, this.#quality, full);
+    const row = el("div", { class: "buttons" }, this.#play, this.#time, el("span", { class: "space" }), this.#sound, this.#volume, this.#audio, this.#subtitles, this.#quality, full);
     this.#begin.classList.add("begin");
     this.#begin.hidden = true;
     this.append(this.#video, this.#words, head, this.#doing, this.#begin, el("div", { class: "bars" }, this.#seek, row), this.#keys);
     this.#quality.playback = this.#playback;
+    this.#audio.playback = this.#playback;
     this.#subtitles.playback = this.#playback;
     this.#listen();
     this.#open();
@@ -221,7 +224,7 @@ class WatchPage extends HTMLElement {
     this.classList.remove("idle");
     clearTimeout(this.#fading);
     this.#fading = setTimeout(() => {
-      const busy = this.#video.paused || !this.#doing.hidden || this.#quality.isOpen || this.#subtitles.isOpen;
+      const busy = this.#video.paused || !this.#doing.hidden || [this.#quality, this.#audio, this.#subtitles].some((menu) => menu.isOpen);
       this.classList.toggle("idle", !busy);
     }, FADE);
   }
