@@ -1,4 +1,4 @@
-"""Files somebody made to harm: texts that point elsewhere, boxes that lie, films that are bombs. Made anew for each use."""
+"""Files somebody made to harm: texts that point elsewhere, boxes that lie, films that are bombs."""
 
 from __future__ import annotations
 
@@ -101,7 +101,9 @@ def external_data(at: Ground) -> Path:
     entry = data.find(b"dref") + 12
     removed = int.from_bytes(data[entry : entry + 4], "big")
     put = box(b"alis", bytes(4) + alias)
-    return at.bytes("film.mov", grow(data, entry, removed, put, iter((b"dref", b"dinf", b"minf", b"mdia", b"trak", b"moov"))))
+    return at.bytes(
+        "film.mov", grow(data, entry, removed, put, iter((b"dref", b"dinf", b"minf", b"mdia", b"trak", b"moov")))
+    )
 
 
 def table(kind: bytes, count: int = 1_000_000_000) -> Make:
@@ -185,7 +187,9 @@ def linked_segments(at: Ground) -> Path:
 
 def attachments(at: Ground) -> Path:
     files = [
-        element("61a7", element("466e", name) + element("4660", b"application/x-truetype-font") + element("465c", b"x" * 9))
+        element(
+            "61a7", element("466e", name) + element("4660", b"application/x-truetype-font") + element("465c", b"x" * 9)
+        )
         for name in (b"../../../../tmp/evil.ttf", os.fsencode(at.private))
     ]
     return at.bytes("film.mkv", matroska(element("1941a469", b"".join(files))))
@@ -271,10 +275,15 @@ def folder(at: Ground) -> Path:
 
 
 POINTS_ELSEWHERE: dict[str, Make] = {
-    **{f"hls as {end}": playlist(f"film.{end}", "file://{private}") for end in ("mp4", "m3u8", "mkv", "avi", "ts", "strm")},
+    **{
+        f"hls as {end}": playlist(f"film.{end}", "file://{private}")
+        for end in ("mp4", "m3u8", "mkv", "avi", "ts", "strm")
+    },
     "hls to its neighbour": playlist("film.mp4", "sibling.ts"),
     "hls to the network": playlist("film.mp4", "http://127.0.0.1:{port}/film.ts"),
-    "hls with a key elsewhere": playlist("film.m3u8", "sibling.ts", '#EXT-X-KEY:METHOD=AES-128,URI="file://{private}"\n'),
+    "hls with a key elsewhere": playlist(
+        "film.m3u8", "sibling.ts", '#EXT-X-KEY:METHOD=AES-128,URI="file://{private}"\n'
+    ),
     "hls with a map elsewhere": playlist("film.mp4", "sibling.ts", '#EXT-X-MAP:URI="{private}"\n'),
     "hls through concat": playlist("film.mp4", "concat:{private}|{private}"),
     "hls through subfile": playlist("film.mp4", "subfile,,start,0,end,9999,,:{private}"),
@@ -294,7 +303,10 @@ POINTS_ELSEWHERE: dict[str, Make] = {
     "link to /dev/zero": link("/dev/zero"),
 }
 BOMBS: dict[str, Make] = {
-    **{f"a billion entries in {kind.decode()}": table(kind) for kind in (b"stts", b"stsz", b"stco", b"stsc", b"elst", b"stsd")},
+    **{
+        f"a billion entries in {kind.decode()}": table(kind)
+        for kind in (b"stts", b"stsz", b"stco", b"stsc", b"elst", b"stsd")
+    },
     "a thousand edits": edits(1_000),
     "a hundred thousand edits": edits(100_000),
     "boxes in boxes": boxes_in_boxes,
@@ -303,8 +315,7 @@ BOMBS: dict[str, Make] = {
     "an element without end": endless_element,
     "tags in tags": tags_in_tags,
     "two hundred streams": many_streams,
-    "a gap of an hour": gap(3_600),
-    "a gap of a day": gap(100_000),
+    **{f"a gap of {seconds} seconds": gap(seconds) for seconds in (250, 3_600, 20_000, 100_000)},
     "twenty thousand subtitles": many_subtitles,
     "a terabyte of nothing": nothing,
     "an mp4 and a hole": with_a_hole(lambda: media.film(seconds=1), "film.mp4"),

@@ -29,7 +29,15 @@ OPENED = re.compile(r'open(?:at2?)?\((?:AT_FDCWD, )?"([^"]+)".*= \d+$')
 TRIED = re.compile(r'open(?:at2?)?\((?:AT_FDCWD, )?"([^"]+)"')
 ASKED = re.compile(r"(?:connect|bind|sendto|sendmsg)\(.*sa_family=AF_.* = (?:\d+|-1 EINPROGRESS.*)$")
 SLOW = {"an mkv and a hole", "a ts and a hole", "a hundred thousand edits"}  # each fills its 15 seconds
-TEETH = ("hls as mp4", "ffconcat relative", "dash", "hls to the network", "quicktime with external data", "sdp", "vobsub")
+TEETH = (
+    "hls as mp4",
+    "ffconcat relative",
+    "dash",
+    "hls to the network",
+    "quicktime with external data",
+    "sdp",
+    "vobsub",
+)
 PLAYLIST = "^This is a playlist that points to other files, not a film"
 LINK = "^This is a symbolic link"
 UNREADABLE = "^There is no film in this file: it is damaged, or it is not a video"
@@ -50,8 +58,10 @@ ENDS = {
     "an element without end": "^made$",
     "tags in tags": "^made$",
     "two hundred streams": "^This file has more than 64 tracks",
-    "a gap of an hour": "^This file holds 13 kB for 120 minutes",
-    "a gap of a day": "^This film claims to last 56 hours",
+    "a gap of 250 seconds": "^made$",
+    "a gap of 3600 seconds": "^This file holds 13 kB for 120 minutes",
+    "a gap of 20000 seconds": "^This file holds 14 kB for 667 minutes",
+    "a gap of 100000 seconds": "^This film claims to last 56 hours",
     "twenty thousand subtitles": "^made$",
     "a terabyte of nothing": "^The index of this file is missing",
     "an mp4 and a hole": "^made$",
@@ -173,6 +183,6 @@ def assert_the_attacks_have_teeth(without_walls: Seen) -> None:
 async def test_a_probe_ends_within_its_time(name, tmp_path):
     [film] = lay(tmp_path, 1, [name]).values()
     begun = time.monotonic()
-    with pytest.raises(ProbeFailed, match="took too long|could not be read within 15 seconds"):
+    with pytest.raises(ProbeFailed, match=r"took too long|could not be read within"):
         await probe(media.tools(), film)
     assert time.monotonic() - begun < 17

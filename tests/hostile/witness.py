@@ -1,9 +1,9 @@
-"""Probes and encodes files with chosen walls, as a program of its own: `strace` stands beside it and tells what was opened.
+"""Probes and encodes files with chosen walls, as a program of its own that strace can watch.
 
     python -m tests.hostile.witness WORK < {"flags": {"name": "path", …}, "sandbox": {…}, "none": {…}}
 
-With `flags` the sandbox stands open, with `sandbox` the whitelists are removed and whatever ffmpeg can follow is allowed,
-with `none` both.
+With `flags` the sandbox stands open; with `sandbox` the whitelists are removed and whatever ffmpeg can follow is
+allowed; with `none` both.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def tools_with(walls: str, ending: str) -> FFmpegTools:
 
 
 async def end_of(path: Path, walls: str, work: Path) -> str:
-    """"taken", "made", or the sentence with which it was refused."""
+    """ "taken", "made", or the sentence with which it was refused."""
     tools = tools_with(walls, path.suffix)
     try:
         info = await probe(tools, path)

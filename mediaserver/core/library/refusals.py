@@ -47,7 +47,9 @@ def unread(stderr: str) -> str:
         return _unwelcome(set(kind[1].split(",")))
     codec = re.search(r"Codec \((\S+)\) not on whitelist", stderr)
     if codec:
-        return f"This file uses the codec {codec[1]}, which is not read here; convert it, for example to H.264 with AAC."
+        return (
+            f"This file uses the codec {codec[1]}, which is not read here; convert it, for example to H.264 with AAC."
+        )
     if "exceeds specified max pixel count" in stderr:
         return "The picture of this file has more than 40 million pixels; convert it to 4K or less."
     if "max_streams" in stderr:
