@@ -88,7 +88,8 @@ async def test_no_socket_is_made(kind):
 
 
 async def test_memory_is_bounded():
-    tool = await python("print(len(bytearray(64 << 20))); bytearray(256 << 20)", limits=Limits(20, 20, memory=128 << 20))
+    limits = Limits(wall=20, cpu=20, memory=128 << 20)
+    tool = await python("print(len(bytearray(64 << 20))); bytearray(256 << 20)", limits=limits)
     done = await tool.wait()
     assert done.stdout == b"67108864\n"
     assert "MemoryError" in done.stderr

@@ -275,10 +275,7 @@ def folder(at: Ground) -> Path:
 
 
 POINTS_ELSEWHERE: dict[str, Make] = {
-    **{
-        f"hls as {end}": playlist(f"film.{end}", "file://{private}")
-        for end in ("mp4", "m3u8", "mkv", "avi", "ts", "strm")
-    },
+    **{f"hls as {end}": playlist(f"film.{end}", "file://{private}") for end in ("mp4", "m3u8", "ts")},
     "hls to its neighbour": playlist("film.mp4", "sibling.ts"),
     "hls to the network": playlist("film.mp4", "http://127.0.0.1:{port}/film.ts"),
     "hls with a key elsewhere": playlist(

@@ -15,13 +15,15 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from mediaserver.core.ffmpeg import FFmpegTools, find_tools
+from mediaserver.contracts import MediaTools
+from mediaserver.core.ffmpeg import FFmpegTools
 from mediaserver.core.library.probe import ProbeFailed, probe
 from mediaserver.core.sandbox import Sandbox
 from plugins.hls_transcoder.command import Run
 from plugins.hls_transcoder.ladder import ladder
 from plugins.hls_transcoder.plan import plan
 from plugins.hls_transcoder.runner import EncodeFailed, EncodeJob, encode
+from tests import media
 
 AT_ONCE = 3
 PROTOCOLS = "file,http,https,tcp,tls,udp,rtp,crypto,data,concat,subfile"
@@ -35,7 +37,7 @@ class OpenTools(FFmpegTools):
     """ffmpeg as somebody would start it who trusts every file."""
 
     def __init__(self, sandbox: Sandbox, ending: str) -> None:
-        super().__init__(find_tools(), sandbox)
+        super().__init__(media.found(), sandbox)
         self._ending = ending
 
     @property
@@ -45,12 +47,11 @@ class OpenTools(FFmpegTools):
 
 def tools_with(walls: str, ending: str) -> FFmpegTools:
     sandbox = Sandbox.detect() if walls == "sandbox" else Sandbox(0, sockets=True)
-    return FFmpegTools(find_tools(), sandbox) if walls == "flags" else OpenTools(sandbox, ending)
+    return FFmpegTools(media.found(), sandbox) if walls == "flags" else OpenTools(sandbox, ending)
 
 
-async def end_of(path: Path, walls: str, work: Path) -> str:
+async def end_of(path: Path, tools: MediaTools, work: Path) -> str:
     """ "taken", "made", or the sentence with which it was refused."""
-    tools = tools_with(walls, path.suffix)
     try:
         info = await probe(tools, path)
         with tempfile.TemporaryDirectory(dir=work) as workspace:
@@ -66,7 +67,7 @@ async def main(grounds: Mapping[str, Mapping[str, str]], work: Path) -> dict[str
 
     async def one(path: str, walls: str) -> str:
         async with slots:
-            return await end_of(Path(path), walls, work)
+            return await end_of(Path(path), tools_with(walls, Path(path).suffix), work)
 
     async def all_of(walls: str, films: Mapping[str, str]) -> dict[str, str]:
         return dict(zip(films, await asyncio.gather(*(one(path, walls) for path in films.values())), strict=True))
