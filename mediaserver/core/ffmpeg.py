@@ -21,7 +21,7 @@ from mediaserver.errors import StartError
 
 __all__ = ["FFmpegTools", "Tools", "find_tools", "inspect", "leaks", "locate"]
 
-# What people own, measured in tests/hostile/test_whitelists.py; what is left out and why: docs/adr/0023.
+# What people own, measured in tests/hostile/test_whitelists.py; what is left out and why: docs/adr/0024.
 FORMATS = "mov,matroska,webm,mpegts,avi,flv,ogg,asf,mpeg,mxf,dv"
 DECODERS = (
     "h264,hevc,av1,libdav1d,libaom-av1,vp8,vp9,mpeg1video,mpeg2video,mpeg4,msmpeg4,msmpeg4v1,msmpeg4v2,h263,flv,theora"

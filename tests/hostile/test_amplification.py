@@ -1,4 +1,4 @@
-"""What a small file can be blown up to is bounded: in length, in segments and in bytes (docs/adr/0024)."""
+"""What a small file can be blown up to is bounded: in length, in segments and in bytes (docs/adr/0025)."""
 
 from __future__ import annotations
 
