@@ -117,6 +117,7 @@ async def test_every_medium_is_a_film_before_it_is_damaged(name, tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(300)
 async def test_damaged_media_end_clearly(tmp_path):
     tried = await damage(range(150), tmp_path)
     assert tried.ends["refused"] > 10
@@ -124,7 +125,7 @@ async def test_damaged_media_end_clearly(tmp_path):
 
 
 @pytest.mark.soak
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(3600)
 @pytest.mark.parametrize("thousand", range(10))
 async def test_ten_thousand_damaged_media_end_clearly(thousand, tmp_path):
     tried = await damage(range(thousand * 1_000, (thousand + 1) * 1_000), tmp_path)
