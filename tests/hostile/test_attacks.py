@@ -31,7 +31,7 @@ CALLS = "trace=execve,open,openat,openat2,connect,bind,sendto,sendmsg"
 OPENED = re.compile(r'open(?:at2?)?\((?:AT_FDCWD, )?"([^"]+)".*= \d+$')
 TRIED = re.compile(r'open(?:at2?)?\((?:AT_FDCWD, )?"([^"]+)"')
 ASKED = re.compile(r"(?:connect|bind|sendto|sendmsg)\(.*sa_family=AF_.* = (?:\d+|-1 EINPROGRESS.*)$")
-SLOW = {"an mkv and a hole", "a ts and a hole", "a hundred thousand edits"}  # each fills its 15 seconds
+SLOW = ("an mkv and a hole", "a ts and a hole", "a hundred thousand edits")  # each fills its 15 seconds
 TEETH = (
     "hls as mp4",
     "ffconcat relative",
