@@ -9,8 +9,8 @@ BIN := $(VENV)/bin
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && { command -v "$$p"; exit 0; }; done)
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
-DEBIAN := ffmpeg chromium nginx redis-server postgresql rsync wrk
-PROGRAMS := ffmpeg chromium nginx redis-server /usr/share/postgresql-common rsync wrk
+DEBIAN := ffmpeg chromium nginx redis-server postgresql rsync wrk strace
+PROGRAMS := ffmpeg chromium nginx redis-server /usr/share/postgresql-common rsync wrk strace
 PAGES := plugins/web_ui/package-lock.json plugins/web_ui/build_assets.py
 BENCHMARKS := idle first_play encode serve_segments limits auth streams scan
 PYTEST := $(BIN)/pytest -q
@@ -25,7 +25,7 @@ run: $(VENV)/.run  ## start the server; PORT=8000 and CONFIG=config.yaml may be 
 
 test: $(VENV)/.dev debian  ## every test but the soak runs
 	$(PYTEST) -n 2 -m "not slow and not soak"
-	$(PYTEST) -n 2 -m "slow and not soak" tests/core tests/plugins
+	$(PYTEST) -n 2 -m "slow and not soak" tests/core tests/plugins tests/hostile
 	$(PYTEST) -m "slow and not soak" tests/e2e tests/test_*.py
 
 quick: $(VENV)/.dev  ## the tests that need no encoding, no browser and no crowd of processes

@@ -14,7 +14,7 @@ from mediaserver import __version__
 from mediaserver.errors import MediaServerError, StartLater
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Awaitable, Callable
 
     from mediaserver.core.config import Loaded
     from mediaserver.core.server import Server
@@ -262,9 +262,11 @@ def config_command(ctx: click.Context) -> None:
 @click.pass_context
 def doctor(ctx: click.Context) -> None:
     """What is wrong with this installation, and what to do about it."""
-    from mediaserver.core.commands import doctor_report
+    import asyncio
 
-    findings: Sequence[str] = with_server(settings(ctx), "cli", doctor_report)
+    from mediaserver.core.doctor import diagnose
+
+    findings = asyncio.run(diagnose(settings(ctx)))
     for line in findings:
         click.echo(line)
     sys.exit(1 if any(line.startswith("✗") for line in findings) else 0)

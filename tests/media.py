@@ -8,9 +8,10 @@ import shutil
 import subprocess
 import tempfile
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 
-from mediaserver.core.ffmpeg import FFmpegTools, find_tools
+from mediaserver.core.ffmpeg import FFmpegTools, Tools, find_tools
 from mediaserver.core.sandbox import Sandbox
 
 CACHE = Path(__file__).resolve().parent.parent / ".cache" / "media"
@@ -18,8 +19,14 @@ X264 = ("-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p")
 CHIRP = "aevalsrc=0.3*sin(2*PI*(200+60*t)*t)|0.3*sin(2*PI*(300+40*t)*t):s=48000:d={seconds}"
 
 
+@cache
+def found() -> Tools:
+    """Asking a build what it can do takes four runs of it."""
+    return find_tools()
+
+
 def tools(*, landlock: bool = True) -> FFmpegTools:
-    return FFmpegTools(find_tools(), Sandbox.detect() if landlock else Sandbox(0))
+    return FFmpegTools(found(), Sandbox.detect() if landlock else Sandbox(0))
 
 
 def make(name: str, *arguments: str | Path) -> Path:

@@ -14,6 +14,7 @@ class Limits:
 
     wall: float
     cpu: int
+    memory: int = 1 << 30  # what it may fill; no film needs more (960 MB: ProRes 4444 of 7680x4320 at three rungs)
     address_space: int = 3 << 30
     file_size: int = 2 << 30
     open_files: int = 64

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import re
-import shutil
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -15,8 +13,9 @@ from pydantic_core import to_jsonable_python
 from mediaserver.contracts import Library
 from mediaserver.core.actors import is_loopback
 from mediaserver.core.config import is_secret
+from mediaserver.core.doctor import unreadable
 from mediaserver.core.library.service import OUTSIDE
-from mediaserver.core.roles import address, listen, slots
+from mediaserver.core.roles import address, listen
 from mediaserver.core.server import Server
 from mediaserver.core.settings import Settings
 from mediaserver.errors import MediaServerError
@@ -26,7 +25,6 @@ if TYPE_CHECKING:
 
     from mediaserver.core.config import Loaded
 
-GIGABYTE = 1_000_000_000
 PASSWORD_IN_URL = re.compile(r"(://[^:@/]*:)[^@]+@")
 PLUGIN_OPTION = 3  # parts of a key such as plugins.catalog.language
 
@@ -53,21 +51,6 @@ def _welcome(server: Server) -> list[str]:
         lines.append(f"  {section.host} is open to the network, but without accounts others are let in nowhere.")
         lines.append("  To let everybody in your network watch, in config.yaml: server: {guest: viewer}")
     return [*lines, ""]
-
-
-def unreadable(server: Server) -> list[str]:
-    """Library folders that are away. That stops nothing: a disk may come back."""
-    lines = []
-    for folder in server.library_settings.folders:
-        try:
-            with os.scandir(folder):
-                pass
-        except OSError as error:
-            lines.append(
-                f"✗ The library folder {folder} cannot be read ({error.strerror}); connect its disk or give "
-                "this user the right to read it. Its films are offline until then."
-            )
-    return lines
 
 
 async def bring_up_to_date(loaded: Loaded, *, copies: bool) -> None:
@@ -134,31 +117,6 @@ def _shown(name: str, value: Any) -> str:
         return "(hidden)"
     plain = to_jsonable_python(value)
     return PASSWORD_IN_URL.sub(r"\1(hidden)@", plain if isinstance(plain, str) else json.dumps(plain))
-
-
-async def doctor_report(server: Server) -> list[str]:
-    """One line a finding: ✓ fine, ✗ wrong, with the remedy."""
-    build = server.tools.found
-    await server.tools.check()
-    lines = [f"✓ ffmpeg {build.build}" + ("" if build.has_zscale else " (no zscale: HDR films look pale)")]
-    column = "SQLite" if server.db.is_sqlite else "Postgres"
-    broker = "Redis" if server.settings.redis else "SQLite"
-    lines.append(f"✓ database {column}, jobs through {broker}, {slots(server.loaded)} encodes at once")
-    free = (await asyncio.to_thread(shutil.disk_usage, server.data)).free
-    least = int(server.settings.workers.min_free_space)
-    if free < least:
-        lines.append(
-            f"✗ {free / GIGABYTE:.1f} GB are free in {server.data}; nothing is encoded ahead "
-            f"below {least / GIGABYTE:.0f} GB."
-        )
-    else:
-        lines.append(f"✓ {free / GIGABYTE:.0f} GB free in {server.data}")
-    lines += await asyncio.to_thread(unreadable, server)
-    lines += [f"✗ plugin {name}: {reason}" for name, reason in sorted(server.hooks.faults.items())]
-    for check in server.contributions.checks.values():
-        finding = await check.run()
-        lines.append(f"✗ {check.name}: {finding}" if finding else f"✓ {check.name}")
-    return lines
 
 
 def plugin_commands(loaded: Loaded) -> dict[str, click.Command]:

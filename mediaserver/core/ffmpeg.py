@@ -21,13 +21,16 @@ from mediaserver.errors import StartError
 
 __all__ = ["FFmpegTools", "Tools", "find_tools", "inspect", "leaks", "locate"]
 
-FORMATS = "mov,matroska,webm,mpegts,avi,flv,ogg,asf,mpeg,mxf"
+# What people own, measured in tests/hostile/test_whitelists.py; what is left out and why: docs/adr/0024.
+FORMATS = "mov,matroska,webm,mpegts,avi,flv,ogg,asf,mpeg,mxf,dv"
 DECODERS = (
     "h264,hevc,av1,libdav1d,libaom-av1,vp8,vp9,mpeg1video,mpeg2video,mpeg4,msmpeg4,msmpeg4v1,msmpeg4v2,h263,flv,theora"
-    ",vc1,wmv1,wmv2,wmv3,prores,dnxhd,dvvideo,mjpeg,png"
+    ",vc1,wmv1,wmv2,wmv3,prores,dnxhd,cfhd,dvvideo,mjpeg,png,h263p,vp6,vp6a,vp6f"
+    ",ffv1,huffyuv,ffvhuff,utvideo,rawvideo,v210,svq1,svq3,cinepak,indeo3,indeo4,indeo5,msvideo1,qtrle"
     ",aac,aac_latm,mp2,mp2float,mp3,mp3float,ac3,eac3,opus,libopus,vorbis,libvorbis,flac,alac,dca,truehd,mlp,wmav1,wmav2"
-    ",wmapro,amrnb,amrwb,pcm_u8,pcm_s16le,pcm_s16be,pcm_s24le,pcm_s24be,pcm_s32le,pcm_f32le,pcm_alaw,pcm_mulaw"
-    ",pcm_bluray,pcm_dvd,adpcm_ms,adpcm_ima_wav"
+    ",wmapro,wmavoice,wmalossless,amrnb,amrwb,mp1,mp1float,tta,wavpack,s302m,nellymoser,speex,libspeex,gsm_ms,libgsm_ms"
+    ",pcm_u8,pcm_s8,pcm_s16le,pcm_s16be,pcm_s24le,pcm_s24be,pcm_s32le,pcm_s32be,pcm_f32le,pcm_f32be,pcm_f64le,pcm_f64be"
+    ",pcm_alaw,pcm_mulaw,pcm_bluray,pcm_dvd,adpcm_ms,adpcm_ima_wav,adpcm_ima_qt,adpcm_swf,qdm2,qdmc"
     # ffprobe gives up on a file of which it may not open one stream, so subtitles stand here too
     ",ass,ssa,subrip,srt,mov_text,text,webvtt,dvdsub,dvbsub,pgssub,xsub,eia608,cc_dec"
 )

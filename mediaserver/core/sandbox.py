@@ -179,6 +179,7 @@ class Sandbox:
     """`landlock_abi` is 0 where the kernel has no Landlock: limits hold, but reading is not confined."""
 
     landlock_abi: int
+    sockets: bool = False  # whether it may make any
 
     @staticmethod
     def detect() -> Sandbox:
@@ -199,6 +200,7 @@ class Sandbox:
         spec = {
             "parent": os.getpid(),
             "landlock_abi": self.landlock_abi,
+            "sockets": self.sockets,
             "limits": asdict(limits),
             "libraries": LIBRARIES,
             "reads": [str(path) for path in reads],

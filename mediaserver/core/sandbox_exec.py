@@ -14,7 +14,7 @@ import struct
 import sys
 from typing import Any
 
-PR_SET_PDEATHSIG, PR_SET_NO_NEW_PRIVS = 1, 38
+PR_SET_PDEATHSIG, PR_SET_SECCOMP, PR_SET_NO_NEW_PRIVS = 1, 22, 38
 LANDLOCK_CREATE_RULESET, LANDLOCK_ADD_RULE, LANDLOCK_RESTRICT_SELF = 444, 445, 446  # the same on every architecture
 IOPRIO_SET = {"x86_64": 251, "aarch64": 30, "armv7l": 314, "riscv64": 30}
 IOPRIO_IDLE = 3 << 13
@@ -25,6 +25,15 @@ FIRST_ABI = (1 << 13) - 1
 REFER, TRUNCATE, IOCTL_DEVICE = 1 << 13, 1 << 14, 1 << 15
 ON_FILES = EXECUTE | WRITE_FILE | READ_FILE | TRUNCATE
 ABI_REFER, ABI_TRUNCATE, ABI_TCP, ABI_IOCTL, ABI_SCOPE = 2, 3, 4, 5, 6
+
+# linux/seccomp.h, linux/bpf_common.h. Landlock knows TCP only, and an SDP text makes ffmpeg listen on UDP.
+SECCOMP_MODE_FILTER = 2
+LOAD, JUMP_EQUAL, JUMP_AT_LEAST, RETURN = 0x20, 0x15, 0x35, 0x06  # of 32-bit words of struct seccomp_data
+AT_NUMBER, AT_ARCHITECTURE = 0, 4
+ALLOWED, DENIED = 0x7FFF0000, 0x00050000 | 13  # EACCES
+SOCKET = {"x86_64": (0xC000003E, 41), "aarch64": (0xC00000B7, 198), "riscv64": (0xC00000F3, 198)}
+IO_URING_SETUP = 425  # the other way to a socket
+X32 = 0x40000000
 
 
 def libc() -> ctypes.CDLL:
@@ -94,6 +103,27 @@ def restrict_files(abi: int, spec: dict[str, Any], tool: str) -> None:
     os.close(ruleset)
 
 
+def deny_sockets() -> None:
+    """No socket of any kind, where the kernel filters calls; programs of another architecture may do nothing."""
+    known = SOCKET.get(os.uname().machine)
+    if known is None or sys.maxsize < 1 << 32:
+        return
+    architecture, socket = known
+    steps = (
+        (LOAD, 0, 0, AT_ARCHITECTURE),
+        (JUMP_EQUAL, 0, 4, architecture),
+        (LOAD, 0, 0, AT_NUMBER),
+        (JUMP_AT_LEAST, 2, 0, X32),
+        (JUMP_EQUAL, 1, 0, socket),
+        (JUMP_EQUAL, 0, 1, IO_URING_SETUP),
+        (RETURN, 0, 0, DENIED),
+        (RETURN, 0, 0, ALLOWED),
+    )
+    code = ctypes.create_string_buffer(b"".join(struct.pack("=HBBI", *step) for step in steps))
+    program = ctypes.create_string_buffer(struct.pack("@HP", len(steps), ctypes.addressof(code)))
+    libc().prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, program)
+
+
 def lower(which: int, value: int) -> None:
     hard = resource.getrlimit(which)[1]
     value = value if hard == resource.RLIM_INFINITY else min(value, hard)
@@ -106,6 +136,7 @@ def limit_resources(limits: dict[str, Any]) -> None:
     lower(resource.RLIMIT_FSIZE, limits["file_size"])
     lower(resource.RLIMIT_NOFILE, limits["open_files"])
     lower(resource.RLIMIT_AS, limits["address_space"])
+    lower(resource.RLIMIT_DATA, limits["memory"])
 
 
 def be_modest(limits: dict[str, Any]) -> None:
@@ -127,6 +158,8 @@ def main() -> None:
     os.closerange(3, 1024)
     if spec["landlock_abi"]:
         restrict_files(spec["landlock_abi"], spec, argv[0])
+    if not spec["sockets"]:
+        deny_sockets()
     limit_resources(spec["limits"])
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     os.execv(argv[0], argv)  # noqa: S606

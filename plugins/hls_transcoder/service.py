@@ -20,6 +20,7 @@ from .jobs import Encoding
 from .models import Plan, PlanState
 from .pausing import Pausing
 from .plans import CELL, ENCODE, POSTER, Plans
+from .selftest import encoding_fault
 from .sprites import SPRITES, Scrubbing
 from .streaming import HlsStreaming
 from .subtitling import LOOK, Subtitling, look
@@ -92,6 +93,7 @@ def register(registry: Registry) -> None:
     registry.job(LOOK, Subtitling(tools, storage, services.get(core.Library), changes, plans).make, kept=False)
     registry.timer("hls.collect", EVERY_SECONDS, Collector(storage, clock).collect)
     registry.command(transcode_command())
+    registry.check("encoding", lambda: encoding_fault(tools, storage))
 
 
 def transcode_command() -> click.Command:

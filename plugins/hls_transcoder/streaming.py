@@ -195,8 +195,8 @@ class HlsStreaming:
         if plan is None:
             return Encoding(EncodingState.PENDING, 0, 0, "Its playlists are being planned.", picture=picture)
         recipe = Recipe.from_dict(plan.recipe)
-        rungs = await asyncio.to_thread(Cells(self._storage, video.id, plan.id, recipe).map)
-        done = sum(sum(made) for made in rungs.values())
+        cells = Cells(self._storage, video.id, plan.id, recipe)
+        rungs, done = await asyncio.to_thread(cells.map), await asyncio.to_thread(cells.count)
         state, reason = _state(plan, video, done, recipe.cells)
         waiting = await JobRecord.get_or_none(key=f"encode:{plan.id}", state__in=(JobState.DUE, JobState.RUNNING))
         if waiting is not None and waiting.error and state is not EncodingState.READY:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import socket
 import sqlite3
 import subprocess
@@ -284,16 +283,37 @@ def test_a_plugin_may_bring_a_group_of_commands(terminal: Terminal, tmp_path: Pa
     assert terminal.refused("fruit", "pick", "nut") == "mediaserver: That is no fruit."
 
 
-@pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="ffmpeg is not installed")
+@pytest.mark.slow
 def test_doctor_has_one_line_per_finding_and_ends_by_what_it_found(terminal: Terminal) -> None:
-    terminal.write("workers: {min_free_space: 0}\n")
+    terminal.write("workers: {min_free_space: 0}\nplugins: {hls_transcoder: {}}\n")
     fine = terminal.run("doctor")
     assert fine.returncode == 0, fine.stdout
-    assert "✓ ffmpeg" in fine.stdout
+    for finding in ("ffmpeg", "hostile playlists are not followed", "database SQLite", "library", "encoding"):
+        assert f"✓ {finding}" in fine.stdout
+    assert "sandbox: " in fine.stdout
     terminal.write("workers: {min_free_space: 900000GB}\n")
     ill = terminal.run("doctor")
     assert ill.returncode == 1
     assert "GB are free" in ill.stdout
+
+
+ILL = {
+    "ffmpeg: /bin/false\n": "✗ /usr/bin/false does not run",
+    "redis: redis://127.0.0.1:1\n": "✗ jobs: Redis does not answer",
+    "database: postgres://x@127.0.0.1:1/x\n": "✗ The database postgres://x@127.0.0.1:1/x cannot be reached",
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("settings", ILL)
+def test_doctor_goes_on_where_something_is_away(terminal: Terminal, settings: str) -> None:
+    terminal.write(f"{settings}workers: {{min_free_space: 0}}\n")
+    done = terminal.run("doctor")
+    assert done.returncode == 1
+    assert ILL[settings].replace("/usr/bin", str(Path("/bin").resolve())) in done.stdout
+    assert "Traceback" not in done.stdout + done.stderr
+    assert done.stdout.count("✗") <= 2
+    assert "✓" in done.stdout
 
 
 def test_a_library_folder_that_is_missing_is_told_but_stops_nothing(terminal: Terminal, tmp_path: Path) -> None:

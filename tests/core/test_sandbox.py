@@ -10,6 +10,7 @@ import pytest
 
 from mediaserver.contracts import Limits
 from mediaserver.core.sandbox import Sandbox
+from mediaserver.core.sandbox_exec import SOCKET
 
 pytestmark = pytest.mark.slow
 LIMITS = Limits(wall=20, cpu=20)
@@ -75,6 +76,23 @@ async def test_tcp_is_denied(unused_tcp_server):
     done = await tool.wait()
     assert done.returncode == 1
     assert "PermissionError" in done.stderr
+
+
+@pytest.mark.skipif(os.uname().machine not in SOCKET, reason="the numbers of its calls are not known here")
+@pytest.mark.parametrize("kind", ["AF_INET, socket.SOCK_DGRAM", "AF_INET6, socket.SOCK_STREAM", "AF_UNIX"])
+async def test_no_socket_is_made(kind):
+    """Landlock knows TCP only, and an SDP text makes ffmpeg listen on UDP."""
+    done = await (await python(f"import socket; socket.socket(socket.{kind})")).wait()
+    assert done.returncode == 1
+    assert "PermissionError" in done.stderr
+
+
+async def test_memory_is_bounded():
+    limits = Limits(wall=20, cpu=20, memory=128 << 20)
+    tool = await python("print(len(bytearray(64 << 20))); bytearray(256 << 20)", limits=limits)
+    done = await tool.wait()
+    assert done.stdout == b"67108864\n"
+    assert "MemoryError" in done.stderr
 
 
 @pytest.fixture

@@ -2,24 +2,42 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Sequence
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
 from mediaserver.contracts import Limits, MediaTools, VideoStream
 from mediaserver.core.library.refusals import ENCRYPTED, ProbeFailed
 
-__all__ = ["real_end"]
+__all__ = ["Budget", "real_end"]
 
+PROBE_SECONDS = 15.0
+LEAST_SECONDS = 3.0
 TAIL_SECONDS = 3.0
-TAIL = Limits(wall=15, cpu=15)
-SCAN = Limits(wall=60, cpu=120, stdout=64 << 20)  # a whole file is read: 6 GB at 100 MB/s
+SCAN_RATE = 100_000_000  # bytes a second, where a whole file is read
+SCAN_BYTES = 64 << 20  # of what is said about the packets
+SCAN_SECONDS = 45.0  # the most that is added for that
 ENTRIES = "packet=pts_time,dts_time,duration_time:packet_side_data=side_data_type"
 ABSURD_BIT_RATE = 500.0  # bit/s: below this the header promises time that the bytes cannot fill
 
 
+class Budget:
+    """What one probe may take in all: hostile files are as slow as they are let."""
+
+    def __init__(self) -> None:
+        self._end = time.monotonic() + PROBE_SECONDS
+
+    def limits(self, more: float = 0.0) -> Limits:
+        self._end += more
+        left = max(LEAST_SECONDS, self._end - time.monotonic())
+        return Limits(wall=left, cpu=math.ceil(left))
+
+
 async def real_end(
-    tools: MediaTools, path: Path, video: VideoStream, *, start: float, told: float, size: int
+    tools: MediaTools, path: Path, video: VideoStream, budget: Budget, *, start: float, told: float, size: int
 ) -> tuple[float, bool]:
     """Answers (seconds from `start` to the end of the last frame, whether the file stops before its header says)."""
     frame = float(1 / Fraction(video.frame_rate))
@@ -29,16 +47,18 @@ async def real_end(
         begin = max(0.0, told - TAIL_SECONDS) + start
         # To the end: a length would count from the key frame before, which may be ten seconds back.
         interval = ["-read_intervals", f"{begin:.3f}%"]
-        tail = await _last_end(tools, path, [*only, *interval], TAIL, frame)
+        tail = await _last_end(tools, path, [*only, *interval], budget.limits(), frame)
         if tail is not None and abs(tail - start - told) <= max(1.0, 1.5 * frame):
             return tail - start, False
-    end = await _last_end(tools, path, only, SCAN, frame)
+    stored = min(size, path.stat().st_blocks * 512)  # a hole of a terabyte costs its maker nothing, so it buys no time
+    limits = budget.limits(min(SCAN_SECONDS, stored / SCAN_RATE))
+    end = await _last_end(tools, path, only, replace(limits, stdout=SCAN_BYTES), frame)
     if end is None:
         raise ProbeFailed("There is no picture that can be read in this file: it is damaged.")
     found = end - start
     if absurd or found >= told - 1.0:
         return found, False
-    last = await _last_end(tools, path, interval, TAIL, frame)  # sound may go on after the picture: nothing is missing
+    last = await _last_end(tools, path, interval, budget.limits(), frame)  # sound may go on after the picture: nothing is missing
     return found, last is None or last - start < told - 1.0
 
 

@@ -10,16 +10,18 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from mediaserver.contracts import AudioTrack, Limits, MediaInfo, MediaTools, SubtitleTrack, VideoStream
+from mediaserver.contracts import AudioTrack, MediaInfo, MediaTools, SubtitleTrack, VideoStream
 from mediaserver.core.library import refusals
 from mediaserver.core.library.chapters import chapters
-from mediaserver.core.library.packets import real_end
+from mediaserver.core.library.packets import Budget, real_end
 from mediaserver.core.library.refusals import ProbeFailed
 
 __all__ = ["ProbeFailed", "probe"]
 
-PROBE = Limits(wall=15, cpu=15)
 LONGEST = 24 * 3600.0  # seconds; more is a broken header or an attack: 16 KB can claim a gap of 27 h
+# Together with LONGEST these bound what a small file can be blown up to. 24 empty frames a second take about 4,000 bit/s.
+LEAST_BIT_RATE, LONG = 1_000.0, 600.0  # bit/s, of what is longer than so many seconds
+WIDEST_PIXEL = 10  # times as wide as high, or as high as wide; anamorphic film has 2
 MAX_PIXELS = 40_000_000
 MAX_TAG = 500
 VARIABLE = 0.02  # where average and nominal rate are further apart than this, the rate is not constant
@@ -30,16 +32,16 @@ KEPT_TAGS = ("title", "artist", "date", "show", "season_number", "episode_sort",
 async def probe(tools: MediaTools, path: Path) -> MediaInfo:
     """Raises ProbeFailed with the reason, for whatever is not a film that can be played."""
     size = await to_thread(_size_of_regular_file, path)
-    raw = await _ask(tools, path)
+    budget = Budget()
+    raw = await _ask(tools, path, budget)
     streams: list[dict[str, Any]] = raw.get("streams", [])
     container: dict[str, Any] = raw.get("format", {})
     picture = _film(streams)
     start = _number(container.get("start_time"))
     video = _video(picture)
     told = _told_duration(picture, container, start)
-    duration, truncated = await real_end(tools, path, video, start=start, told=told, size=size)
-    if duration > LONGEST:
-        raise ProbeFailed(f"This film claims to last {duration / 3600:.0f} hours; more than 24 are refused.")
+    duration, truncated = await real_end(tools, path, video, budget, start=start, told=told, size=size)
+    _must_be_worth_its_time(duration, size)
     return MediaInfo(
         container=str(container.get("format_name", "")),
         duration=duration,
@@ -72,7 +74,16 @@ def _size_of_regular_file(path: Path) -> int:
     return found.st_size
 
 
-async def _ask(tools: MediaTools, path: Path) -> dict[str, Any]:
+def _must_be_worth_its_time(duration: float, size: int) -> None:
+    if duration > LONGEST:
+        raise ProbeFailed(f"This film claims to last {duration / 3600:.0f} hours; more than 24 are refused.")
+    if duration > LONG and size * 8 / duration < LEAST_BIT_RATE:
+        raise ProbeFailed(
+            f"This file holds {size / 1000:.0f} kB for {duration / 60:.0f} minutes; so little is no film, and it is refused."
+        )
+
+
+async def _ask(tools: MediaTools, path: Path, budget: Budget) -> dict[str, Any]:
     flags = [part for key, value in tools.input_flags.items() for part in (f"-{key}", value)]
     arguments = [
         "-v",
@@ -86,7 +97,7 @@ async def _ask(tools: MediaTools, path: Path) -> dict[str, Any]:
         "-i",
         f"file:{path}",
     ]
-    asked = await (await tools.start("ffprobe", arguments, reads=[path], workspace=None, limits=PROBE)).wait()
+    asked = await (await tools.start("ffprobe", arguments, reads=[path], workspace=None, limits=budget.limits())).wait()
     if asked.timed_out:
         raise ProbeFailed("This file could not be read within 15 seconds; it is damaged, or its disk is too slow.")
     try:
@@ -136,7 +147,7 @@ def _video(stream: Mapping[str, Any]) -> VideoStream:
         height=int(stream["height"]),
         frame_rate=rate,
         variable_rate=variable,
-        sample_aspect=_ratio(stream.get("sample_aspect_ratio"), "1/1"),
+        sample_aspect=_aspect(stream.get("sample_aspect_ratio")),
         rotation=_rotation(stream),
         pixel_format=str(stream.get("pix_fmt", "")),
         field_order=_field_order(stream),
@@ -149,6 +160,12 @@ def _video(stream: Mapping[str, Any]) -> VideoStream:
 def _ratio(raw: Any, otherwise: str) -> str:
     number, _, over = str(raw or "").replace(":", "/").partition("/")
     return f"{number}/{over}" if number.isdigit() and over.isdigit() and int(number) and int(over) else otherwise
+
+
+def _aspect(raw: Any) -> str:
+    """Square where it is missing or absurd: a picture stretched to millions of pixels is nobody's film."""
+    ratio = _ratio(raw, "1/1")
+    return ratio if 1 / WIDEST_PIXEL <= _value(ratio) <= WIDEST_PIXEL else "1/1"
 
 
 def _frame_rate(stream: Mapping[str, Any]) -> tuple[str, bool]:

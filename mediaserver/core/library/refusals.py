@@ -47,9 +47,13 @@ def unread(stderr: str) -> str:
         return _unwelcome(set(kind[1].split(",")))
     codec = re.search(r"Codec \((\S+)\) not on whitelist", stderr)
     if codec:
-        return f"This file uses the codec {codec[1]}, which is not read here; convert it to H.264, HEVC, VP9 or AV1."
+        return (
+            f"This file uses the codec {codec[1]}, which is not read here; convert it, for example to H.264 with AAC."
+        )
     if "exceeds specified max pixel count" in stderr:
         return "The picture of this file has more than 40 million pixels; convert it to 4K or less."
+    if "max_streams" in stderr:
+        return "This file has more than 64 tracks; keep only those you need."
     if "moov atom not found" in stderr:
         return "The index of this file is missing: it is damaged or its copy is incomplete; copy it again."
     return "There is no film in this file: it is damaged, or it is not a video."

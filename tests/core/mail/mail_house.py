@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from aiosmtpd.smtp import SMTP
 
 from mediaserver.contracts import Mail
-from mediaserver.core.commands import doctor_report
+from mediaserver.core.doctor import doctor_report
 from mediaserver.core.server import Server
 from mediaserver.core.worker import JobRunner
 from mediaserver.models import JobRecord
