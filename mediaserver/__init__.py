@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from mediaserver.core.actors import Guard, admin, public, require, require_play, signed_in, title_limit
     from mediaserver.core.answers import json_bytes
     from mediaserver.core.discovery import Plugin
-    from mediaserver.core.files import send_file, send_text
+    from mediaserver.core.files import send_data, send_file, send_text
     from mediaserver.core.hookspecs import hookimpl
     from mediaserver.core.http import absolute, body, query, timestamp
     from mediaserver.core.languages import language_name, language_tag
@@ -60,6 +60,7 @@ _HOMES = {
     "require_play": "mediaserver.core.actors",
     "row_id": "mediaserver.core.routes",
     "send_file": "mediaserver.core.files",
+    "send_data": "mediaserver.core.files",
     "send_text": "mediaserver.core.files",
     "signed_in": "mediaserver.core.actors",
     "timestamp": "mediaserver.core.http",
@@ -94,6 +95,7 @@ __all__ = [
     "require",
     "require_play",
     "row_id",
+    "send_data",
     "send_file",
     "send_text",
     "signed_in",

@@ -342,11 +342,11 @@ class Manifest:
 
 @dataclass(frozen=True, slots=True)
 class MediaFile:
-    """What to send: a file on disk, or `text` made on the spot."""
+    """What to send: a file on disk, or `data` made on the spot."""
 
     content_type: str
     path: Path | None = None
-    text: str | None = None
+    data: bytes | None = None
     immutable: bool = False
 
 

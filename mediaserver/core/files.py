@@ -57,8 +57,11 @@ async def send_file(
 
 
 async def send_text(request: Request, text: str, *, content_type: str, cache_control: str) -> None:
-    """Answer with a text made for this request, a playlist say, or with 304 where the client has it already."""
-    body = text.encode()
+    await send_data(request, text.encode(), content_type=content_type, cache_control=cache_control)
+
+
+async def send_data(request: Request, body: bytes, *, content_type: str, cache_control: str) -> None:
+    """Answer with what was made for this request, a playlist say, or with 304 where the client has it already."""
     version = Version(f'"{hashlib.sha256(body).hexdigest()[:32]}"')
     headers = {"Cache-Control": cache_control, **version.headers()}
     if is_not_modified(request, version):

@@ -29,6 +29,9 @@ def register(registry: RouteRegistry) -> None:
         ("master.m3u8", playing.master),
         ("<rung:480p|720p|1080p>/index.m3u8", playing.playlist),
         ("<rung:480p|720p|1080p>/<name:str>", playing.segment),
+        ("key", playing.beside),
+        ("audio/<track:int>/<name:str>", playing.beside),
+        ("subtitles/<key:str>/<name:str>", playing.beside),
     ):
         registry.get(f"{prefix}/video/<ref:str>/{path}", guard=signed_in, limit=None, scope="streaming")(handler)
 
@@ -75,6 +78,10 @@ class Playing:
         if number is None:
             raise NotFound("There is no such segment.")
         await self._send(request, ref, rung, f"{number[1]}.ts")
+
+    async def beside(self, request: Request, ref: str, **_: str | int) -> None:
+        """What playlists name beside their segments: further sound, subtitles, and the key of encrypted segments."""
+        await self._send(request, ref, "", request.path.partition(f"/video/{ref}/")[2].rstrip("/"))
 
     async def _send(self, request: Request, ref: str, rung: str, name: str) -> None:
         actor = request.ctx.actor

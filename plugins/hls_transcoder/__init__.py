@@ -17,6 +17,7 @@ class Config(Settings):
     chunk_segments: Annotated[int, Field(ge=1, le=64)] = 4  # segments that one ffmpeg makes at all resolutions
     preset: Literal["ultrafast", "superfast", "veryfast", "faster", "fast", "medium"] = "veryfast"
     crf: Annotated[int, Field(ge=16, le=40)] = 23
+    encryption: Literal["none", "aes-128"] = "none"  # of segments, with a key that only a media token gives out
     background: Literal["all", "first_chunks", "off"] = "all"  # how much is made ahead of the viewers
 
 

@@ -35,6 +35,7 @@ class MediaFiles:
             (re.compile(r"master\.m3u8"), self._multivariant),
             (re.compile(rf"({RUNG})/index\.m3u8"), self._playlist),
             (re.compile(rf"({RUNG})/(\d{{3,6}})\.ts"), self._segment),
+            (re.compile(r"key"), self._key),
             (re.compile(rf"subtitles/({SUBTITLE})/index\.m3u8"), self._subtitle_playlist),
             (re.compile(rf"subtitles/({SUBTITLE})/text\.vtt"), self._subtitle),
             (re.compile(r"sprites\.vtt"), self._sprite_index),
@@ -61,12 +62,18 @@ class MediaFiles:
         _require_rung(grant, rung)
         return MediaFile(SEGMENT, await self._segments.get(grant, rung, int(number)), immutable=True)
 
+    async def _key(self, grant: MediaGrant) -> MediaFile:
+        key = (await self._plans.get(grant.plan_id)).key
+        if not key:
+            raise NotFound("The segments of this film are not encrypted.")
+        return MediaFile("application/octet-stream", data=bytes.fromhex(key))
+
     async def _subtitle_playlist(self, grant: MediaGrant, key: str) -> MediaFile:
         plan = await self._plans.get(grant.plan_id)
         if not self._storage.subtitle(grant.video_id, key).exists():
             raise NotFound("This subtitle is gone; open the film again.")
         grid = Recipe.from_dict(plan.recipe).grid
-        return MediaFile(PLAYLIST, text=subtitles.playlist(float(grid.time(grid.frames))))
+        return MediaFile(PLAYLIST, data=subtitles.playlist(float(grid.time(grid.frames))).encode())
 
     async def _subtitle(self, grant: MediaGrant, key: str) -> MediaFile:
         return MediaFile(TEXT, self._storage.subtitle(grant.video_id, key), immutable=True)

@@ -19,7 +19,7 @@ from .mending import Mending, cut_short
 from .models import Claim, PlanState
 from .pictures import make_poster
 from .plans import ENCODE
-from .runner import EncodeFailed, EncodeInterrupted, TookTooLong
+from .runner import DiskTrouble, EncodeFailed, EncodeInterrupted, TookTooLong
 from .workshop import AWAY_SECONDS, CELLS_TOPIC, still_there
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 RENEW_SECONDS = 5.0
 OTHER_BUILD_SECONDS = 120.0
-INTERRUPTED_SECONDS = 1.0
+INTERRUPTED_SECONDS, DISK_SECONDS = 1.0, 30.0
 MOST_INTERRUPTIONS = 10
 
 
@@ -91,28 +91,34 @@ class Encoding:
             span = Span(0, film.recipe.grid.segments, span.outputs)  # from its start: there is nothing behind a seek
         try:
             await self._shop.make(film, span, background=True)
-        except EncodeInterrupted as failure:
-            self._interrupted(film, start, failure)
+        except (EncodeInterrupted, DiskTrouble) as failure:
+            self._again(film, start, failure)
+            await self._beyond(film, failure)
         except EncodeFailed as failure:
-            await (self._mend(film, failure) if straight else self._go_straight(film, failure))
+            await self._beyond(film, failure)
 
-    async def _mend(self, film: Film, failure: EncodeFailed) -> None:
+    def _again(self, film: Film, start: int, failure: EncodeFailed) -> None:
+        """Once more, soon; what ends so again and again is the film itself, or takes more memory than there is."""
+        chunk = (film.plan.id, start)
+        self._interruptions[chunk] += 1
+        if self._interruptions[chunk] <= MOST_INTERRUPTIONS:
+            pause = DISK_SECONDS if isinstance(failure, DiskTrouble) else INTERRUPTED_SECONDS
+            raise JobPostponed(str(failure), pause) from failure
+        if isinstance(failure, EncodeInterrupted):
+            raise JobFailed(str(failure)) from failure
+
+    async def _beyond(self, film: Film, failure: EncodeFailed) -> None:
+        """What a chunk does not give, one run from the start may; and what that does not, is mended."""
+        if not film.recipe.straight:
+            await self._go_straight(film, failure)
         try:
             if isinstance(failure, TookTooLong):
                 raise failure
             await self._mending.mend(film, failure)
         except EncodeInterrupted as interrupted:
-            self._interrupted(film, 0, interrupted)
+            self._again(film, 0, interrupted)
         except EncodeFailed as final:
             await self._give_up(film, str(final))
-
-    def _interrupted(self, film: Film, start: int, failure: EncodeInterrupted) -> None:
-        """Once more, soon; a chunk that ends so again and again takes more memory than there is."""
-        chunk = (film.plan.id, start)
-        self._interruptions[chunk] += 1
-        if self._interruptions[chunk] > MOST_INTERRUPTIONS:
-            raise JobFailed(str(failure)) from failure
-        raise JobPostponed(str(failure), INTERRUPTED_SECONDS) from failure
 
     async def _told(self, job: RunningJob, film: Film) -> None:
         done = await asyncio.to_thread(film.cells.count)
@@ -148,7 +154,7 @@ class Encoding:
         with self._shop.pausing.viewer_waits():
             try:
                 await self._shop.make(film, span, background=False)
-            except EncodeInterrupted as failure:
+            except (EncodeInterrupted, DiskTrouble) as failure:
                 raise JobPostponed(str(failure), 0.0) from failure
             except EncodeFailed as failure:
                 await self._go_straight(film, failure)

@@ -10,7 +10,8 @@ from mediaserver.events import VideoPlayable
 from mediaserver.models import Video
 
 from . import audio, sprites, subtitles
-from .ladder import default_audio
+from .encrypting import new_key
+from .ladder import Sound, default_audio
 from .models import Plan, PlanState
 from .playlists import media_playlist, multivariant_playlist
 from .recipes import Recipe, recipe
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from . import Config
 
 ENCODE, CELL, POSTER = "hls.encode", "hls.cell", "hls.poster"
+KEY_FROM_RUNG, KEY_FROM_SOUND = "../key", "../../key"  # relative, so that dialects have it at their own addresses
 FIRST_CELL_SECONDS = 30.0  # after that the background has made it
 
 
@@ -68,9 +70,8 @@ class Plans:
         before = await self.latest(video_id)
         number = before.number + 1 if before else 1
         async with self._db.transaction() as tx:
-            plan, made = await Plan.get_or_create(
-                {"recipe": wanted.as_dict()}, using_db=tx, video_id=video_id, number=number
-            )
+            new = {"recipe": wanted.as_dict(), "key": new_key() if wanted.encrypted else ""}
+            plan, made = await Plan.get_or_create(new, using_db=tx, video_id=video_id, number=number)
             if made:
                 await self._write_playlists(plan, wanted)
                 await self._changes.record(VideoPlayable(video_id), tx)
@@ -113,12 +114,14 @@ class Plans:
             crf=config.crf,
             build=self._tools.build,
             straight=straight,
+            encrypted=config.encryption == "aes-128",
         )
 
     async def _write_playlists(self, plan: Plan, made: Recipe) -> None:
         for output in made.outputs:
             path = self._storage.playlist(plan.video_id, plan.id, output.name)
-            self._storage.write_text(path, media_playlist(made.grid))
+            key = KEY_FROM_SOUND if isinstance(output, Sound) else KEY_FROM_RUNG
+            self._storage.write_text(path, media_playlist(made.grid, key=key if made.encrypted else ""))
         await self.write_multivariant(plan, made)
 
     async def write_multivariant(self, plan: Plan, made: Recipe) -> None:

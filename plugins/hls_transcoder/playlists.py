@@ -78,8 +78,8 @@ def estimated_rates(rung: Rung) -> Rates:
     return Rates(math.ceil(peak), math.ceil(average))
 
 
-def media_playlist(grid: Grid, name: str = "{number:03d}.ts") -> str:
-    """VOD and complete from the start; `name` is the form of the segments' relative addresses."""
+def media_playlist(grid: Grid, name: str = "{number:03d}.ts", *, key: str = "") -> str:
+    """VOD and complete from the start; `name` is the form of the segments' relative addresses, `key` the key's."""
     lines = [
         "#EXTM3U",
         "#EXT-X-VERSION:6",
@@ -88,6 +88,8 @@ def media_playlist(grid: Grid, name: str = "{number:03d}.ts") -> str:
         "#EXT-X-PLAYLIST-TYPE:VOD",
         "#EXT-X-INDEPENDENT-SEGMENTS",
     ]
+    if key:
+        lines.append(f'#EXT-X-KEY:METHOD=AES-128,URI="{key}"')
     for number, duration in enumerate(grid.durations):
         lines += [f"#EXTINF:{float(duration):.6f},", name.format(number=number)]
     return "\n".join([*lines, "#EXT-X-ENDLIST", ""])

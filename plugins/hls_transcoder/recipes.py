@@ -26,6 +26,7 @@ class Recipe:
     chunk: int
     straight: bool = False
     sounds: tuple[Sound, ...] = ()
+    encrypted: bool = False  # cells are encrypted with the plan's key
 
     def as_dict(self) -> dict[str, Any]:
         return {
@@ -37,6 +38,7 @@ class Recipe:
             "chunk": self.chunk,
             "straight": self.straight,
             "sounds": [asdict(sound) for sound in self.sounds],
+            "encrypted": self.encrypted,
         }
 
     @staticmethod
@@ -44,7 +46,10 @@ class Recipe:
         rungs = tuple(Rung(**rung) for rung in raw["rungs"])
         grid = Grid.from_dict(raw["grid"])
         sounds = tuple(Sound(**sound) for sound in raw.get("sounds", ()))
-        return Recipe(grid, rungs, raw["preset"], raw["crf"], raw["build"], raw["chunk"], raw["straight"], sounds)
+        encrypted = raw.get("encrypted", False)
+        return Recipe(
+            grid, rungs, raw["preset"], raw["crf"], raw["build"], raw["chunk"], raw["straight"], sounds, encrypted
+        )
 
     def same_cells(self, other: Recipe) -> bool:
         """Whether a plan made with `other` still is what the settings ask for; a straight run stays one."""
@@ -76,6 +81,7 @@ def recipe(
     crf: int,
     build: str,
     straight: bool = False,
+    encrypted: bool = False,
 ) -> Recipe:
     grid, rungs = plan(info, segment_seconds), ladder(info, resolutions)
-    return Recipe(grid, rungs, preset, crf, build, chunk, straight, further_audio(info))
+    return Recipe(grid, rungs, preset, crf, build, chunk, straight, further_audio(info), encrypted)

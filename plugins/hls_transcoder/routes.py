@@ -16,6 +16,15 @@ if TYPE_CHECKING:
     from mediaserver.contracts import Actor, Encoding
 
 
+MEDIA = (
+    "master.m3u8",
+    "<rung:480p|720p|1080p>/<name:str>",
+    "audio/<track:int>/<name:str>",
+    "subtitles/<key:str>/<name:str>",
+    "sprites.vtt",
+    "sprites/<name:str>",
+    "key",
+)
 PICTURES = {"poster.jpg": "image/jpeg"}
 
 
@@ -60,7 +69,7 @@ def _titles(registry: RouteRegistry, streaming: Streaming) -> None:
             {
                 "content_id": str(made.content_id),
                 "manifest_url": absolute(request, made.path),
-                "drm_license_url": made.drm_license_url,
+                "drm_license_url": absolute(request, made.drm_license_url) if made.drm_license_url else None,
                 "subtitles": [{**each, "url": absolute(request, each["url"])} for each in made.subtitles],
                 "audio_tracks": [
                     {**each, "url": absolute(request, each["url"]) if each["url"] else None}
@@ -88,35 +97,13 @@ def _titles(registry: RouteRegistry, streaming: Streaming) -> None:
 def _files(registry: RouteRegistry, streaming: Streaming) -> None:
     grants, storage = registry.services.get(MediaGrants), registry.services.get(Storage)
 
-    async def media(request: Request, token: str, name: str) -> None:
+    async def media(request: Request, token: str, **_: str | int) -> None:
         """No login: the token is the credential, bound to one title and session, and expiring."""
+        name = request.path.partition(f"/{token}/")[2]  # looked up in a closed grammar, never a path
         await streaming.send(request, grants.verify(token), name)
 
-    @registry.get("/v1/media/<token:str>/master.m3u8", guard=public, limit=None, errors=(403, 409))
-    async def master(request: Request, token: str) -> None:
-        await media(request, token, "master.m3u8")
-
-    @registry.get(
-        "/v1/media/<token:str>/<rung:480p|720p|1080p>/<name:str>", guard=public, limit=None, errors=(403, 409)
-    )
-    async def rung_file(request: Request, token: str, rung: str, name: str) -> None:
-        await media(request, token, f"{rung}/{name}")
-
-    @registry.get("/v1/media/<token:str>/subtitles/<key:str>/<name:str>", guard=public, limit=None, errors=(403, 409))
-    async def subtitle(request: Request, token: str, key: str, name: str) -> None:
-        await media(request, token, f"subtitles/{key}/{name}")
-
-    @registry.get("/v1/media/<token:str>/sprites.vtt", guard=public, limit=None, errors=(403, 409))
-    async def sprite_index(request: Request, token: str) -> None:
-        await media(request, token, "sprites.vtt")
-
-    @registry.get("/v1/media/<token:str>/sprites/<name:str>", guard=public, limit=None, errors=(403, 409))
-    async def sprite_sheet(request: Request, token: str, name: str) -> None:
-        await media(request, token, f"sprites/{name}")
-
-    @registry.get("/v1/media/<token:str>/audio/<track:int>/<name:str>", guard=public, limit=None, errors=(403, 409))
-    async def sound_file(request: Request, token: str, track: int, name: str) -> None:
-        await media(request, token, f"audio/{track}/{name}")
+    for form in MEDIA:
+        registry.get(f"/v1/media/<token:str>/{form}", guard=public, limit=None, errors=(403, 409))(media)
 
     @registry.get("/v1/pictures/<key:str>/<name:str>", guard=public, limit=None)
     async def picture(request: Request, key: str, name: str) -> None:

@@ -19,6 +19,7 @@ from .verify import CellDamaged, verify_cell, verify_sound
 __all__ = [
     "Cell",
     "Control",
+    "DiskTrouble",
     "EncodeFailed",
     "EncodeInterrupted",
     "EncodeJob",
@@ -40,6 +41,10 @@ class EncodeFailed(MediaServerError):
 
 class EncodeInterrupted(EncodeFailed):
     """ffmpeg was ended from outside: killed by a person, or by the system for want of memory. It may be tried again."""
+
+
+class DiskTrouble(EncodeFailed):
+    """Reading the film failed, and not the film: tried again, until it looks as if that is how its bytes are."""
 
 
 class GuardFailed(EncodeFailed):
@@ -158,7 +163,7 @@ def _judge_end(finished: Finished) -> None:
         raise EncodeInterrupted("ffmpeg was ended from outside, or the memory ran out.")
     trouble = next((sign for sign in DISK_TROUBLE if sign in finished.stderr), None)
     if trouble is not None:
-        raise EncodeInterrupted(f"The disk of this film cannot be read just now ({trouble}).")
+        raise DiskTrouble(f"The disk of this film cannot be read just now ({trouble}).")
     if finished.returncode != 0:
         raise EncodeFailed(_reason(finished))
 

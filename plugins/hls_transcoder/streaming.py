@@ -83,7 +83,8 @@ class HlsStreaming:
         video = await Video.get(id=grant.video_id)
         texts = subtitles.in_manifest(await subtitles.told(grant.video_id), base)
         sounds = audio.in_manifest(MediaInfo.from_dict(video.probe), base)
-        return Manifest(title_id, f"{base}/master.m3u8", grant.rungs, subtitles=texts, audio_tracks=sounds)
+        key = f"{base}/key" if (await self._plans.get(grant.plan_id)).key else None
+        return Manifest(title_id, f"{base}/master.m3u8", grant.rungs, key, texts, sounds)
 
     async def grant(self, actor: Actor, title_id: int, session_id: int | None) -> MediaGrant:
         await require_play(self._server, actor, title_id, None)
@@ -147,10 +148,10 @@ class HlsStreaming:
             raise Forbidden(over.message, details=over.details) from over
 
     async def _send(self, request: Request, found: MediaFile, cache: str | None) -> None:
-        from mediaserver import send_file, send_text  # workers know this class too, and never load Sanic
+        from mediaserver import send_data, send_file  # workers know this class too, and never load Sanic
 
-        if found.text is not None:
-            await send_text(request, found.text, content_type=found.content_type, cache_control="no-cache")
+        if found.data is not None:
+            await send_data(request, found.data, content_type=found.content_type, cache_control="no-store")
             return
         if found.path is None:
             raise NotFound("There is nothing here.")

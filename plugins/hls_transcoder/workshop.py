@@ -13,6 +13,7 @@ from mediaserver.models import Video
 
 from .cells import Cells, Span
 from .command import Lacking, Run
+from .encrypting import encrypt_file
 from .models import Plan
 from .recipes import Recipe
 from .runner import Control, EncodeFailed, EncodeInterrupted, EncodeJob, encode
@@ -86,6 +87,8 @@ class Workshop:
             pause = self.pausing.background(control) if background else self.pausing.viewer_waits()
             with pause, still_there(film.source), self._disk_not_blamed_on_film() as look:
                 async for cell in encode(self.tools, work):
+                    if film.plan.key:
+                        await asyncio.to_thread(encrypt_file, cell.path, film.plan.key, cell.number)
                     final = self.storage.segment(film.plan.video_id, film.plan.id, cell.output.name, cell.number)
                     await asyncio.to_thread(self.storage.publish, cell.path, final)
                     self.wakeups.notify(CELLS_TOPIC)

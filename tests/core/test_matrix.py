@@ -80,6 +80,9 @@ POST    /api/passwort_reset                                     ok   ok   ok   o
 POST    /api/passwort_confirm/<uid:str>/<token:str>             ok   ok   ok   ok   ok
 GET     /api/video                                              401  ok   ok   ok   ok
 GET     /api/video/<ref:str>/master.m3u8                        401  ok   ok   403  ok
+GET     /api/video/<ref:str>/audio/<track:int>/<name:str>       401  ok   ok   403  ok
+GET     /api/video/<ref:str>/key                                401  ok   ok   403  ok
+GET     /api/video/<ref:str>/subtitles/<key:str>/<name:str>     401  ok   ok   403  ok
 GET     /api/video/<ref:str>/<rung:480p|720p|1080p>/index.m3u8  401  ok   ok   403  ok
 GET     /api/video/<ref:str>/<rung:480p|720p|1080p>/<name:str>  401  ok   ok   403  ok
 GET     /v1/events                                              401  ok   ok   ok   ok
@@ -97,6 +100,11 @@ PUT     /v1/users/me/devices/<device_id:str>                    401  ok   ok   4
 DELETE  /v1/users/me/devices/<device_id:str>                    401  ok   ok   403  ok
 GET     /v1/streaming/progress                                  401  ok   ok   403  ok
 GET     /v1/media/<token:str>/master.m3u8                       403  403  403  403  403
+GET     /v1/media/<token:str>/audio/<track:int>/<name:str>      403  403  403  403  403
+GET     /v1/media/<token:str>/key                               403  403  403  403  403
+GET     /v1/media/<token:str>/subtitles/<key:str>/<name:str>    403  403  403  403  403
+GET     /v1/media/<token:str>/sprites.vtt                       403  403  403  403  403
+GET     /v1/media/<token:str>/sprites/<name:str>                403  403  403  403  403
 GET     /v1/media/<token:str>/<rung:480p|720p|1080p>/<name:str> 403  403  403  403  403
 GET     /v1/pictures/<key:str>/<name:str>                       ok   ok   ok   ok   ok
 GET     /v1/admin/content/<ref:str>/processing-status           401  403  ok   403  ok
