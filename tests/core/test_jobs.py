@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
 import subprocess
@@ -105,13 +106,16 @@ class House:
 
 
 @pytest.fixture
-async def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, database_url: str) -> AsyncIterator[House]:
+async def house(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, database_url: str, redis_url: str | None
+) -> AsyncIterator[House]:
     monkeypatch.setattr(worker, "RECONCILE_SECONDS", 0.1)
     monkeypatch.setattr(worker, "RENEW_SECONDS", 0.1)
     monkeypatch.setattr(records, "BACKOFF_SECONDS", (0.1, 0.1))
     (tmp_path / "working.py").write_text(PLUGIN)
     config = tmp_path / "config.yaml"
-    config.write_text(f"database: {database_url!r}\nplugin_folders: [{tmp_path}]\nplugins: {{working: {{}}}}\n")
+    settings = {"database": database_url, "redis": redis_url, "plugin_folders": [str(tmp_path)]}
+    config.write_text(json.dumps(settings | {"plugins": {"working": {}}}))
     async with Server(load(config, {}), "worker") as server:
         yield House(config, server)
 
@@ -330,6 +334,7 @@ async def test_after_kill_9_the_job_runs_again(
 
 
 @pytest.mark.slow
+@pytest.mark.sqlite
 async def test_a_broker_file_that_is_deleted_costs_no_job(
     house: House, workers: Callable[[], subprocess.Popen[bytes]], tmp_path: Path
 ) -> None:

@@ -155,6 +155,7 @@ async def test_what_the_kernel_holds_for_a_slow_reader_is_thrown_away_with_the_s
     assert got < 1_000_000
 
 
+@pytest.mark.sqlite
 @pytest.mark.slow  # than the seconds after which nothing is delivered blindly
 async def test_a_database_that_cannot_be_written_interrupts_nothing_that_is_being_sent(cinema: Cinema) -> None:
     film = await cinema.film(cell=LARGE)
@@ -217,6 +218,7 @@ async def test_of_two_sessions_that_a_login_stands_for_the_one_that_lives_goes_o
     assert (await cinema.media(manifest)).status_code == 200
 
 
+@pytest.mark.sqlite
 async def test_a_start_while_the_database_is_locked_for_long_is_told_to_try_again(cinema: Cinema) -> None:
     film, database = await cinema.film(), cinema.house.app.server.db
     await database.fetch("PRAGMA busy_timeout = 50")
