@@ -6,7 +6,6 @@ import asyncio
 import json
 import os
 import re
-import shutil
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -144,15 +143,16 @@ async def doctor_report(server: Server) -> list[str]:
     column = "SQLite" if server.db.is_sqlite else "Postgres"
     broker = "Redis" if server.settings.redis else "SQLite"
     lines.append(f"✓ database {column}, jobs through {broker}, {slots(server.loaded)} encodes at once")
-    free = (await asyncio.to_thread(shutil.disk_usage, server.data)).free
+    media = server.storage.media
+    free = await asyncio.to_thread(server.storage.free_bytes)
     least = int(server.settings.workers.min_free_space)
     if free < least:
         lines.append(
-            f"✗ {free / GIGABYTE:.1f} GB are free in {server.data}; nothing is encoded ahead "
+            f"✗ {free / GIGABYTE:.1f} GB are free in {media}; nothing is encoded ahead "
             f"below {least / GIGABYTE:.0f} GB."
         )
     else:
-        lines.append(f"✓ {free / GIGABYTE:.0f} GB free in {server.data}")
+        lines.append(f"✓ {free / GIGABYTE:.0f} GB free in {media}")
     lines += await asyncio.to_thread(unreadable, server)
     lines += [f"✗ plugin {name}: {reason}" for name, reason in sorted(server.hooks.faults.items())]
     for check in server.contributions.checks.values():

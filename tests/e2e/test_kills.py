@@ -15,6 +15,7 @@ from typing import TypeVar
 import httpx
 import pytest
 
+from mediaserver.core.processes import is_gone
 from tests.e2e.appliance import Appliance, until
 from tests.media import film
 
@@ -135,7 +136,7 @@ async def test_ten_kills_during_ingest_lose_nothing_and_publish_nothing_twice(tm
 
 
 def owner_lives(workspace: Path) -> bool:
-    return Path("/proc", workspace.name.partition("-")[0]).exists()
+    return not is_gone(workspace.name.rpartition("=")[0].replace("=", ":"))
 
 
 async def test_ffmpeg_dies_with_its_worker(tmp_path: Path) -> None:
