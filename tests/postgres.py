@@ -90,11 +90,11 @@ class Postgres:
             assert time.monotonic() < end, self.log
             time.sleep(0.02)
 
-    def stop(self) -> None:
-        """At once: whoever is connected is cut off, and nothing is put in order for a tomorrow."""
+    def stop(self, how: signal.Signals = signal.SIGQUIT) -> None:
+        """Whoever is connected is cut off. With SIGINT all that was committed is there when it is started again."""
         server, self._server = self._server, None
         if server is not None:
-            server.send_signal(signal.SIGQUIT)
+            server.send_signal(how)
             server.wait(SECONDS)
 
     @property

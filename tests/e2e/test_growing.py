@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.slow
 BUDGET = 15  # s from a drop to the last cell
 FAST = {"hls_transcoder": {"preset": "ultrafast", "chunk_segments": 1}}
-SECONDS, SEGMENTS = 24, 6
+SECONDS, SEGMENTS = 16, 4
 HOLDERS = "SELECT start, worker FROM hls_claim"
 
 

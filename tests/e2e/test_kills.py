@@ -17,6 +17,7 @@ import pytest
 
 from mediaserver.core.processes import is_gone
 from tests.e2e.appliance import Appliance, until
+from tests.e2e.published import remember
 from tests.media import film
 
 SECONDS, RATE, SEGMENTS = 40, 25, 10
@@ -106,17 +107,6 @@ def frames(media: bytes) -> int:
     asked = ["-v", "error", "-select_streams", "v", "-count_packets", "-show_entries", "stream=nb_read_packets"]
     told = subprocess.run(["ffprobe", *asked, "-of", "csv=p=0", "-"], input=media, capture_output=True, check=True)
     return int(told.stdout.split()[0].strip(b","))
-
-
-def remember(published: dict[Path, tuple[int, int]], appliance: Appliance) -> None:
-    """A cell that was published keeps its file: it is never empty, replaced or taken back."""
-    cells = appliance.cells()
-    for path in cells:
-        told = path.stat()
-        assert told.st_size > 0
-        assert told.st_size % 188 == 0
-        assert published.setdefault(path, (told.st_ino, told.st_size)) == (told.st_ino, told.st_size)
-    assert set(published) <= set(cells)
 
 
 async def test_ten_kills_during_ingest_lose_nothing_and_publish_nothing_twice(tmp_path: Path) -> None:
