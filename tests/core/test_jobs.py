@@ -21,6 +21,7 @@ from mediaserver.core.config import load
 from mediaserver.core.server import Server
 from mediaserver.core.worker import JobRunner
 from mediaserver.models import JobRecord
+from tests.hands import Hands
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -61,9 +62,10 @@ def register(registry):
 
 
 class House:
-    def __init__(self, config: Path, server: Server) -> None:
+    def __init__(self, config: Path, server: Server, clock: Hands) -> None:
         self.config = config
         self.server = server
+        self.clock = clock
         self.jobs = server.services.get(Jobs)
         self.module: Any = server.hooks.loaded["working"].found.module
 
@@ -85,6 +87,16 @@ class House:
 
         await self.until(reached)
         return await self.row(job_id)
+
+    async def renewed(self, job_id: int, times: int) -> None:
+        """Wait until the lease of a job was renewed so often."""
+        for _ in range(times):
+            before = (await self.row(job_id)).lease_until
+
+            async def later(before: float = before) -> bool:
+                return (await self.row(job_id)).lease_until > before
+
+            await self.until(later)
 
     async def until_ran(self, count: int) -> list[tuple[str, int]]:
         async def reached() -> bool:
@@ -116,8 +128,23 @@ async def house(
     config = tmp_path / "config.yaml"
     settings = {"database": database_url, "redis": redis_url, "plugin_folders": [str(tmp_path)]}
     config.write_text(json.dumps(settings | {"plugins": {"working": {}}}))
-    async with Server(load(config, {}), "worker") as server:
-        yield House(config, server)
+    clock = Hands()
+    async with Server(load(config, {}), "worker", clock) as server:
+        yield House(config, server, clock)
+
+
+async def test_a_wall_clock_that_jumps_by_hours_ends_no_lease_and_starts_no_job_twice(house: House) -> None:
+    async with house.working():
+        job_id = await house.enqueue("slow", "a", wait=True)
+        await house.until_ran(1)
+        fence = (await house.row(job_id)).fence
+        for hours in (5, -10, 24 * 365):
+            house.clock.turn(hours * 3600)
+            await house.renewed(job_id, 3)
+            assert (await house.row(job_id)).fence == fence
+        house.module.gate.set()
+        job = await house.until_state(job_id, "done")
+    assert (job.attempt, house.module.ran) == (1, [("a", 1)])
 
 
 async def test_a_job_runs_once_and_is_done(house: House) -> None:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import os
+import random
+import shutil
 import signal
 import sqlite3
+import subprocess
 import time
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
@@ -14,7 +17,7 @@ import httpx
 import pytest
 
 from tests.e2e.appliance import Appliance, another, until
-from tests.e2e.published import remember
+from tests.e2e.published import frames, remember
 from tests.media import film
 
 if TYPE_CHECKING:
@@ -79,7 +82,7 @@ async def ingest(tmp_path: Path, count: int, pause: float, settings: dict[str, A
             emptyings += 1
             remember(published, appliance)
         await dropping
-        titles = [str(each["id"]) for each in await appliance.films()]
+        titles = [str(each["id"]) for each in (await appliance.get("/v1/content/browse?limit=100"))["content"]]
         assert len(titles) == len(set(titles)) == count
         for title in titles:
             await until(lambda title=title: is_ready(appliance, title), "every film is ready", RESUMED)
@@ -218,3 +221,59 @@ async def freeze(tmp_path: Path, hasten: Callable[[Appliance], None] | None) -> 
             assert appliance.roles()["worker"] == frozen
         finally:
             os.killpg(frozen, signal.SIGCONT)
+
+
+# ---- the disk is full --------------------------------------------------------------------------------------------
+
+LONG, CELLS, POINTS = 40, 20, 5
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(600)
+@pytest.mark.skipif(os.geteuid() != 0, reason="mounts small disks")
+async def test_a_disk_that_is_full_at_twenty_points_publishes_nothing_bad_and_costs_a_minute_at_most(
+    tmp_path: Path,
+) -> None:
+    chance = random.Random(20)
+    async with asyncio.TaskGroup() as group:
+        for number in range(4):
+            points = sorted(chance.sample(range(CELLS - 2), POINTS))
+            group.create_task(fill_again_and_again(tmp_path / str(number), points, chance))
+
+
+async def fill_again_and_again(folder: Path, points: list[int], chance: random.Random) -> None:
+    """One film, whose disk is full for a while each time so many of its cells are made."""
+    media = folder / "media"
+    media.mkdir(parents=True)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=400m", "tmpfs", media], check=True)
+    published: dict[Path, tuple[int, int]] = {}
+    try:
+        settings: dict[str, Any] = {"media": str(media), "workers": {"count": 1, "min_free_space": 0}}
+        async with Appliance(folder, plugins=FAST, **settings) as appliance:
+            title = (await appliance.film(film("full.mp4", seconds=LONG, size="1280x720"), "Full.mp4"))["id"]
+            for point in points:
+                await until(lambda point=point: asyncio.sleep(0, len(appliance.cells()) >= point), f"{point} cells")
+                fill(media, chance.randrange(400_000))
+                await asyncio.sleep(3)
+                remember(published, appliance)
+                (media / "filler").unlink()
+                made = len(published)
+                await until(lambda made=made: asyncio.sleep(0, len(appliance.cells()) > made), "work resumes", RESUMED)
+            await until(lambda: is_ready(appliance, title), "every cell is made", 2 * RESUMED)
+            remember(published, appliance)
+            assert len(published) == CELLS
+            for rung in ("480p", "720p"):
+                cells = sorted(cell for cell in published if cell.parent.name == rung)
+                assert frames(b"".join(cell.read_bytes() for cell in cells)) == LONG * 25
+    finally:
+        subprocess.run(["umount", media], check=True)
+
+
+def fill(disk: Path, left: int) -> None:
+    with (disk / "filler").open("wb") as filler:
+        while True:
+            try:
+                os.posix_fallocate(filler.fileno(), 0, max(4096, shutil.disk_usage(disk).free - left))
+            except OSError:  # what ffmpeg wrote meanwhile is missing now
+                continue
+            return

@@ -6,7 +6,6 @@ import asyncio
 import os
 import random
 import signal
-import subprocess
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from pathlib import Path
@@ -17,7 +16,7 @@ import pytest
 
 from mediaserver.core.processes import is_gone
 from tests.e2e.appliance import Appliance, until
-from tests.e2e.published import remember
+from tests.e2e.published import frames, remember
 from tests.media import film
 
 SECONDS, RATE, SEGMENTS = 40, 25, 10
@@ -100,13 +99,6 @@ async def check_film(appliance: Appliance, title: str) -> None:
         assert frames(b"".join(cell.content for cell in cells)) == SECONDS * RATE
     assert len(appliance.cells()) == 2 * SEGMENTS
     assert not [path for path in (appliance.data / "media").rglob("*") if path.name.startswith(".")]
-
-
-def frames(media: bytes) -> int:
-    """Video frames of cells put together, counted by ffprobe."""
-    asked = ["-v", "error", "-select_streams", "v", "-count_packets", "-show_entries", "stream=nb_read_packets"]
-    told = subprocess.run(["ffprobe", *asked, "-of", "csv=p=0", "-"], input=media, capture_output=True, check=True)
-    return int(told.stdout.split()[0].strip(b","))
 
 
 async def test_ten_kills_during_ingest_lose_nothing_and_publish_nothing_twice(tmp_path: Path) -> None:
