@@ -112,7 +112,7 @@ class JobRunner:
             dequeue_timeout=1,
             shutdown_grace_period_s=0,
             cancellation_hard_deadline_s=STOP_SECONDS,
-            timers={"schedule": 1, "worker_info": 10, "sweep": 60, "abort": 3600},
+            timers={"schedule": 1, "worker_info": 10, "sweep": 20, "abort": 3600},
         )
         worker.SIGNALS = []  # the role has its own handlers
         return worker
