@@ -148,8 +148,7 @@ async def doctor_report(server: Server) -> list[str]:
     least = int(server.settings.workers.min_free_space)
     if free < least:
         lines.append(
-            f"✗ {free / GIGABYTE:.1f} GB are free in {media}; nothing is encoded ahead "
-            f"below {least / GIGABYTE:.0f} GB."
+            f"✗ {free / GIGABYTE:.1f} GB are free in {media}; nothing is encoded ahead below {least / GIGABYTE:.0f} GB."
         )
     else:
         lines.append(f"✓ {free / GIGABYTE:.0f} GB free in {media}")

@@ -104,7 +104,10 @@ class Appliance:
                 stdout=log,
                 stderr=log,
             )
-        await until(self._is_ready, "readiness", START_SECONDS)
+        try:
+            await until(self._is_ready, "readiness", START_SECONDS)
+        except AssertionError as error:
+            raise AssertionError(f"{error}\n{self.log}") from None
 
     async def stop(self) -> None:
         """A killed one has nothing left to stop, and its log may break off anywhere."""
