@@ -12,7 +12,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 DEBIAN := ffmpeg chromium nginx redis-server postgresql rsync wrk strace
 PROGRAMS := ffmpeg chromium nginx redis-server /usr/share/postgresql-common rsync wrk strace
 PAGES := plugins/web_ui/package-lock.json plugins/web_ui/build_assets.py
-BENCHMARKS := idle first_play encode serve_segments limits auth streams scan
+BENCHMARKS := idle first_play encode serve_segments limits auth streams scan brokers
 PYTEST := $(BIN)/pytest -q
 
 .PHONY: help run test quick lint types docs bench soak clean lock debian
@@ -28,8 +28,8 @@ test: $(VENV)/.dev debian  ## every test but the soak runs
 	$(PYTEST) -n 2 -m "slow and not soak" tests/core tests/plugins tests/hostile
 	$(PYTEST) -m "slow and not soak" tests/e2e tests/test_*.py
 
-quick: $(VENV)/.dev  ## the tests that need no encoding, no browser and no crowd of processes
-	$(PYTEST) -n 2 -m "not contract and not slow and not soak"
+quick: $(VENV)/.dev  ## the tests that need no encoding, no browser and no crowd of processes; COLUMN=grown: on Postgres and Redis
+	$(PYTEST) -n 2 $(if $(COLUMN),--column $(COLUMN)) -m "not contract and not slow and not soak"
 
 lint: $(VENV)/.dev  ## ruff, import contracts and types
 	$(BIN)/ruff check .
@@ -46,8 +46,9 @@ docs: $(VENV)/.dev  ## check that every hook, setting, error, event and command 
 bench: $(VENV)/.dev debian  ## measure the budgets of the design on this machine
 	@for name in $(BENCHMARKS); do echo "== $$name"; PYTHONPATH=. $(BIN)/python "benchmarks/$$name.py" || exit 1; done
 
-soak: $(VENV)/.dev debian  ## long fault and load runs
+soak: $(VENV)/.dev debian  ## long fault and load runs, and make quick on Postgres and Redis
 	$(PYTEST) -m soak
+	@$(MAKE) --no-print-directory quick COLUMN=grown
 
 clean:  ## remove what make has made; never library, data or config.yaml
 	rm -rf $(VENV) plugins/web_ui/static/vendor .cache .mypy_cache .ruff_cache .import_linter_cache .pytest_cache .coverage dist build

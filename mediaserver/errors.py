@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 __all__ = [
     "ConfigError",
     "Conflict",
+    "DatabaseAway",
     "Forbidden",
     "Gone",
     "InsufficientStorage",
@@ -168,6 +169,13 @@ class NotYet(Unavailable):
 
     def __init__(self, message: str, *, retry_after: int = 1, **extra: Any) -> None:
         super().__init__(message, headers={"Retry-After": str(retry_after)}, **extra)
+
+
+class DatabaseAway(Unavailable):
+    """The database does not answer. Whoever works for nobody in particular goes on when it is back."""
+
+    def __init__(self, message: str = "The database cannot be reached right now; try again.", **extra: Any) -> None:
+        super().__init__(message, headers={"Retry-After": "2"}, **extra)
 
 
 class InsufficientStorage(ServerError):

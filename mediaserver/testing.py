@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from mediaserver.contracts import Clock
     from mediaserver.core.server import Server
 
-__all__ = ["RunningApp", "app_with", "database_url"]
+__all__ = ["RunningApp", "app_with", "database_url", "redis_url"]
 
 
 class RunningApp:
@@ -132,8 +132,14 @@ def database_url() -> str:
 
 
 @pytest.fixture
+def redis_url() -> str | None:
+    """Where `app_with` keeps its queues and counts; None is in a file. Override it to run on Redis."""
+    return None
+
+
+@pytest.fixture
 async def app_with(
-    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, database_url: str
+    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, database_url: str, redis_url: str | None
 ) -> AsyncIterator[Callable[..., RunningApp]]:
     """Make a server with these plugins (name → options); `settings` are the other sections of config.yaml.
 
@@ -152,6 +158,7 @@ async def app_with(
         described = {
             "server": {"port": 0},
             "database": database_url,
+            "redis": redis_url,
             "plugin_folders": [str(folder.absolute()) for folder in folders],
             **(settings or {}),
             "plugins": plugins,

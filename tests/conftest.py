@@ -10,6 +10,7 @@ from tortoise.backends.base.executor import EXECUTOR_CACHE
 
 from mediaserver import testing
 from tests.postgres import Postgres, find_programs
+from tests.redis_server import RedisServer
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
@@ -18,13 +19,39 @@ if TYPE_CHECKING:
 RUN_ELSEWHERE = "this user may read everything"
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--column",
+        choices=("default", "grown"),
+        default="default",
+        help="what tests stand on that name nothing else: SQLite and its broker, or (grown) Postgres and Redis",
+    )
+
+
 def pytest_configure(config: pytest.Config) -> None:
     if not config.pluginmanager.is_registered(testing):
         config.pluginmanager.register(testing, "mediaserver")
 
 
+def pytest_report_header(config: pytest.Config) -> str | None:
+    return "column: Postgres and Redis; tests marked `sqlite` are left out" if is_grown(config) else None
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """What is about SQLite itself is left out of the grown column, and counted as deselected."""
+    if is_grown(config) and (left_out := [item for item in items if item.get_closest_marker("sqlite")]):
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in set(left_out)]
+
+
+def is_grown(config: pytest.Config) -> bool:
+    return bool(config.getoption("column") == "grown")
+
+
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """A test marked `databases` runs once on each, wherever what it asks for stands on one."""
+    if is_grown(metafunc.config):
+        return
     if "database_url" in metafunc.fixturenames and metafunc.definition.get_closest_marker("databases"):
         on_postgres = pytest.param("postgres", marks=pytest.mark.slow)
         metafunc.parametrize("database_url", ["sqlite", on_postgres], indirect=True)
@@ -42,7 +69,8 @@ def postgres() -> Iterator[Postgres]:
 @pytest.fixture
 def database_url(request: pytest.FixtureRequest) -> Iterator[str]:
     """SQLite, or the address of a fresh database on Postgres, with all our tables."""
-    if getattr(request, "param", "sqlite") == "sqlite":
+    of_column = "postgres" if is_grown(request.config) else "sqlite"
+    if getattr(request, "param", of_column) == "sqlite":
         yield "sqlite"
         return
     EXECUTOR_CACHE.clear()  # Tortoise keeps statements by table, written as the first database of a process wants them
@@ -51,6 +79,23 @@ def database_url(request: pytest.FixtureRequest) -> Iterator[str]:
     yield url
     server.drop(url)
     EXECUTOR_CACHE.clear()
+
+
+@pytest.fixture(scope="session")
+def redis_server() -> Iterator[RedisServer]:
+    with RedisServer() as server:
+        yield server
+
+
+@pytest.fixture
+def redis_url(request: pytest.FixtureRequest) -> Iterator[str | None]:
+    """None, or in the grown column the address of a Redis that holds nothing."""
+    if not is_grown(request.config):
+        yield None
+        return
+    server: RedisServer = request.getfixturevalue("redis_server")
+    yield server.url
+    server.flush()
 
 
 @pytest.hookimpl(wrapper=True)

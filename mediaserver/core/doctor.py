@@ -89,8 +89,8 @@ async def _stores(server: Server) -> str:
 def _space(server: Server) -> list[str]:
     free, least = server.storage.free_bytes(), int(server.settings.workers.min_free_space)
     if free >= least:
-        return [f"✓ {free / GIGABYTE:.0f} GB free in {server.data}"]
-    found = f"✗ {free / GIGABYTE:.1f} GB are free in {server.data}; nothing is encoded ahead"
+        return [f"✓ {free / GIGABYTE:.0f} GB free in {server.storage.media}"]
+    found = f"✗ {free / GIGABYTE:.1f} GB are free in {server.storage.media}; nothing is encoded ahead"
     return [f"{found} below {least / GIGABYTE:.0f} GB. Make room, or lower workers.min_free_space."]
 
 

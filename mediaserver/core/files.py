@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import hashlib
 import os
 import stat
@@ -86,7 +87,7 @@ class _File:
 
 def _opened(path: Path) -> _File:
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)  # a pipe must not block the opening
+        descriptor = _descriptor(path)
     except OSError as error:
         raise NotFound("There is no such file.") from error
     status = os.fstat(descriptor)
@@ -94,6 +95,17 @@ def _opened(path: Path) -> _File:
         os.close(descriptor)
         raise NotFound("There is no such file.")
     return _File(descriptor, status)
+
+
+def _descriptor(path: Path) -> int:
+    """A network file system that has yet to forget what stood at this name says so once, and knows better then."""
+    flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK  # a pipe must not block the opening
+    try:
+        return os.open(path, flags)
+    except OSError as error:
+        if error.errno != errno.ESTALE:
+            raise
+    return os.open(path, flags)
 
 
 async def _answer(

@@ -35,6 +35,7 @@ class JobRecords:
         self._queues = queues
         self._contributions = contributions
         self._sending: set[asyncio.Task[None]] = set()
+        self._closed = False
 
     async def enqueue(
         self,
@@ -100,6 +101,8 @@ class JobRecords:
 
     def send(self, queue: str, job_id: int, fence: int, part: str = "") -> None:
         """Wake a worker; what the broker loses, the reconciler sends again."""
+        if self._closed:  # a connection that was opened now would be left open
+            return
         task = asyncio.ensure_future(self._send(queue, job_id, fence, part))
         self._sending.add(task)
         task.add_done_callback(self._sending.discard)
@@ -117,6 +120,11 @@ class JobRecords:
         """Wait for what is being sent."""
         while self._sending:
             await asyncio.gather(*self._sending, return_exceptions=True)
+
+    async def close(self) -> None:
+        """Send nothing any more: what becomes due from now on is sent by the reconciler of whoever lives."""
+        self._closed = True
+        await self.drain()
 
     async def claim(self, kind: JobKind, job_id: int, fence: int, worker: str) -> JobRecord | None:
         """Take a job; None where the message is stale. A shared job is taken by as many as come."""

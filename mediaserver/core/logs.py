@@ -48,6 +48,7 @@ def configure(level: str, form: str, role: str) -> None:
     )
     handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(structlog.stdlib.ProcessorFormatter(processors=[_drop_meta, *final], foreign_pre_chain=shared))
+    handler.addFilter(_told_in_a_line)
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(max(number, logging.INFO))
@@ -55,6 +56,16 @@ def configure(level: str, form: str, role: str) -> None:
         logging.getLogger(name).setLevel(max(number, logging.WARNING))
     for name in LOUD:
         logging.getLogger(name).setLevel(logging.ERROR)
+
+
+def _told_in_a_line(record: logging.LogRecord) -> bool:
+    """Redis that is away is no fault of the program; SAQ and asyncio tell it by tracebacks, again and again."""
+    error = record.exc_info[1] if record.exc_info else None
+    if type(error).__module__.startswith("redis."):
+        said = record.getMessage().partition("\n")[0]
+        record.msg, record.args = f"{said}: Redis does not answer ({error})", ()
+        record.exc_info = record.exc_text = None
+    return True
 
 
 def _drop_meta(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

@@ -1,20 +1,59 @@
 """Tortoise backend: Postgres whose pool gets every connection back, however a transaction begins or ends.
 
+A server that is away, or goes while it is asked, is DatabaseAway and nothing else; asyncpg has a dozen words for it.
+
 Tortoise's migration executor knows the dialect by the word asyncpg in this module's name.
 """
 
 from __future__ import annotations
 
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from asyncpg import InterfaceError, PostgresError
+from asyncpg import exceptions as told
 from tortoise.backends.asyncpg.client import AsyncpgDBClient, TransactionWrapper
 from tortoise.backends.base.client import TransactionContextPooled
 from tortoise.connection import get_connections
 
+from mediaserver.errors import DatabaseAway
+
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from tortoise.backends.base.client import TransactionalDBClient
+
+
+AWAY = (
+    OSError,
+    told.PostgresConnectionError,
+    told.CannotConnectNowError,
+    told.AdminShutdownError,
+    told.CrashShutdownError,
+    told.TooManyConnectionsError,
+)
+
+
+@contextmanager
+def _away() -> Iterator[None]:
+    try:
+        yield
+    except AWAY as error:
+        raise DatabaseAway from error
+    except InterfaceError as error:
+        if "clos" in str(error):  # "connection is closed", "the underlying connection has been closed", …
+            raise DatabaseAway from error
+        raise
+
+
+class TellsAway(AsyncpgDBClient):
+    async def _translate_exceptions(self, func: Any, *args: Any, **kwargs: Any) -> Any:
+        with _away():
+            return await super()._translate_exceptions(func, *args, **kwargs)
+
+
+class ReturningTransaction(TellsAway, TransactionWrapper):
+    """What is asked within a transaction."""
 
 
 class ReturningContext(TransactionContextPooled):
@@ -24,19 +63,21 @@ class ReturningContext(TransactionContextPooled):
 
     async def __aenter__(self) -> TransactionalDBClient:
         await self.ensure_connection()
-        self.client._connection = await self.client._parent._pool.acquire()  # noqa: SLF001 - as in Tortoise's own
-        try:
-            await self.client.begin()
-        except BaseException:
-            self._discard()
-            raise
+        with _away():
+            self.client._connection = await self.client._parent._pool.acquire()  # noqa: SLF001 - as in Tortoise's own
+            try:
+                await self.client.begin()
+            except BaseException:
+                self._discard()
+                raise
         self.token = get_connections().set(self.connection_name, self.client)
         return self.client
 
     async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> None:
         get_connections().reset(self.token)
         try:
-            await self._end(failed=kind is not None)
+            with _away():
+                await self._end(failed=kind is not None)
         except BaseException:
             self._discard()
             raise
@@ -48,7 +89,12 @@ class ReturningContext(TransactionContextPooled):
             return
         try:
             await self.client.rollback()
-        except (PostgresError, InterfaceError, OSError):  # what it failed of is told, not that the server is away
+        except (
+            PostgresError,
+            InterfaceError,
+            OSError,
+            DatabaseAway,
+        ):  # what it failed of is told, not that the server is away
             self._discard()
 
     def _discard(self) -> None:
@@ -57,9 +103,9 @@ class ReturningContext(TransactionContextPooled):
             self.client._connection.terminate()  # noqa: SLF001
 
 
-class ReturningClient(AsyncpgDBClient):
+class ReturningClient(TellsAway):
     def _in_transaction(self) -> Any:
-        return ReturningContext(TransactionWrapper(self), self._pool_init_lock)
+        return ReturningContext(ReturningTransaction(self), self._pool_init_lock)
 
 
 client_class = ReturningClient

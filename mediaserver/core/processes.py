@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import socket
 from pathlib import Path
 
 
 def machine() -> str:
-    return socket.gethostname().replace(":", "-")[:40]
+    """Its name, and which start of the kernel and which container this is: pids tell nothing where these differ.
+
+    Two containers, and two machines on one network, may well have the same name.
+    """
+    try:
+        where = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii") + os.readlink("/proc/self/ns/pid")  # noqa: PTH115
+    except OSError:
+        where = ""
+    mark = hashlib.blake2s(where.encode(), digest_size=4).hexdigest()
+    return f"{socket.gethostname().replace(':', '-').replace('/', '-')[:30]}-{mark}"
 
 
 def own_name() -> str:

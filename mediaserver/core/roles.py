@@ -102,7 +102,6 @@ async def worker(loaded: Loaded) -> None:
     stop = stop_on_signals()
     async with Server(loaded, "worker") as server:
         await server.tools.check()
-        server.storage.sweep_workspaces()
         gc.freeze()
         await JobRunner(server, slots(loaded)).run(stop)
 

@@ -68,7 +68,7 @@ class Server:
         self.changes = ChangeLog(self.db, self.wakeups)
         self.follower = Follower(self)
         self.leases = Leases(self.db)
-        self.storage = MediaStorage(self.data)
+        self.storage = MediaStorage(self.data, loaded.path(self.settings.media) if self.settings.media else None)
         ffmpeg = loaded.path(self.settings.ffmpeg) if self.settings.ffmpeg else None
         self.tools = MachineTools(ffmpeg, self.data / "run" / "ffmpeg.json")
         self.queues = {
@@ -170,7 +170,7 @@ class Server:
         for queue in self.queues.values():
             await queue.connect()
             self._stack.push_async_callback(queue.disconnect)
-        self._stack.push_async_callback(self.jobs.drain)
+        self._stack.push_async_callback(self.jobs.close)
         self._register()
         await self.share_quarantine()
         heard = await self.changes.last()

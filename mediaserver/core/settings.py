@@ -120,6 +120,7 @@ class Configuration(Settings):
 
     server: ServerSection = ServerSection()
     data: Path = Path("data")
+    media: Path | None = None
     log: LogSection = LogSection()
     plugin_folders: list[Path] = [Path("plugins")]
     database: Annotated[str, Field(pattern=r"^(sqlite|postgres(ql)?://.+)$")] = "sqlite"

@@ -7,22 +7,33 @@ import fcntl
 import os
 import secrets
 import shutil
-from contextlib import asynccontextmanager
+import time
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from mediaserver.core.processes import is_gone, machine, own_name
+from mediaserver.errors import StartLater
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
 
-class MediaStorage:
-    """Implements `mediaserver.contracts.Storage` below `data`."""
+FORGOTTEN_SECONDS = 3600.0  # a workspace of another machine that nobody has written to
 
-    def __init__(self, data: Path) -> None:
-        self.media = data / "media"
-        self.work = data / "work"
+
+class MediaStorage:
+    """Implements `mediaserver.contracts.Storage` below `data`, or in `media`, which machines may share."""
+
+    def __init__(self, data: Path, media: Path | None = None) -> None:
+        self.shared = media
+        self.media = media or data / "media"
+        self.work = media / ".work" if media else data / "work"  # a link never leaves its file system
 
     def prepare(self) -> None:
+        """Raises StartLater where a folder that was named is not there: it is not mounted yet, say."""
+        if self.shared and not self.shared.is_dir():
+            raise StartLater(f"The media folder {self.shared} is not there. Mount or make it, or correct `media`.")
         for folder in (self.media, self.work):
             folder.mkdir(parents=True, exist_ok=True)
 
@@ -46,7 +57,7 @@ class MediaStorage:
         return self.video(video_id) / "subtitles" / f"{key}.vtt"
 
     def internal_uri(self, path: Path) -> str:
-        """`location /internal-media/ { internal; alias <data>/media/; }` of nginx."""
+        """`location /internal-media/ { internal; alias <data>/media/; }` of nginx, or the folder of `media`."""
         return f"/internal-media/{path.relative_to(self.media)}"
 
     def free_bytes(self) -> int:
@@ -55,7 +66,7 @@ class MediaStorage:
     @asynccontextmanager
     async def workspace(self) -> AsyncIterator[Path]:
         """An empty directory on the same file system as the media, gone afterwards; its name tells whose it is."""
-        path = self.work / f"{os.getpid()}-{secrets.token_hex(6)}"
+        path = self.work / f"{own_name()}:{secrets.token_hex(6)}".replace(":", "=")  # which every file system takes
         path.mkdir(parents=True)
         try:
             yield path
@@ -63,11 +74,12 @@ class MediaStorage:
             shutil.rmtree(path, ignore_errors=True)
 
     def sweep_workspaces(self) -> None:
-        """Remove what killed processes of this machine have left."""
-        for path in self.work.glob("*-*"):
-            pid = path.name.partition("-")[0]
-            if pid.isdigit() and not Path("/proc", pid).exists():
-                shutil.rmtree(path, ignore_errors=True)
+        """Remove what killed processes of this machine have left, and what one of another left an hour ago."""
+        with suppress(FileNotFoundError):
+            for path in self.work.iterdir():
+                owner = path.name.rpartition("=")[0].replace("=", ":")
+                if is_gone(owner) or not (owner.startswith(f"{machine()}:") or _is_written(path)):
+                    shutil.rmtree(path, ignore_errors=True)
 
     def publish(self, tmp: Path, final: Path) -> bool:
         """Sync `tmp` and give it its final name; whoever is first wins (with rename both of two believed they had)."""
@@ -100,6 +112,14 @@ class MediaStorage:
         tmp.write_text(text, encoding="utf-8")
         _sync(tmp)
         tmp.replace(path)
+
+
+def _is_written(folder: Path) -> bool:
+    """Something in it changed within the last hour."""
+    with suppress(OSError):
+        newest = max(path.stat().st_mtime for path in (folder, *folder.rglob("*")))
+        return time.time() - newest < FORGOTTEN_SECONDS
+    return True  # it is being written or removed right now
 
 
 def _sync(path: Path) -> None:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-ORPHAN_SECONDS = 120  # a worker reports every 10 s; a machine that slept gets time to report again
+ORPHAN_SECONDS = 30  # a worker reports every 10 s; who only slept finds its record claimed, or claims it first
 
 
 def is_orphan(job: Job, workers: Collection[str]) -> bool:

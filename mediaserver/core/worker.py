@@ -14,7 +14,7 @@ from tortoise.exceptions import OperationalError
 from mediaserver.core.changes import TOPIC, Reader
 from mediaserver.core.jobs import QUEUES
 from mediaserver.core.processes import own_name
-from mediaserver.errors import JobFailed, JobHindered, JobPostponed
+from mediaserver.errors import DatabaseAway, JobFailed, JobHindered, JobPostponed
 from mediaserver.models import JobRecord
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 RENEW_SECONDS = 5.0
 RECONCILE_SECONDS = 5.0
+SWEEP_SECONDS = 600.0
 CURSOR_LEASE_SECONDS = 15.0
 LOOK_SECONDS = 1.0  # what a lost wake-up costs
 STOP_SECONDS = 5
@@ -80,6 +81,7 @@ class JobRunner:
         loops = [
             every(RENEW_SECONDS, "renewing leases", self._renew),
             every(RECONCILE_SECONDS, "reconciling jobs", self._reconcile),
+            every(SWEEP_SECONDS, "sweeping workspaces", self._sweep),
             NewsReader(self._server).run(),
             *self._timers(),
         ]
@@ -100,7 +102,7 @@ class JobRunner:
         async def run(_context: Any, *, record_id: int, fence: int) -> None:
             try:
                 await self._take(queue, record_id, fence)
-            except OperationalError as error:  # a full disk, say; what is due is sent again
+            except (OperationalError, DatabaseAway) as error:  # or a full disk; what is due is sent again
                 log.warning("the database refuses; the job waits", job=record_id, reason=str(error))
 
         worker: Worker[Any] = Worker(
@@ -110,7 +112,7 @@ class JobRunner:
             dequeue_timeout=1,
             shutdown_grace_period_s=0,
             cancellation_hard_deadline_s=STOP_SECONDS,
-            timers={"schedule": 1, "worker_info": 10, "sweep": 60, "abort": 3600},
+            timers={"schedule": 1, "worker_info": 10, "sweep": 20, "abort": 3600},
         )
         worker.SIGNALS = []  # the role has its own handlers
         return worker
@@ -171,6 +173,8 @@ class JobRunner:
         except JobHindered as error:
             log.warning(f"a job is tried again later: {error}", job=record.id, kind=record.kind, attempt=record.attempt)
             await self._server.jobs.fail(record, kind, str(error), final=False)
+        except DatabaseAway:  # nothing can be noted: its lease ends by itself, and then it is due again
+            raise
         except Exception as error:
             log.exception("a job failed", job=record.id, kind=record.kind, plugin=kind.plugin)
             await self._server.jobs.fail(record, kind, f"{type(error).__name__}: {error}", final=False)
@@ -184,6 +188,9 @@ class JobRunner:
                 log.info("a job was taken away or ended elsewhere", job=lost)
                 self._ended.add(task)
                 task.cancel()
+
+    async def _sweep(self) -> None:
+        await asyncio.to_thread(self._server.storage.sweep_workspaces)
 
     async def _reconcile(self) -> None:
         if await self._server.leases.take("reconciler", self.name, RECONCILE_SECONDS * 3):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from mediaserver import log
 from mediaserver.contracts import MediaInfo
-from mediaserver.errors import JobFailed, JobPostponed
+from mediaserver.errors import DatabaseAway, JobFailed, JobPostponed
 from mediaserver.events import EncodingProgressed, PictureMade, VideoFailed, VideoReady
 from mediaserver.models import Video
 
@@ -203,7 +203,7 @@ class Encoding:
         task = asyncio.current_task()
 
         async def renew() -> None:
-            while await self._shop.claims.renew(claim):
+            while await self._is_held(claim):
                 await asyncio.sleep(RENEW_SECONDS)
             if task is not None:
                 task.cancel()
@@ -215,3 +215,10 @@ class Encoding:
             renewing.cancel()
             await asyncio.gather(renewing, return_exceptions=True)
             await self._shop.claims.release(claim)
+
+    async def _is_held(self, claim: Claim) -> bool:
+        """Renewed, or nobody can say: it stays ours until somebody else has it."""
+        try:
+            return await self._shop.claims.renew(claim)
+        except DatabaseAway:
+            return True

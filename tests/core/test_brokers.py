@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -63,27 +61,9 @@ class Broker:
         return make_queue(name, redis=self.redis, path=self.folder / "jobs.sqlite3", wakeups=self.wakeups)
 
 
-@pytest.fixture(scope="module")
-def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    program = shutil.which("redis-server")
-    if program is None:
-        pytest.skip("redis-server is not installed")
-    folder = tmp_path_factory.mktemp("redis")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    options = ["--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(folder)]
-    server = subprocess.Popen([program, *options], stdout=subprocess.PIPE, text=True)
-    assert server.stdout is not None
-    assert any("eady to accept connections" in line for line in server.stdout)
-    yield f"redis://127.0.0.1:{port}/0"
-    server.kill()
-    server.communicate()
-
-
 @pytest.fixture(params=["sqlite", "redis"])
 async def broker(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Broker]:
-    redis = request.getfixturevalue("redis_url") if request.param == "redis" else None
+    redis = request.getfixturevalue("redis_server").url if request.param == "redis" else None
     wakeups = Wakeups(tmp_path / "run")
     await wakeups.open()
     broker = Broker(tmp_path, redis, wakeups)
@@ -318,7 +298,6 @@ async def test_jobs_are_listed_by_status(queue: Queue) -> None:
     assert [job and job.key for job in await queue.jobs(["2:0", "9:9"])] == ["2:0", None]
 
 
-@pytest.mark.slow
 async def test_after_kill_9_the_record_runs_at_once_under_its_next_fence(broker: Broker, queue: Queue) -> None:
     with started(broker.folder, broker.redis) as first:
         await enqueue(queue, -7)
@@ -331,6 +310,7 @@ async def test_after_kill_9_the_record_runs_at_once_under_its_next_fence(broker:
         assert await asyncio.to_thread(second.wait, 20) == 0
 
 
+@pytest.mark.sqlite
 async def test_on_sqlite_a_job_starts_by_the_wake_up_and_not_by_looking(tmp_path: Path) -> None:
     here, there = Wakeups(tmp_path / "run"), Wakeups(tmp_path / "run")
     await here.open()
@@ -352,6 +332,7 @@ async def test_on_sqlite_a_job_starts_by_the_wake_up_and_not_by_looking(tmp_path
         await wakeups.close()
 
 
+@pytest.mark.sqlite
 async def test_on_sqlite_disconnecting_ends_whoever_waits(tmp_path: Path) -> None:
     queue = SqliteQueue(tmp_path / "jobs.sqlite3", "mail", Wakeups(), look_seconds=3600)
     await queue.connect()
@@ -362,6 +343,7 @@ async def test_on_sqlite_disconnecting_ends_whoever_waits(tmp_path: Path) -> Non
         assert await taking is None
 
 
+@pytest.mark.sqlite
 async def test_on_sqlite_a_cancelled_dequeue_loses_no_job(tmp_path: Path) -> None:
     queue = SqliteQueue(tmp_path / "jobs.sqlite3", "mail", Wakeups())
     await queue.connect()
@@ -392,6 +374,7 @@ async def test_sweeping_leaves_a_job_alone_that_was_taken_a_moment_ago(queue: Qu
     assert await queue.count("active") == 1
 
 
+@pytest.mark.sqlite
 async def test_on_sqlite_a_mark_to_abort_outlives_the_start_of_the_job(tmp_path: Path) -> None:
     queue = SqliteQueue(tmp_path / "jobs.sqlite3", "mail", Wakeups())
     await queue.connect()
@@ -406,7 +389,7 @@ async def test_on_sqlite_a_mark_to_abort_outlives_the_start_of_the_job(tmp_path:
     await queue.disconnect()
 
 
-@pytest.mark.slow
+@pytest.mark.sqlite
 async def test_on_sqlite_many_processes_may_make_the_file_at_once(tmp_path: Path) -> None:
     wakeups = Wakeups(tmp_path / "run")
     await wakeups.open()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
 import subprocess
@@ -20,6 +21,7 @@ from mediaserver.core.config import load
 from mediaserver.core.server import Server
 from mediaserver.core.worker import JobRunner
 from mediaserver.models import JobRecord
+from tests.hands import Hands
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -60,9 +62,10 @@ def register(registry):
 
 
 class House:
-    def __init__(self, config: Path, server: Server) -> None:
+    def __init__(self, config: Path, server: Server, clock: Hands) -> None:
         self.config = config
         self.server = server
+        self.clock = clock
         self.jobs = server.services.get(Jobs)
         self.module: Any = server.hooks.loaded["working"].found.module
 
@@ -85,6 +88,16 @@ class House:
         await self.until(reached)
         return await self.row(job_id)
 
+    async def renewed(self, job_id: int, times: int) -> None:
+        """Wait until the lease of a job was renewed so often."""
+        for _ in range(times):
+            before = (await self.row(job_id)).lease_until
+
+            async def later(before: float = before) -> bool:
+                return (await self.row(job_id)).lease_until > before
+
+            await self.until(later)
+
     async def until_ran(self, count: int) -> list[tuple[str, int]]:
         async def reached() -> bool:
             return len(self.module.ran) >= count
@@ -105,15 +118,33 @@ class House:
 
 
 @pytest.fixture
-async def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, database_url: str) -> AsyncIterator[House]:
+async def house(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, database_url: str, redis_url: str | None
+) -> AsyncIterator[House]:
     monkeypatch.setattr(worker, "RECONCILE_SECONDS", 0.1)
     monkeypatch.setattr(worker, "RENEW_SECONDS", 0.1)
     monkeypatch.setattr(records, "BACKOFF_SECONDS", (0.1, 0.1))
     (tmp_path / "working.py").write_text(PLUGIN)
     config = tmp_path / "config.yaml"
-    config.write_text(f"database: {database_url!r}\nplugin_folders: [{tmp_path}]\nplugins: {{working: {{}}}}\n")
-    async with Server(load(config, {}), "worker") as server:
-        yield House(config, server)
+    settings = {"database": database_url, "redis": redis_url, "plugin_folders": [str(tmp_path)]}
+    config.write_text(json.dumps(settings | {"plugins": {"working": {}}}))
+    clock = Hands()
+    async with Server(load(config, {}), "worker", clock) as server:
+        yield House(config, server, clock)
+
+
+async def test_a_wall_clock_that_jumps_by_hours_ends_no_lease_and_starts_no_job_twice(house: House) -> None:
+    async with house.working():
+        job_id = await house.enqueue("slow", "a", wait=True)
+        await house.until_ran(1)
+        fence = (await house.row(job_id)).fence
+        for hours in (5, -10, 24 * 365):
+            house.clock.turn(hours * 3600)
+            await house.renewed(job_id, 3)
+            assert (await house.row(job_id)).fence == fence
+        house.module.gate.set()
+        job = await house.until_state(job_id, "done")
+    assert (job.attempt, house.module.ran) == (1, [("a", 1)])
 
 
 async def test_a_job_runs_once_and_is_done(house: House) -> None:
@@ -330,6 +361,7 @@ async def test_after_kill_9_the_job_runs_again(
 
 
 @pytest.mark.slow
+@pytest.mark.sqlite
 async def test_a_broker_file_that_is_deleted_costs_no_job(
     house: House, workers: Callable[[], subprocess.Popen[bytes]], tmp_path: Path
 ) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 import structlog
+from redis.exceptions import ConnectionError as RedisAway
 
 from mediaserver.core.logs import configure
 
@@ -66,3 +67,12 @@ async def test_what_was_typed_is_not_in_the_log_of_a_failure(
     assert said.count("IndexError") >= 2  # ours and that of the library
     assert "failing.py" in said
     assert "hush-hush" not in said
+
+
+def test_redis_that_is_away_is_told_in_a_line_by_whichever_library(
+    logging_as: Callable[[str], None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    logging_as("text")
+    logging.getLogger("saq").error("Upkeep task failed unexpectedly", exc_info=RedisAway("Connection refused."))
+    [line] = capsys.readouterr().out.splitlines()
+    assert "Upkeep task failed unexpectedly: Redis does not answer (Connection refused.)" in line

@@ -125,6 +125,7 @@ async def upgrade(file: Path, app: str | None = None) -> Upgrade:
 
 
 @pytest.mark.slow
+@pytest.mark.sqlite
 async def test_five_processes_upgrade_at_once_and_no_row_is_lost(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -152,6 +153,7 @@ async def test_five_processes_upgrade_at_once_and_no_row_is_lost(
     assert query(copy, "SELECT shelf_id FROM book") == [(1,)]
 
 
+@pytest.mark.sqlite
 async def test_a_first_start_makes_no_copy_and_a_second_changes_nothing(tmp_path: Path) -> None:
     file = tmp_path / "db.sqlite3"
     await upgrade(file)
@@ -161,6 +163,7 @@ async def test_a_first_start_makes_no_copy_and_a_second_changes_nothing(tmp_path
     assert not (tmp_path / "copies").exists()
 
 
+@pytest.mark.sqlite
 async def test_a_broken_file_is_refused_and_left_as_it_was(tmp_path: Path) -> None:
     file = tmp_path / "db.sqlite3"
     file.write_bytes(b"x" * 5000)
@@ -169,6 +172,7 @@ async def test_a_broken_file_is_refused_and_left_as_it_was(tmp_path: Path) -> No
     assert file.read_bytes() == b"x" * 5000
 
 
+@pytest.mark.sqlite
 async def test_a_copy_of_a_damaged_database_is_not_kept(tmp_path: Path) -> None:
     file = tmp_path / "db.sqlite3"
     await upgrade(file)

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from mediaserver.core.processes import machine
 from mediaserver.core.storage import MediaStorage
+from mediaserver.errors import StartLater
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -122,10 +124,44 @@ async def test_a_workspace_is_gone_afterwards_whatever_happens(storage: MediaSto
     assert list(storage.work.iterdir()) == []
 
 
-def test_what_killed_processes_left_is_swept_and_nothing_else(storage: MediaStorage) -> None:
-    mine = storage.work / f"{os.getpid()}-abc"
-    dead = storage.work / f"{2**22 + 1}-abc"
-    for folder in (mine, dead):
-        folder.mkdir()
+async def test_what_killed_processes_left_is_swept_and_nothing_else(storage: MediaStorage) -> None:
+    dead = storage.work / f"{machine()}={2**22 + 1}=17=abc"
+    dead.mkdir()
+    async with storage.workspace() as mine:
+        storage.sweep_workspaces()
+        assert list(storage.work.iterdir()) == [mine]
+
+
+@pytest.mark.parametrize(
+    "owner", ["other-00c0ffee=17=99=abc", "4711-abc"], ids=["of another machine", "of a version before"]
+)
+def test_what_another_machine_left_is_swept_when_nobody_wrote_to_it_for_an_hour(
+    storage: MediaStorage, owner: str
+) -> None:
+    left = storage.work / owner
+    left.mkdir()
+    (left / "part.ts").touch()
+    os.utime(left, (0, 0))
     storage.sweep_workspaces()
-    assert list(storage.work.iterdir()) == [mine]
+    assert left.exists()
+    os.utime(left / "part.ts", (0, 0))
+    storage.sweep_workspaces()
+    assert not left.exists()
+
+
+def test_a_media_folder_that_is_not_mounted_is_not_made(tmp_path: Path) -> None:
+    away = tmp_path / "mnt"
+    with pytest.raises(StartLater, match="Mount or make it"):
+        MediaStorage(tmp_path / "data", away).prepare()
+    assert not away.exists()
+
+
+async def test_a_workspace_is_where_links_reach_the_shared_media_folder(tmp_path: Path) -> None:
+    shared = tmp_path / "mnt"
+    shared.mkdir()
+    made = MediaStorage(tmp_path / "data", shared)
+    made.prepare()
+    async with made.workspace() as folder:
+        assert folder.is_relative_to(shared)
+    assert made.segment(1, 1, "480p", 0).is_relative_to(shared)
+    assert not (tmp_path / "data").exists()

@@ -47,7 +47,7 @@ class Appliance:
         self.library = folder / "library"
         self.port = free_port()  # a fixed one: a killed `serve` comes back where it was
         self.url = f"http://localhost:{self.port}"
-        self._settings = {
+        self.settings = {
             "data": "data",
             "library": {"folders": ["library"], "settle_seconds": 0.5},
             "workers": {"min_free_space": 100_000_000},
@@ -60,6 +60,10 @@ class Appliance:
     @property
     def data(self) -> Path:
         return self.folder / "data"
+
+    @property
+    def media_folder(self) -> Path:
+        return self.folder / self.settings.get("media", "data/media")
 
     @property
     def pid(self) -> int:
@@ -90,7 +94,7 @@ class Appliance:
 
     async def start(self) -> None:
         config = self.folder / "config.yaml"
-        config.write_text(yaml.safe_dump(self._settings), encoding="utf-8")
+        config.write_text(yaml.safe_dump(self.settings), encoding="utf-8")
         with (self.folder / "log").open("wb") as log:
             self._process = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-m", "mediaserver", "--config", str(config), "run", "--port", str(self.port)),
@@ -100,7 +104,10 @@ class Appliance:
                 stdout=log,
                 stderr=log,
             )
-        await until(self._is_ready, "readiness", START_SECONDS)
+        try:
+            await until(self._is_ready, "readiness", START_SECONDS)
+        except AssertionError as error:
+            raise AssertionError(f"{error}\n{self.log}") from None
 
     async def stop(self) -> None:
         """A killed one has nothing left to stop, and its log may break off anywhere."""
@@ -164,7 +171,7 @@ class Appliance:
 
     def cells(self, rung: str = "*") -> list[Path]:
         """The cells of a resolution (or of all) that are made, of all films, in the order they were published."""
-        return sorted((self.data / "media").glob(f"*/*/{rung}/*.ts"), key=lambda path: path.stat().st_mtime_ns)
+        return sorted(self.media_folder.glob(f"[0-9]*/*/{rung}/*.ts"), key=lambda path: path.stat().st_mtime_ns)
 
     async def media(self, title: str) -> str:
         """Address of a title's media, without the last part."""
@@ -200,31 +207,44 @@ class Appliance:
 @asynccontextmanager
 async def another_serve(appliance: Appliance) -> AsyncIterator[str]:
     """The address of a second `serve` on the same data."""
-    port, log = free_port(), appliance.folder / f"log-{secrets.token_hex(4)}"
+    port = free_port()
+    url = f"http://localhost:{port}"
+    async with another(appliance, "serve", "--port", str(port)) as process:
+
+        async def answers() -> bool:
+            assert process.returncode is None, "it ended while it started"
+            with suppress(httpx.TransportError):
+                return (await appliance.client.get(f"{url}/ready")).status_code == httpx.codes.OK
+            return False
+
+        await until(answers, "readiness of a second serve", START_SECONDS)
+        yield url
+
+
+@asynccontextmanager
+async def another(
+    appliance: Appliance, *role: str, config: str = "config.yaml", **sections: Any
+) -> AsyncIterator[asyncio.subprocess.Process]:
+    """One more process of an installation; with `sections` it has settings, in a file `config` of its own."""
+    if sections:
+        (appliance.folder / config).write_text(yaml.safe_dump(appliance.settings | sections), encoding="utf-8")
+    log = appliance.folder / f"log-{secrets.token_hex(4)}"
     with log.open("wb") as output:
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "mediaserver", "--config", "config.yaml", "serve", "--port", str(port)),
+            *(sys.executable, "-m", "mediaserver", "--config", config, *role),
             cwd=appliance.folder,
             env=os.environ | {"PYTHONPATH": str(ROOT)},
             stdin=asyncio.subprocess.DEVNULL,
             stdout=output,
             stderr=output,
         )
-    url = f"http://localhost:{port}"
-
-    async def answers() -> bool:
-        assert process.returncode is None, log.read_text(encoding="utf-8")
-        with suppress(httpx.TransportError):
-            return (await appliance.client.get(f"{url}/ready")).status_code == httpx.codes.OK
-        return False
-
     try:
-        await until(answers, "readiness of a second serve", START_SECONDS)
-        yield url
+        yield process
     finally:
-        process.terminate()
+        if process.returncode is None:
+            process.terminate()
         await asyncio.wait_for(process.wait(), STOP_SECONDS)
-    assert "Traceback" not in log.read_text(encoding="utf-8")
+    assert "Traceback" not in log.read_text(encoding="utf-8"), log.read_text(encoding="utf-8")
 
 
 def processes() -> list[tuple[int, int, bytes]]:

@@ -11,22 +11,36 @@ from tests.e2e.appliance import Appliance
 from tests.e2e.screen import FLAGS, Screen
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
     from pathlib import Path
+
+    from tests.postgres import Postgres
+    from tests.redis_server import RedisServer
 
 CHROMIUM = shutil.which("chromium")
 
 
 @pytest.fixture
-async def start_appliance(tmp_path: Path, database_url: str) -> AsyncIterator[Callable[..., Awaitable[Appliance]]]:
+async def start_appliance(
+    tmp_path: Path, database_url: str, redis_url: str | None
+) -> AsyncIterator[Callable[..., Awaitable[Appliance]]]:
     """Start `mediaserver run`; `plugins` holds options by plugin name, the rest are sections of config.yaml."""
     async with AsyncExitStack() as stack:
 
         async def start(**settings: Any) -> Appliance:
-            described = {"database": database_url, **settings}
+            described = {"database": database_url, "redis": redis_url, **settings}
             return await stack.enter_async_context(Appliance(tmp_path / "appliance", **described))
 
         yield start
+
+
+@pytest.fixture
+def grown(postgres: Postgres, redis_server: RedisServer) -> Iterator[dict[str, Any]]:
+    """The settings of an appliance on Postgres and Redis, both of which hold nothing yet."""
+    url = postgres.database()
+    yield {"database": url, "redis": redis_server.url}
+    postgres.drop(url)
+    redis_server.flush()
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,6 @@ import asyncio
 import os
 import random
 import signal
-import subprocess
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from pathlib import Path
@@ -15,7 +14,9 @@ from typing import TypeVar
 import httpx
 import pytest
 
+from mediaserver.core.processes import is_gone
 from tests.e2e.appliance import Appliance, until
+from tests.e2e.published import frames, remember
 from tests.media import film
 
 SECONDS, RATE, SEGMENTS = 40, 25, 10
@@ -100,24 +101,6 @@ async def check_film(appliance: Appliance, title: str) -> None:
     assert not [path for path in (appliance.data / "media").rglob("*") if path.name.startswith(".")]
 
 
-def frames(media: bytes) -> int:
-    """Video frames of cells put together, counted by ffprobe."""
-    asked = ["-v", "error", "-select_streams", "v", "-count_packets", "-show_entries", "stream=nb_read_packets"]
-    told = subprocess.run(["ffprobe", *asked, "-of", "csv=p=0", "-"], input=media, capture_output=True, check=True)
-    return int(told.stdout.split()[0].strip(b","))
-
-
-def remember(published: dict[Path, tuple[int, int]], appliance: Appliance) -> None:
-    """A cell that was published keeps its file: it is never empty, replaced or taken back."""
-    cells = appliance.cells()
-    for path in cells:
-        told = path.stat()
-        assert told.st_size > 0
-        assert told.st_size % 188 == 0
-        assert published.setdefault(path, (told.st_ino, told.st_size)) == (told.st_ino, told.st_size)
-    assert set(published) <= set(cells)
-
-
 async def test_ten_kills_during_ingest_lose_nothing_and_publish_nothing_twice(tmp_path: Path) -> None:
     async with Appliance(tmp_path, plugins=FAST) as appliance:
         published: dict[Path, tuple[int, int]] = {}
@@ -135,7 +118,7 @@ async def test_ten_kills_during_ingest_lose_nothing_and_publish_nothing_twice(tm
 
 
 def owner_lives(workspace: Path) -> bool:
-    return Path("/proc", workspace.name.partition("-")[0]).exists()
+    return not is_gone(workspace.name.rpartition("=")[0].replace("=", ":"))
 
 
 async def test_ffmpeg_dies_with_its_worker(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
-def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> House:
+def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, database_url: str, redis_url: str | None) -> House:
     monkeypatch.setattr(worker, "RECONCILE_SECONDS", 0.1)
     monkeypatch.setattr(records, "BACKOFF_SECONDS", (0.05, 0.05))
 
@@ -30,7 +30,8 @@ def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> House:
     async def opened(**settings: Any) -> AsyncIterator[Post]:
         (tmp_path / "writer.py").write_text(PLUGIN)
         config = tmp_path / "config.yaml"
-        config.write_text(json.dumps({"plugin_folders": [str(tmp_path)], "plugins": {"writer": {}}, **settings}))
+        stands_on = {"database": database_url, "redis": redis_url, "plugin_folders": [str(tmp_path)]}
+        config.write_text(json.dumps(stands_on | {"plugins": {"writer": {}}} | settings))
         async with Server(load(config, {}), "worker") as server:
             yield Post(server)
 

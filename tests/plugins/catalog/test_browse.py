@@ -37,8 +37,8 @@ async def test_films_and_series_are_listed_and_episodes_stand_inside_their_serie
 async def test_a_title_that_is_not_published_is_for_administrators(app_with: AppWith) -> None:
     for guest, status in (("admin", 200), ("viewer", 404)):
         app = await app_with(settings={"server": {"port": 0, "guest": guest}}, catalog={}).start()
-        await Title.create(kind=TitleKind.MOVIE, title="Ada", slug="ada", published=False)
-        assert (await app.get("/v1/content/ada")).status_code == status
+        await Title.create(kind=TitleKind.MOVIE, title="Ada", slug=guest, published=False)
+        assert (await app.get(f"/v1/content/{guest}")).status_code == status
         await app.stop()
 
 

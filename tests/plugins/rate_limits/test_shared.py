@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
-import socket
-import subprocess
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from structlog.testing import capture_logs
+
+from tests.redis_server import RedisServer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -28,37 +27,10 @@ def register_routes(registry):
 """
 
 
-class Redis:
-    """A Redis of one's own that can be ended and started again."""
-
-    def __init__(self, folder: Path) -> None:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
-        self.url = f"redis://127.0.0.1:{self.port}/0"
-        self._folder = folder
-        self._process: subprocess.Popen[str] | None = None
-
-    def start(self) -> None:
-        options = ["--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--dir", str(self._folder)]
-        self._process = subprocess.Popen(["redis-server", *options], stdout=subprocess.PIPE, text=True)
-        assert self._process.stdout is not None
-        assert any("eady to accept connections" in line for line in self._process.stdout)
-
-    def stop(self) -> None:
-        if self._process:
-            self._process.kill()
-            self._process.communicate()
-
-
 @pytest.fixture
-def redis(tmp_path: Path) -> Iterator[Redis]:
-    if shutil.which("redis-server") is None:
-        pytest.skip("redis-server is not installed")
-    server = Redis(tmp_path)
-    server.start()
-    yield server
-    server.stop()
+def redis() -> Iterator[RedisServer]:
+    with RedisServer() as server:
+        yield server
 
 
 class Hands:
@@ -70,7 +42,7 @@ class Hands:
 
 
 @pytest.fixture
-def served(redis: Redis, app_with: Callable[..., RunningApp], tmp_path: Path) -> Callable[..., RunningApp]:
+def served(redis: RedisServer, app_with: Callable[..., RunningApp], tmp_path: Path) -> Callable[..., RunningApp]:
     folder = tmp_path / "theirs"
     folder.mkdir()
     (folder / "signing.py").write_text(ROUTE)
@@ -103,7 +75,7 @@ async def test_two_processes_count_together(served: Callable[..., RunningApp]) -
 
 
 async def test_while_redis_is_away_each_process_counts_for_itself_and_says_so_once(
-    served: Callable[..., RunningApp], redis: Redis
+    served: Callable[..., RunningApp], redis: RedisServer
 ) -> None:
     hands = Hands()
     app = served(hands)

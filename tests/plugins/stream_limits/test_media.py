@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import os
 import socket
 import sqlite3
 from contextlib import closing
@@ -15,11 +17,11 @@ import pytest
 
 from mediaserver.contracts import Database
 from mediaserver.events import PlaybackStarted, TitleChanged
-from mediaserver.models import Title
+from mediaserver.models import JobRecord, Title
 from plugins.stream_limits.heartbeats import Beat, Heartbeats
 from tests.plugins.auth_email.conftest import ADA
 
-from .conftest import PLUGINS, Cinema
+from .conftest import CELL, PLUGINS, Cinema
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -155,6 +157,7 @@ async def test_what_the_kernel_holds_for_a_slow_reader_is_thrown_away_with_the_s
     assert got < 1_000_000
 
 
+@pytest.mark.sqlite
 @pytest.mark.slow  # than the seconds after which nothing is delivered blindly
 async def test_a_database_that_cannot_be_written_interrupts_nothing_that_is_being_sent(cinema: Cinema) -> None:
     film = await cinema.film(cell=LARGE)
@@ -217,6 +220,7 @@ async def test_of_two_sessions_that_a_login_stands_for_the_one_that_lives_goes_o
     assert (await cinema.media(manifest)).status_code == 200
 
 
+@pytest.mark.sqlite
 async def test_a_start_while_the_database_is_locked_for_long_is_told_to_try_again(cinema: Cinema) -> None:
     film, database = await cinema.film(), cinema.house.app.server.db
     await database.fetch("PRAGMA busy_timeout = 50")
@@ -360,3 +364,37 @@ async def test_quality_chooses_the_playlist(cinema: Cinema) -> None:
     chosen: dict[str, Any] = {"480p": "/480p/index.m3u8", "1080p": "/master.m3u8", "auto": "/master.m3u8"}
     for quality, ending in chosen.items():
         assert (await cinema.started(cinema.ada, film, "tv", quality=quality))["manifest_url"].endswith(ending)
+
+
+async def test_a_cell_that_another_machine_published_is_sent_as_soon_as_it_is_seen_here(cinema: Cinema) -> None:
+    """As on a network file system: no wake-up tells of it, and its name appears late."""
+    manifest = await cinema.manifest(cinema.ada, await cinema.film())
+    [cell] = cinema.house.app.server.storage.media.glob("*/*/480p/000.ts")
+    cell.rename(cell.with_suffix(".elsewhere"))
+    await JobRecord.all().delete()
+    asking = asyncio.create_task(cinema.media(manifest))
+
+    async def asked_for() -> bool:
+        return await JobRecord.exists(kind="hls.cell")
+
+    async with asyncio.timeout(5):
+        while not await asked_for():
+            await asyncio.sleep(0.01)
+    cell.with_suffix(".elsewhere").rename(cell)
+    answer = await asking
+    assert (answer.status_code, answer.content) == (200, CELL)
+
+
+async def test_a_cell_whose_handle_went_stale_is_opened_anew(cinema: Cinema, monkeypatch: pytest.MonkeyPatch) -> None:
+    manifest = await cinema.manifest(cinema.ada, await cinema.film())
+    opened, stale = os.open, ["000.ts"]
+
+    def open_on_nfs(path: Any, *how: Any, **more: Any) -> int:
+        if stale and str(path).endswith(stale[0]):
+            stale.clear()
+            raise OSError(errno.ESTALE, os.strerror(errno.ESTALE), str(path))
+        return opened(path, *how, **more)
+
+    monkeypatch.setattr(os, "open", open_on_nfs)
+    assert (await cinema.media(manifest)).content == CELL
+    assert not stale
