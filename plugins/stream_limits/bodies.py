@@ -131,11 +131,13 @@ def playing(session: Session) -> dict[str, Any]:
     }
 
 
-def started_session(started: Started, manifest_url: str, heartbeat_seconds: int) -> dict[str, Any]:
+def started_session(
+    started: Started, manifest_url: str, license_url: str | None, heartbeat_seconds: int
+) -> dict[str, Any]:
     return {
         "session_id": str(started.session.id),
         "manifest_url": manifest_url,
-        "drm_license_url": started.manifest.drm_license_url,
+        "drm_license_url": license_url,
         "position": started.position,
         "limit": started.limit,
         "active_count": started.active,

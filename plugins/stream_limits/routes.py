@@ -38,7 +38,9 @@ def _playing(registry: RouteRegistry, playback: Playback) -> None:
         device = await _device(registry, request, told)
         started = await playback.start(actor, title_id, device, steal=told.steal)
         address = absolute(request, _address(started.manifest, told.quality))
-        return json(bodies.started_session(started, address, heartbeat_seconds), status=201)
+        key = started.manifest.drm_license_url
+        license_url = absolute(request, key) if key else None
+        return json(bodies.started_session(started, address, license_url, heartbeat_seconds), status=201)
 
     @registry.put(
         "/v1/streaming/<ref:str>/progress",
