@@ -37,7 +37,7 @@ OWN_IDS = secrets.token_hex(8)  # of this process; a counter follows, which cost
 REQUESTS = itertools.count(1)
 HARDENED = {"X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer"}
 PAGE_POLICY = (
-    "default-src 'self'; img-src 'self' data: blob:; media-src 'self' blob:; worker-src 'self' blob:; "
+    "default-src 'self'; img-src 'self' data: blob:; media-src 'self' blob: data:; worker-src 'self' blob:; "
     "style-src 'self' 'unsafe-inline'; object-src 'none'; base-uri 'none'; frame-ancestors 'none'"
 )
 SECURITY_HEADERS = {**HARDENED, "Content-Security-Policy": PAGE_POLICY}

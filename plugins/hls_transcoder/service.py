@@ -31,6 +31,9 @@ if TYPE_CHECKING:
     from mediaserver.contracts import Jobs, MediaGrants, Storage
 
 
+CATCH_UP = "hls.catch_up"
+
+
 class Transcoder:
     """Implements `Transcoding` and `Pictures`."""
 
@@ -91,6 +94,7 @@ def register(registry: Registry) -> None:
     registry.job(POSTER, encoding.poster)
     registry.job(SPRITES, Scrubbing(shop).make, attempts=2)
     registry.job(LOOK, Subtitling(tools, storage, services.get(core.Library), changes, plans).make, kept=False)
+    registry.job(CATCH_UP, lambda _: catch_up(registry.server), kept=False)
     registry.timer("hls.collect", EVERY_SECONDS, Collector(storage, clock).collect)
     registry.command(transcode_command())
     registry.check("encoding", lambda: encoding_fault(tools, storage))
@@ -128,16 +132,16 @@ async def recover(server: Server) -> None:
     for video_id in await Video.all().order_by("id").values_list("id", flat=True):
         if video_id not in planned:
             await plan_new(server, int(str(video_id)))
-    await _catch_up(server, sorted(int(str(video_id)) for video_id in planned))
+    await server.services.get(core.Jobs).enqueue(CATCH_UP, CATCH_UP, {}, priority=sprites.LAST)
 
 
-async def _catch_up(server: Server, planned: list[int]) -> None:
-    """Films that were known before there were subtitles and pictures to seek by."""
+async def catch_up(server: Server) -> None:
+    """Subtitles, posters and pictures to seek by of films that were planned before: a job, since there may be many."""
     jobs, storage = server.services.get(core.Jobs), server.services.get(core.Storage)
-    ready = {plan.video_id for plan in await Plan.filter(state=PlanState.READY.value)}
-    for video_id in planned:
+    planned = {plan.video_id: plan.state for plan in await Plan.all().order_by("number").only("video_id", "state")}
+    for video_id, state in planned.items():
         await look_beside(server, video_id)
-        if video_id in ready:
+        if state == PlanState.READY:
             await sprites.ask(jobs, storage, video_id, again=False)
 
 
@@ -148,11 +152,11 @@ async def plan_new(server: Server, video_id: int) -> None:
     except NotFound:
         log.info("a video was gone before it was planned", video=video_id)
         return
-    await look_beside(server, video_id)
+    await look(server.services.get(core.Library), server.services.get(core.Jobs), video_id)
 
 
 async def look_beside(server: Server, video_id: int) -> None:
-    """Subtitles came with the film, or beside it, or are other ones now; and so may be its poster."""
+    """Subtitles beside the film are other ones now, and so may be its poster."""
     library, jobs = server.services.get(core.Library), server.services.get(core.Jobs)
     await look(library, jobs, video_id)
     mark = posters.mark_of(posters.candidates(await library.beside(video_id)))

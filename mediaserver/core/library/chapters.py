@@ -16,7 +16,12 @@ LEAST = 0.001  # seconds
 
 
 def chapters(told: Sequence[Mapping[str, Any]], start: float, duration: float) -> tuple[Chapter, ...]:
-    """In order, within the film, each ending at the next one at the latest; `start` is that of the container."""
+    """In order, within the film, each ending at the next one at the latest; `start` is that of the container.
+
+    Some programs shift a film and leave its chapters where they were: those count from zero.
+    """
+    if all(_seconds(each, "start_time") < start for each in told):
+        start = 0.0
     found = sorted(
         (begin, min(_seconds(each, "end_time") - start, duration), _title(each))
         for each in told[:MOST]

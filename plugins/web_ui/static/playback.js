@@ -61,7 +61,7 @@ export class Playback extends EventTarget {
     this.#hls.on(Events.AUDIO_TRACKS_UPDATED, () => this.#tell("audios"));
     this.#hls.on(Events.AUDIO_TRACK_SWITCHED, () => this.#tell("audio"));
     this.#hls.subtitleDisplay = false; // they are drawn by the page, above its controls
-    this.#hls.on(Events.SUBTITLE_TRACKS_UPDATED, () => this.#tell("subtitles"));
+    this.#hls.on(Events.SUBTITLE_TRACKS_UPDATED, () => setTimeout(() => this.#tell("subtitles"))); // hls.js chooses after it
     this.#hls.on(Events.FRAG_LOADING, (_, { frag }) => this.#tell("making", frag.sn));
     this.#hls.on(Events.ERROR, (_, error) => this.#onError(error));
     this.#hls.loadSource(address);

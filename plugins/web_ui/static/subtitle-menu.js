@@ -57,9 +57,11 @@ const like = (subtitles, kept) =>
   subtitles.find((each) => each.language === kept.language && each.forced === kept.forced && each.sdh === kept.sdh) ??
   subtitles.find((each) => each.language === kept.language && each.forced === kept.forced);
 
-/** In a language of this browser, and of all that is said. */
-const fitting = (subtitles) =>
-  navigator.languages.map((tag) => subtitles.find((each) => !each.forced && sameLanguage(each.language, tag))).find(Boolean);
+/** In a language of this browser, of all that is said and rather of nothing else. */
+function fitting(subtitles) {
+  const whole = [...subtitles].filter((each) => !each.forced).sort((one, other) => one.sdh - other.sdh);
+  return navigator.languages.map((tag) => whole.find((each) => sameLanguage(each.language, tag))).find(Boolean);
+}
 
 const sameLanguage = (one, other) => one.split("-")[0] === other.split("-")[0];
 
