@@ -269,6 +269,7 @@ TABLE = {
     "flash.flv": Source(coded("flash.flv", "-c:v", "flv", "-c:a", "libmp3lame", "-ar", "44100"), frames=126),
     "two sizes.ts": Source(of_two_sizes, frames=300),
     "two sounds.ts": Source(of_two_sounds, "partial", 300, says="at 0:04, shown without sound there"),
+    "restarted.ts": Source(restarted, frames=301),
     # ---- texts and covers
     "srt.mkv": Source(subtitled("srt.mkv", "srt"), frames=126),
     "movtext.mp4": Source(subtitled("movtext.mp4", "mov_text"), frames=125),

@@ -196,6 +196,7 @@ class MediaInfo:
     audio: tuple[AudioTrack, ...]
     subtitles: tuple[SubtitleTrack, ...]
     truncated: bool = False  # packets end before the header says
+    restarts: bool = False  # its clock begins again somewhere: there is no seeking in it
     tags: Mapping[str, str] = field(default_factory=dict)
     chapters: tuple[Chapter, ...] = ()
     cover: int | None = None  # the stream that is a picture of the film's poster

@@ -41,7 +41,8 @@ SEEK_MARGIN = Fraction(1, 2)  # seconds before the first frame wanted; the seek 
 STREAM_MARGIN = Fraction(3)  # where there is no index the seek may land on the key frame after: 2 s apart in broadcasts
 STREAMS = {"mpegts", "mpeg"}
 CLONED_TAIL = Fraction(1, 2)  # seconds the last frame may be held where the planned end is a frame or two late
-GLOBAL = ("-nostdin", "-v", "error", "-copyts", "-start_at_zero", "-filter_complex_threads", "1")
+GLOBAL = ("-nostdin", "-v", "error", "-filter_complex_threads", "1")
+ONE_CLOCK = ("-copyts", "-start_at_zero")  # times are the source's; without it ffmpeg joins clocks that begin again
 SOURCE = "file:SOURCE"  # stands for the path while ffmpeg-python builds: it cannot hash names that are not UTF-8
 NEVER = 10**9  # frames, a year and more: where nothing is to be cut
 HDR_TRANSFERS = {"smpte2084", "arib-std-b67"}
@@ -132,7 +133,7 @@ def segments_arguments(run: Run, source: Path, *, flags: Mapping[str, str], tone
     sounds = _sounds(film, run)
     outputs = _with_pictures(film, run, sounds, tonemap=tonemap) if run.rungs else []
     outputs += [_sound_alone(run, output, sounds[output.index]) for output in run.outputs if isinstance(output, Sound)]
-    return _compile(ffmpeg.merge_outputs(*outputs), source)
+    return _compile(ffmpeg.merge_outputs(*outputs), source, () if run.info.restarts else ONE_CLOCK)
 
 
 def _with_pictures(film: Any, run: Run, sounds: Mapping[int, Any], *, tonemap: bool) -> list[Any]:
@@ -157,8 +158,8 @@ def _sound_alone(run: Run, output: Sound, sound: Any) -> Any:
     return ffmpeg.output(sound, f"{output.name}-%03d.ts", **_audio(run), **stripped, **_muxer(run, cuts))
 
 
-def _compile(output: Any, source: Path) -> list[str]:
-    built = ffmpeg.compile(output, cmd=list(GLOBAL), overwrite_output=True)
+def _compile(output: Any, source: Path, clock: Sequence[str] = ONE_CLOCK) -> list[str]:
+    built = ffmpeg.compile(output, cmd=[*GLOBAL, *clock], overwrite_output=True)
     return [f"file:{source}" if part == SOURCE else part for part in built]
 
 

@@ -68,6 +68,8 @@ class Mending:
         span = await asyncio.to_thread(film.cells.missing, number, 1)
         if span is None:
             return True
+        if film.info.restarts:
+            return False
         try:
             await self._shop.make(film, span, background=True, lacking=lacking)
         except EncodeInterrupted:

@@ -113,7 +113,7 @@ class Plans:
             preset=config.preset,
             crf=config.crf,
             build=self._tools.build,
-            straight=straight,
+            straight=straight or info.restarts,
             encrypted=config.encryption == "aes-128",
         )
 

@@ -21,6 +21,7 @@ SCAN_RATE = 100_000_000  # bytes a second, where a whole file is read
 SCAN_BYTES = 64 << 20  # of what is said about the packets
 SCAN_SECONDS = 45.0  # the most that is added for that
 ENTRIES = "packet=pts_time,dts_time,duration_time:packet_side_data=side_data_type"
+STEP_BACK, STEP_FORWARD = 1.0, math.inf  # seconds; a gap forward is a picture that stands
 ABSURD_BIT_RATE = 500.0  # bit/s: below this the header promises time that the bytes cannot fill
 
 
@@ -72,21 +73,25 @@ async def _last_end(tools: MediaTools, path: Path, which: Sequence[str], limits:
         raise ProbeFailed("Reading this file to its end took too long; it is damaged, or its disk is too slow.")
     if b"Encryption info" in asked.stdout:
         raise ProbeFailed(ENCRYPTED)
-    ends = [
-        end for line in asked.stdout.splitlines() if (end := _end(line.decode(errors="replace"), frame)) is not None
-    ]
-    return max(ends, default=None)
+    return _end_of([line.decode(errors="replace") for line in asked.stdout.splitlines()], frame)
 
 
-def _end(line: str, frame: float) -> float | None:
-    presented, decoded, length = (*line.split(","), "", "", "")[:3]
-    at = _seconds(presented)
-    if at is None:
-        at = _seconds(decoded)
-    if at is None:
-        return None
-    lasts = _seconds(length) or frame
-    return at + (lasts if lasts <= max(1.0, 2 * frame) else frame)
+def _end_of(lines: Sequence[str], frame: float) -> float | None:
+    """A clock that begins again goes on where it was, as ffmpeg reads it too (`-dts_delta_threshold`)."""
+    last, end, later = None, None, 0.0
+    for line in lines:
+        presented, decoded, length = (*(_seconds(part) for part in line.split(",")[:3]), None, None, None)[:3]
+        at = presented if presented is not None else decoded
+        if at is None:
+            continue
+        clock = decoded if decoded is not None else at
+        if last is not None and not -STEP_BACK <= clock - last <= STEP_FORWARD:
+            later += last + frame - clock
+        last = clock
+        lasts = length or frame
+        this = at + later + (lasts if lasts <= max(1.0, 2 * frame) else frame)
+        end = this if end is None else max(end, this)
+    return end
 
 
 def _seconds(text: str) -> float | None:

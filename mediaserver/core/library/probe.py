@@ -13,6 +13,7 @@ from typing import Any
 from mediaserver.contracts import AudioTrack, MediaInfo, MediaTools, SubtitleTrack, VideoStream
 from mediaserver.core.library import refusals
 from mediaserver.core.library.chapters import chapters
+from mediaserver.core.library.clocks import begins_again
 from mediaserver.core.library.packets import Budget, real_end
 from mediaserver.core.library.refusals import ProbeFailed
 
@@ -40,7 +41,10 @@ async def probe(tools: MediaTools, path: Path) -> MediaInfo:
     start = _number(container.get("start_time"))
     video = _video(picture)
     told = _told_duration(picture, container, start)
-    duration, truncated = await real_end(tools, path, video, budget, start=start, told=told, size=size)
+    restarts = await _restarts(path, container, picture)
+    duration, truncated = await real_end(
+        tools, path, video, budget, start=start, told=0.0 if restarts else told, size=size
+    )
     _must_be_worth_its_time(duration, size)
     return MediaInfo(
         container=str(container.get("format_name", "")),
@@ -51,10 +55,20 @@ async def probe(tools: MediaTools, path: Path) -> MediaInfo:
         audio=tuple(_audio(stream, start) for stream in streams if _is_sound(stream)),
         subtitles=tuple(_subtitle(stream) for stream in streams if stream.get("codec_type") == "subtitle"),
         truncated=truncated,
+        restarts=restarts,
         tags=_tags(container),
         chapters=chapters(raw.get("chapters", []), start, duration),
         cover=_cover(streams),
     )
+
+
+async def _restarts(path: Path, container: Mapping[str, Any], picture: Mapping[str, Any]) -> bool:
+    if container.get("format_name") != "mpegts":
+        return False
+    try:
+        return await to_thread(begins_again, path, int(str(picture.get("id", "")), 16))
+    except (ValueError, OSError):  # no such number, or the file went: ffprobe has the word
+        return False
 
 
 def _size_of_regular_file(path: Path) -> int:
