@@ -15,6 +15,7 @@ from mediaserver.core.library.refusals import ENCRYPTED, ProbeFailed
 __all__ = ["Budget", "real_end"]
 
 PROBE_SECONDS = 15.0
+ENDING_SECONDS = 1.0  # what stopping a program may take
 LEAST_SECONDS = 3.0
 TAIL_SECONDS = 3.0
 SCAN_RATE = 100_000_000  # bytes a second, where a whole file is read
@@ -29,7 +30,7 @@ class Budget:
     """What one probe may take in all: hostile files are as slow as they are let."""
 
     def __init__(self) -> None:
-        self._end = time.monotonic() + PROBE_SECONDS
+        self._end = time.monotonic() + PROBE_SECONDS - ENDING_SECONDS
 
     def limits(self, more: float = 0.0) -> Limits:
         self._end += more
