@@ -12,7 +12,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 DEBIAN := ffmpeg chromium nginx redis-server postgresql rsync wrk strace
 PROGRAMS := ffmpeg chromium nginx redis-server /usr/share/postgresql-common rsync wrk strace
 PAGES := plugins/web_ui/package-lock.json plugins/web_ui/build_assets.py
-BENCHMARKS := idle first_play encode serve_segments limits auth streams scan brokers
+BENCHMARKS := idle first_play encode serve_segments limits auth streams streams_under_scan scan brokers
 PYTEST := $(BIN)/pytest -q
 
 .PHONY: help run test quick lint types docs bench soak clean lock debian

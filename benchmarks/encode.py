@@ -1,38 +1,58 @@
-"""What the grid costs: CPU and wall seconds of its chunks against their lower bound and against one ffmpeg per rung.
+"""What the grid costs: CPU seconds of its chunks against their lower bound, and one film over several workers.
 
-    python benchmarks/encode.py [FILE]
+    python benchmarks/encode.py [ROW ...] [--file FILE] [--rounds N]
 
-Without a file it makes a noisy 1080p25 clip. Every figure is taken chunk by chunk (16 s), what is compared one right
-after the other, because the speed of a shared machine drifts; the ratio of each chunk is printed by its median.
+Rows: 1080p25, 1080p60, 2160p30, hdr (HEVC, 10 bit, PQ) and workers; all of them where none is named. Sources are
+noisy clips of 32 s; FILE takes the place of the one of 1080p25 and workers. Each figure is taken chunk by chunk (16 s),
+what is compared one right after the other and N times, because the speed of a shared machine drifts; ratios are medians
+of the ratios of each chunk.
 
-- lower bound: one decode, and for each rung a plain ffmpeg that scales and encodes, less its own decode. This is how
-  ENCODING.md reaches "within 6 %": 1.34 / (1.56 - 2 x 0.15).
-- one ffmpeg per rung: what back ends do that encode one resolution after another.
-- two side by side: the chunks in pairs, and the same pairs of plain ffmpegs, which is all that the machine can give.
+- bound: one decode, for each rung a plain ffmpeg that scales (and maps HDR) and encodes, less its own decode, and the
+  sound encoded once. This is how ENCODING.md reaches "within 6 %": 1.34 / (1.56 - 2 x 0.15).
+- apart: one job of ours per rung, as back ends do that encode one resolution after another.
+- workers: the chunks of one film by 1, 2 and 4 at a time, and as many plain ffmpegs of the largest rung, which is all
+  that the machine can give; wall seconds.
 """
 
 from __future__ import annotations
 
+import argparse
 import asyncio
+import os
 import statistics
-import sys
 import tempfile
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from mediaserver.contracts import Limits, MediaInfo, Rung
 from mediaserver.core.ffmpeg import FFmpegTools
 from mediaserver.core.library.probe import probe
-from plugins.hls_transcoder.command import Run
+from plugins.hls_transcoder.command import HDR_TRANSFERS, Run
 from plugins.hls_transcoder.ladder import ladder
 from plugins.hls_transcoder.plan import Grid, plan
 from plugins.hls_transcoder.runner import EncodeJob, encode
 from tests.media import make, tools
 
 CHUNK = 4  # segments, as hls_transcoder.chunk_segments
+WORKERS = (1, 2, 4)
+FIRST = "1080p25"
 LIMITS = Limits(wall=3600, cpu=3600, file_size=64 << 30)
+
+X264 = ("-c:v", "libx264", "-preset", "veryfast", "-crf", "23", "-profile:v", "high", "-threads:v", "1")
+SOUND = ("-c:a", "aac", "-b:a", "128k", "-ac", "2", "-ar", "48000")
+TONEMAP = "zscale=t=linear:npl=100,format=gbrpf32le,zscale=p=bt709,tonemap=hable:desat=0,zscale=t=bt709:m=bt709:r=tv"
+FAST = ("-c:v", "libx264", "-preset", "veryfast", "-pix_fmt", "yuv420p")
+PQ = ("-color_primaries", "bt2020", "-color_trc", "smpte2084", "-colorspace", "bt2020nc", "-pix_fmt", "yuv420p10le")
+SOURCES: dict[str, tuple[str, ...]] = {  # size, rate, how it is encoded
+    FIRST: ("1920x1080", "25", *FAST, "-b:v", "12M"),
+    "1080p60": ("1920x1080", "60", *FAST, "-b:v", "20M"),
+    "2160p30": ("3840x2160", "30", *FAST, "-preset", "ultrafast", "-b:v", "40M"),
+    "hdr": ("1920x1080", "25", "-c:v", "libx265", "-preset", "ultrafast", "-x265-params", "log-level=none", *PQ),
+}
+Work = Callable[[], Awaitable[float]]
 
 
 @dataclass
@@ -42,6 +62,14 @@ class Film:
     info: MediaInfo
     grid: Grid
     rungs: tuple[Rung, ...]
+
+    @property
+    def starts(self) -> list[int]:
+        return list(range(0, self.grid.segments - CHUNK + 1, CHUNK))
+
+    @property
+    def said(self) -> str:
+        return f"{self.source.name}, {float(self.grid.duration):.0f} s, {len(self.rungs)} rungs, {self.build.build}"
 
     async def chunk(self, first: int, rungs: tuple[Rung, ...] | None = None) -> float:
         """CPU seconds of the grid's own job, verification and all."""
@@ -56,14 +84,19 @@ class Film:
     async def decode(self, first: int) -> float:
         return await self._plain(first, ["-map", "0:V:0", "-f", "null", "-"])
 
+    async def sound(self, first: int) -> float:
+        if not self.info.audio:
+            return 0.0
+        return await self._plain(first, ["-map", "0:a:0", *SOUND, "-f", "mpegts", "out.ts"])
+
     async def rung(self, first: int, rung: Rung) -> float:
-        """A plain ffmpeg for one rung of one chunk, as short as it can be said."""
+        """A plain ffmpeg for the pictures of one rung of one chunk, as short as it can be said."""
         rate = f"{self.grid.fps.numerator}/{self.grid.fps.denominator}"
-        video = ["-vf", f"fps={rate},scale={rung.width}:{rung.height}:flags=bicubic,format=yuv420p"]
-        video += ["-c:v", "libx264", "-preset", "veryfast", "-crf", "23", "-profile:v", "high", "-threads:v", "1"]
+        filters = [f"fps={rate},scale={rung.width}:{rung.height}:flags=bicubic"]
+        filters += [TONEMAP] if self.info.video.transfer in HDR_TRANSFERS and self.build.has_zscale else []
+        video = ["-vf", ",".join([*filters, "format=yuv420p"]), *X264]
         video += ["-maxrate", str(rung.max_rate), "-bufsize", str(rung.buffer_size), "-g", str(self.grid.gop)]
-        sound = ["-c:a", "aac", "-b:a", "128k", "-ac", "2", "-ar", "48000"]
-        return await self._plain(first, ["-map", "0:V:0", "-map", "0:a:0?", *video, *sound, "-f", "mpegts", "out.ts"])
+        return await self._plain(first, ["-map", "0:V:0", *video, "-f", "mpegts", "out.ts"])
 
     async def _plain(self, first: int, output: list[str]) -> float:
         begin, end = self.grid.bounds(first)[0], self.grid.bounds(min(first + CHUNK, self.grid.segments) - 1)[1]
@@ -79,8 +112,6 @@ class Film:
 
 def children() -> float:
     """CPU seconds of all children that ended so far."""
-    import os
-
     times = os.times()
     return times.children_user + times.children_system
 
@@ -102,65 +133,88 @@ class Sums:
         return f"{statistics.median(ratios):.2f} (each chunk: {', '.join(f'{ratio:.2f}' for ratio in ratios)})"
 
 
-async def wall(*works: Callable[[], Awaitable[float]]) -> float:
-    began = time.perf_counter()
-    await asyncio.gather(*(work() for work in works))
-    return time.perf_counter() - began
-
-
 async def cpu_of(film: Film, sums: Sums, first: int) -> None:
-    sums.add("chunks", await film.chunk(first))
-    decode = await film.decode(first)
+    chunk, decode, sound = await film.chunk(first), await film.decode(first), await film.sound(first)
     rungs = [await film.rung(first, rung) for rung in film.rungs]
+    again = await film.chunk(first)
+    sums.add("chunks", (chunk + again) / 2)  # before and after, so that a drift does not count for one side
     sums.add("decode", decode)
-    sums.add("bound", sum(rungs) - (len(rungs) - 1) * decode)
-    sums.add("again", await film.chunk(first))
+    sums.add("bound", sum(rungs) - (len(rungs) - 1) * decode + sound)
+
+
+async def apart(film: Film, sums: Sums, first: int) -> None:
+    sums.add("together", await film.chunk(first))
     sums.add("apart", sum([await film.chunk(first, (rung,)) for rung in film.rungs]))
 
 
-async def wall_of_two(film: Film, sums: Sums, first: int, second: int) -> None:
-    """The same two jobs one after the other and side by side, ours and plain ones of the largest rung."""
-    largest = film.rungs[-1]
-    ours = [lambda: film.chunk(first), lambda: film.chunk(second)]
-    plain = [lambda: film.rung(first, largest), lambda: film.rung(second, largest)]
-    for name, works in (("ours", ours), ("plain", plain)):
-        sums.add(f"{name} in turn", await wall(works[0]) + await wall(works[1]))
-        sums.add(f"{name} side by side", await wall(*works))
+async def wall(works: Sequence[Work], workers: int) -> float:
+    """Seconds in which so many at a time do them all, each the next one when it is through."""
+    waiting = list(reversed(works))
+
+    async def work() -> None:
+        while waiting:
+            await waiting.pop()()
+
+    began = time.perf_counter()
+    await asyncio.gather(*(work() for _ in range(workers)))
+    return time.perf_counter() - began
+
+
+async def source_of(row: str, told: argparse.Namespace) -> Film:
+    build = tools()
+    source = (
+        told.file.resolve() if told.file and row in (FIRST, "workers") else clip(FIRST if row == "workers" else row)
+    )
+    info = await probe(build, source)
+    return Film(build, source, info, plan(info), ladder(info))
+
+
+async def costs(row: str, told: argparse.Namespace) -> None:
+    film, sums = await source_of(row, told), Sums()
+    for first in film.starts * told.rounds:
+        await cpu_of(film, sums, first)
+        if row == FIRST:
+            await apart(film, sums, first)
+    print(f"{row:8} {film.said}; load {os.getloadavg()[0]:.1f}")
+    said = f"  chunks {sums.total('chunks'):.1f} s CPU; bound {sums.total('bound'):.1f} s"
+    print(f"{said}, {sums.total('decode'):.1f} s of it the decode")
+    print(f"  chunks / bound   {sums.ratio('chunks', 'bound')}")
+    if row == FIRST:
+        print(f"  apart / chunks   {sums.ratio('apart', 'together')}")
+
+
+async def over_workers(told: argparse.Namespace) -> None:
+    film, sums = await source_of("workers", told), Sums()
+    works = {
+        "ours": [partial(film.chunk, first) for first in film.starts] * 2,
+        "plain": [partial(film.rung, first, film.rungs[-1]) for first in film.starts] * 2,
+    }
+    for _ in range(told.rounds):
+        for workers in WORKERS:
+            for name, all_of_them in works.items():
+                sums.add(f"{name} {workers}", await wall(all_of_them, workers))
+    print(f"workers  {film.said}; {len(works['ours'])} chunks, {os.cpu_count()} cores; load {os.getloadavg()[0]:.1f}")
+    for name in works:
+        for workers in WORKERS:
+            said = f"  {name:5} {workers} at a time: {sums.total(f'{name} {workers}') / told.rounds:6.1f} s"
+            print(f"{said}, as fast as 1: {sums.ratio(f'{name} 1', f'{name} {workers}')}")
 
 
 async def main() -> None:
-    build = tools()
-    source = Path(sys.argv[1]).resolve() if len(sys.argv) > 1 else clip()
-    info = await probe(build, source)
-    film = Film(build, source, info, plan(info), ladder(info))
-    grid, sums = film.grid, Sums()
-    print(
-        f"{source.name}: {float(grid.duration):.1f} s, {len(film.rungs)} rungs, {grid.segments} segments, {build.build}"
-    )
-    starts = list(range(0, grid.segments - CHUNK + 1, CHUNK))
-    for first in starts:
-        await cpu_of(film, sums, first)
-    for first, second in zip(starts[::2], starts[1::2], strict=False):
-        await wall_of_two(film, sums, first, second)
-    report(sums)
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else None)
+    parser.add_argument("rows", nargs="*", choices=[*SOURCES, "workers", []], help="which, else all")
+    parser.add_argument("--file", type=Path)
+    parser.add_argument("--rounds", type=int, default=2)
+    told = parser.parse_args()
+    for row in told.rows or [*SOURCES, "workers"]:
+        await (over_workers(told) if row == "workers" else costs(row, told))
 
 
-def report(sums: Sums) -> None:
-    print(f"chunks, CPU                    {sums.total('chunks'):7.1f} s; a second time {sums.total('again'):.1f} s")
-    print(f"lower bound, CPU               {sums.total('bound'):7.1f} s, {sums.total('decode'):.1f} s of it the decode")
-    print(f"  chunks / lower bound         {sums.ratio('chunks', 'bound')}")
-    print(f"one job per rung, CPU          {sums.total('apart'):7.1f} s")
-    print(f"  one job per rung / chunks    {sums.ratio('apart', 'again')}")
-    for name in ("ours", "plain"):
-        turn, beside = f"{name} in turn", f"{name} side by side"
-        print(f"2 workers, {name:5}               {sums.total(turn):7.1f} s in turn, {sums.total(beside):.1f} s beside")
-        print(f"  as fast as 1                 {sums.ratio(turn, beside)}")
-
-
-def clip() -> Path:
-    noise = ("-f", "lavfi", "-i", "testsrc2=size=1920x1080:rate=25:duration=32,noise=alls=12:allf=t")
-    encoded = ("-c:v", "libx264", "-preset", "veryfast", "-b:v", "12M", "-c:a", "aac", "-shortest")
-    return make("noisy.mp4", *noise, "-f", "lavfi", "-i", "sine=d=32", *encoded)
+def clip(row: str) -> Path:
+    size, rate, *encoded = SOURCES[row]
+    noise = ("-f", "lavfi", "-i", f"testsrc2=size={size}:rate={rate}:duration=32,noise=alls=12:allf=t")
+    sound = ("-f", "lavfi", "-i", "sine=d=32", "-c:a", "aac", "-shortest")
+    return make(f"noisy-{row}.mkv", *noise, *sound, *encoded)
 
 
 if __name__ == "__main__":

@@ -26,3 +26,11 @@ def cpu(pid: int) -> float:
     """CPU seconds a process has used so far."""
     fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / TICKS
+
+
+def waited(pid: int) -> float:
+    """Seconds the threads of a process were ready to run and had no core: the machine's part of what it took."""
+    seconds = 0.0
+    for told in Path(f"/proc/{pid}/task").glob("*/schedstat"):
+        seconds += int(told.read_text(encoding="ascii").split()[1]) / 1e9
+    return seconds

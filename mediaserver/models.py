@@ -86,6 +86,7 @@ class Location(Model):
 
     class Meta:
         table = "core_location"
+        indexes = (("video_id", "state"),)
 
 
 class Sidecar(Model):

@@ -185,4 +185,5 @@ def _judge_cells(run: Run, damaged: Mapping[int, CellDamaged]) -> None:
 
 def _reason(finished: Finished) -> str:
     said = finished.stderr.splitlines()[-1] if finished.stderr else f"it ended with {finished.returncode}"
+    said = said.rpartition("%03d.ts: ")[2]  # the names of all that is written stand before it
     return f"ffmpeg could not encode this film: {''.join(char for char in said if char.isprintable())[-300:]}."

@@ -24,7 +24,7 @@ __all__ = ["CANNOT_READ", "HOLDING", "Known", "Records"]
 T = TypeVar("T")
 PAGE = 5000  # rows of one read
 MOST_ROWS = 500  # of one transaction: others want to write, too
-LONGEST = 0.05  # seconds of one transaction
+LONGEST = 0.02  # seconds of one transaction: whoever starts a film, or tells where it is, waits for it
 TOLD = 100  # rows of a transaction that also writes a change per row
 HOLDING = (LocationState.READY, LocationState.DUPLICATE)  # the states in which a location's video can be read
 WAITING = (LocationState.SETTLING, LocationState.PROBING)
@@ -121,11 +121,12 @@ class Records:
 
     async def add(self, root: str, entries: Sequence[Entry]) -> None:
         """Record files that were never seen. One that is there already is left alone."""
+        few = len(entries) <= TOLD  # not those of a part: on a slow machine parts are small, and would become slower
         for part in self._parts(entries):
             async with self._turn() as tx:
                 rows = [self._new(root, entry) for entry in part]
                 await Location.bulk_create(rows, ignore_conflicts=True, using_db=tx)
-                if len(part) <= TOLD:
+                if few:
                     for row in await Location.filter(key__in=[row.key for row in rows]).using_db(tx):
                         await self._changes.record(LocationChanged(row.id, row.state.value), tx)
 

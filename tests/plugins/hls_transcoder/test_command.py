@@ -33,8 +33,10 @@ def test_the_worked_example_of_the_design_is_built():
     assert "first_pts=760832" in graph
     assert "atrim=end_pts=1536000" in graph
     assert "noise=drop='lte(n,4)+gt(n,754)'" in arguments
-    assert "100,200,300" in arguments
-    assert arguments.count("-map") == 6
+    files = arguments[-2].split("|")
+    assert ["segment_frames=100,200,300:" in file for file in files] == [True] * 3
+    assert [file.partition(":")[0] for file in files] == ["[select=0,a", "[select=1,a", "[select=2,a"]
+    assert arguments.count("-map") == 4
     assert "[0:2]" in graph
     assert "[0:5]" in graph
 
@@ -51,6 +53,13 @@ def test_the_first_run_does_not_seek_and_the_last_one_holds_its_last_frame():
     assert "start_time=0" in " ".join(built(first=0))
     assert "tpad" not in " ".join(built(first=0))
     assert "tpad=stop_duration=0.500000:stop_mode=clone" in " ".join(built(first=12, count=3))
+
+
+def test_a_film_of_a_day_is_said_in_arguments_the_system_takes():
+    day = replace(INFO, duration=86_400.0)
+    longest = max(built(day, first=0, count=plan(day).segments), key=len)
+    assert len(longest) < 128 * 1024
+    assert longest.count("segment_time=") == len(ladder(day))
 
 
 def test_a_transport_stream_is_sought_further_back():
