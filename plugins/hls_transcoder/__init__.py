@@ -19,6 +19,7 @@ class Config(Settings):
     crf: Annotated[int, Field(ge=16, le=40)] = 23
     encryption: Literal["none", "aes-128"] = "none"  # of segments, with a key that only a media token gives out
     background: Literal["all", "first_chunks", "off"] = "all"  # how much is made ahead of the viewers
+    original: bool = True  # whoever may play a film may fetch its own file too
 
 
 plugin = Plugin(

@@ -18,6 +18,7 @@ from .claims import Claims
 from .collecting import EVERY_SECONDS, Collector
 from .jobs import Encoding
 from .models import Plan, PlanState
+from .original import Original
 from .pausing import Pausing
 from .plans import CELL, ENCODE, POSTER, Plans
 from .selftest import encoding_fault
@@ -88,7 +89,8 @@ def register(registry: Registry) -> None:
     encoding = Encoding(shop, first_chunk_only=config.background == "first_chunks")
     registry.provide(Transcoding, transcoder)
     registry.provide(Pictures, transcoder)
-    registry.provide(Streaming, HlsStreaming(registry.server, plans, storage, jobs, grants, wakeups, clock))
+    original = Original(services.get(core.Library), given=config.original and config.encryption == "none")
+    registry.provide(Streaming, HlsStreaming(registry.server, plans, storage, jobs, grants, wakeups, clock, original))
     registry.job(ENCODE, encoding.encode, shared=True)
     registry.job(CELL, encoding.cell, queue="interactive", attempts=1, kept=False)
     registry.job(POSTER, encoding.poster)
