@@ -159,6 +159,13 @@ class Transcoding(Protocol):
         """Begin a new plan; the old one serves those who watch. Answers the new plan's number."""
         ...
 
+    async def copy(self, video_id: int, *, again: bool = True) -> None:
+        """Queue a copy of the film's own pictures as a further quality, where it is ready and the settings ask for it.
+
+        Without `again` only where nobody tried yet.
+        """
+        ...
+
 
 class Pictures(Protocol):
     def address(self, video_id: int, name: str) -> str:

@@ -20,6 +20,7 @@ class Config(Settings):
     encryption: Literal["none", "aes-128"] = "none"  # of segments, with a key that only a media token gives out
     background: Literal["all", "first_chunks", "off"] = "all"  # how much is made ahead of the viewers
     original: bool = True  # whoever may play a film may fetch its own file too
+    copy_original: bool = False  # its own pictures as a further quality, where players can take them
 
 
 plugin = Plugin(

@@ -9,6 +9,7 @@ from mediaserver.contracts import MediaFile
 from mediaserver.errors import NotFound
 
 from . import sprites, subtitles
+from .copies import COPIED
 from .recipes import Recipe
 
 if TYPE_CHECKING:
@@ -24,7 +25,6 @@ PLAYLIST = "application/vnd.apple.mpegurl"
 SEGMENT = "video/mp2t"
 TEXT = "text/vtt; charset=utf-8"
 RUNG = "480p|720p|1080p"
-COPY = "original"
 SUBTITLE = "[a-z0-9-]{1,40}"
 
 
@@ -97,10 +97,10 @@ class MediaFiles:
         return MediaFile(SEGMENT, await self._segments.get(grant, f"audio-{int(track)}", int(number)), immutable=True)
 
     async def _copied_playlist(self, grant: MediaGrant) -> MediaFile:
-        return MediaFile(PLAYLIST, self._storage.playlist(grant.video_id, grant.plan_id, COPY))
+        return MediaFile(PLAYLIST, self._storage.playlist(grant.video_id, grant.plan_id, COPIED))
 
     async def _copied_segment(self, grant: MediaGrant, number: str) -> MediaFile:
-        path = self._storage.segment(grant.video_id, grant.plan_id, COPY, int(number))
+        path = self._storage.segment(grant.video_id, grant.plan_id, COPIED, int(number))
         return MediaFile(SEGMENT, path, immutable=True)
 
 

@@ -10,6 +10,7 @@ from mediaserver.events import VideoPlayable
 from mediaserver.models import Video
 
 from . import audio, sprites, subtitles
+from .copies import COPIED, variant_of
 from .encrypting import new_key
 from .ladder import Sound, default_audio
 from .models import Plan, PlanState
@@ -130,7 +131,8 @@ class Plans:
         info = MediaInfo.from_dict(video.probe)
         heard = default_audio(info) is not None
         renditions = [*audio.renditions(info), *await subtitles.renditions(plan.video_id)]
-        text = multivariant_playlist(made.grid, made.rungs, audio=heard, renditions=renditions)
+        copied = variant_of(self._storage.playlist(plan.video_id, plan.id, COPIED))
+        text = multivariant_playlist(made.grid, made.rungs, audio=heard, renditions=renditions, copied=copied)
         self._storage.write_text(self._storage.playlist(plan.video_id, plan.id, ""), text)
 
 

@@ -13,7 +13,7 @@ from mediaserver.errors import MediaServerError, NotFound
 from mediaserver.events import SidecarsChanged, VideoProbed, VideoReady
 from mediaserver.models import JobRecord, Video
 
-from . import posters, sprites
+from . import copying, posters, sprites
 from .claims import Claims
 from .collecting import EVERY_SECONDS, Collector
 from .jobs import Encoding
@@ -38,11 +38,12 @@ CATCH_UP = "hls.catch_up"
 class Transcoder:
     """Implements `Transcoding` and `Pictures`."""
 
-    def __init__(self, plans: Plans, jobs: Jobs, storage: Storage, grants: MediaGrants) -> None:
+    def __init__(self, plans: Plans, jobs: Jobs, storage: Storage, grants: MediaGrants, *, copies: bool) -> None:
         self._plans = plans
         self._jobs = jobs
         self._storage = storage
         self._grants = grants
+        self._copies = copies
 
     async def plan(self, video_id: int) -> int:
         return (await self._plans.ensure(video_id)).id
@@ -65,6 +66,10 @@ class Transcoder:
         await self._jobs.enqueue(ENCODE, f"encode:{plan.id}", {"plan_id": plan.id})
         return plan.number
 
+    async def copy(self, video_id: int, *, again: bool = True) -> None:
+        if self._copies:
+            await copying.ask(self._jobs, video_id, again=again)
+
     def address(self, video_id: int, name: str) -> str:
         if not self._storage.picture(video_id, name).exists():
             return ""
@@ -81,7 +86,7 @@ def register(registry: Registry) -> None:
 
     plans = Plans(config, database, storage, tools, changes, jobs)
     claims = Claims(database)
-    transcoder = Transcoder(plans, jobs, storage, grants)
+    transcoder = Transcoder(plans, jobs, storage, grants, copies=config.copy_original)
     shop = Workshop(
         tools, storage, services.get(core.Library), changes, jobs, wakeups, plans, claims,
         Pausing(enabled=workers.pause_while_waiting), int(workers.min_free_space), workers.nice, clock,
@@ -95,6 +100,7 @@ def register(registry: Registry) -> None:
     registry.job(CELL, encoding.cell, queue="interactive", attempts=1, kept=False)
     registry.job(POSTER, encoding.poster)
     registry.job(SPRITES, Scrubbing(shop).make, attempts=2)
+    registry.job(copying.COPY, copying.Copying(shop).make, attempts=2)
     registry.job(LOOK, Subtitling(tools, storage, services.get(core.Library), changes, plans).make, kept=False)
     registry.job(CATCH_UP, lambda _: catch_up(registry.server), kept=False)
     registry.timer("hls.collect", EVERY_SECONDS, Collector(storage, clock).collect)
@@ -145,6 +151,7 @@ async def catch_up(server: Server) -> None:
         await look_beside(server, video_id)
         if state == PlanState.READY:
             await sprites.ask(jobs, storage, video_id, again=False)
+            await server.services.get(Transcoding).copy(video_id, again=False)
 
 
 async def plan_new(server: Server, video_id: int) -> None:
@@ -173,3 +180,4 @@ async def heard(server: Server, event: VideoProbed | SidecarsChanged | VideoRead
         await look_beside(server, event.video_id)
     else:
         await sprites.ask(server.services.get(core.Jobs), server.services.get(core.Storage), event.video_id)
+        await server.services.get(Transcoding).copy(event.video_id)

@@ -13,7 +13,7 @@ from mediaserver.errors import MediaServerError
 from .command import OFFSET_SECONDS, PACKET, SAMPLE_RATE, audio_span
 from .plan import Grid
 
-__all__ = ["CellDamaged", "CellFacts", "SoundFacts", "read_cell", "verify_cell", "verify_sound"]
+__all__ = ["CellDamaged", "CellFacts", "SoundFacts", "StreamUnits", "read_cell", "verify_cell", "verify_sound"]
 
 PACKET_BYTES = 188
 SYNC = 0x47
@@ -50,6 +50,34 @@ class CellFacts:
     first: int
     last: int
     sound: SoundFacts | None
+
+
+class StreamUnits:
+    """Pictures and packets of sound, by where they begin in the stream. Raises CellDamaged for what is none."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+        self._found = _units(data)
+
+    def of(self, kinds: range) -> list[int]:
+        return [at for at, payload in self._found if payload[3] in kinds]
+
+    def presented(self, at: int) -> int:
+        return _presented(_payload(self._data, at))
+
+    def is_random_access(self, at: int) -> bool:
+        return _is_random_access(self._data, at)
+
+    def elementary(self, at: int) -> bytes:
+        """What the decoder is given of one."""
+        pid, parts = _pid(self._data, at), [_payload(self._data, at)]
+        for following in range(at + PACKET_BYTES, len(self._data), PACKET_BYTES):
+            if _pid(self._data, following) == pid:
+                if self._data[following + 1] & 0x40:
+                    break
+                parts.append(_payload(self._data, following))
+        pes = b"".join(parts)
+        return pes[9 + pes[8] :]
 
 
 def read_cell(data: bytes) -> CellFacts:
