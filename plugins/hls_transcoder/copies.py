@@ -17,12 +17,22 @@ import ffmpeg
 from mediaserver.contracts import MediaInfo, Rung
 from mediaserver.errors import MediaServerError
 
-from .command import GLOBAL, OFFSET_SECONDS, SOURCE
+from .command import GLOBAL, OFFSET_SECONDS, ONE_CLOCK, SOURCE
 from .ladder import default_audio
 from .playlists import AUDIO_RATE
 from .verify import AUDIO_IDS, TICKS, VIDEO_IDS, WRAP, CellDamaged, StreamUnits
 
-__all__ = ["COPIED", "Copy", "Part", "Unfit", "copy_arguments", "read_part", "require_fit", "variant_of"]
+__all__ = [
+    "COPIED",
+    "Copy",
+    "Part",
+    "Unfit",
+    "copy_arguments",
+    "picture_parameters",
+    "read_part",
+    "require_fit",
+    "variant_of",
+]
 
 COPIED = "original"  # its name in addresses and folders, beside those of rungs
 CONTAINERS = ("mov", "matroska", "mpegts")  # those that tell when each picture is shown
@@ -56,6 +66,7 @@ def require_fit(info: MediaInfo, rungs: Sequence[Rung]) -> None:
         "its pixels are not square": Fraction(video.sample_aspect) != 1,
         "it is rotated": video.rotation != 0,
         "its end is missing": info.truncated,
+        "its clock begins again within it": info.restarts,
         "its sound is no AAC": heard is not None and heard.codec != "aac",
         "it takes more than half as much again as the largest resolution": (_rate(info) or most + 1) > most,
     }
@@ -88,7 +99,8 @@ def copy_arguments(info: MediaInfo, source: Path, *, flags: Mapping[str, str]) -
         "segment_list": "pipe:1",
         "segment_list_type": "csv",
     }
-    built = ffmpeg.compile(ffmpeg.output(*streams, "%03d.ts", **muxer), cmd=list(GLOBAL), overwrite_output=True)
+    output = ffmpeg.output(*streams, "%03d.ts", **muxer)
+    built = ffmpeg.compile(output, cmd=[*GLOBAL, *ONE_CLOCK], overwrite_output=True)
     return [f"file:{source}" if part == SOURCE else part for part in built]
 
 
@@ -120,7 +132,7 @@ def read_part(data: bytes, *, audio: bool) -> Part:
     if audio:
         _require_low_complexity(units)
     last = max(times, key=lambda time: _since(times[0], time))
-    return Part(len(data), times[0], last, keys, len(times), _parameters(units.elementary(pictures[0])))
+    return Part(len(data), times[0], last, keys, len(times), picture_parameters(units.elementary(pictures[0])))
 
 
 def _since(first: int, time: int) -> int:
@@ -128,7 +140,7 @@ def _since(first: int, time: int) -> int:
     return (time - first + WRAP // 2) % WRAP - WRAP // 2
 
 
-def _parameters(picture: bytes) -> bytes:
+def picture_parameters(picture: bytes) -> bytes:
     """Of a picture from which alone decoding can begin, whatever stands before it. Raises Unfit for another one."""
     starts = [match.end() for match in START_CODE.finditer(picture)]
     found = b""

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from mediaserver.contracts import Changes, Database, Jobs, MediaTools, Storage, Transaction
 
     from . import Config
+    from .trial import Encoders
 
 ENCODE, CELL, POSTER = "hls.encode", "hls.cell", "hls.poster"
 KEY_FROM_RUNG, KEY_FROM_SOUND = "../key", "../../key"  # relative, so that dialects have it at their own addresses
@@ -29,7 +30,14 @@ FIRST_CELL_SECONDS = 30.0  # after that the background has made it
 
 class Plans:
     def __init__(
-        self, config: Config, db: Database, storage: Storage, tools: MediaTools, changes: Changes, jobs: Jobs
+        self,
+        config: Config,
+        db: Database,
+        storage: Storage,
+        tools: MediaTools,
+        changes: Changes,
+        jobs: Jobs,
+        encoders: Encoders,
     ) -> None:
         self._config = config
         self._db = db
@@ -37,6 +45,7 @@ class Plans:
         self._tools = tools
         self._changes = changes
         self._jobs = jobs
+        self._encoders = encoders
 
     async def get(self, plan_id: int) -> Plan:
         """Raises NotFound."""
@@ -116,6 +125,7 @@ class Plans:
             build=self._tools.build,
             straight=straight or info.restarts,
             encrypted=config.encryption == "aes-128",
+            delay=self._encoders.trial.delay,
         )
 
     async def _write_playlists(self, plan: Plan, made: Recipe) -> None:

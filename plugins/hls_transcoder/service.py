@@ -25,6 +25,7 @@ from .selftest import encoding_fault
 from .sprites import SPRITES, Scrubbing
 from .streaming import HlsStreaming
 from .subtitling import LOOK, Subtitling, look
+from .trial import Encoders
 from .workshop import Workshop
 
 if TYPE_CHECKING:
@@ -38,12 +39,15 @@ CATCH_UP = "hls.catch_up"
 class Transcoder:
     """Implements `Transcoding` and `Pictures`."""
 
-    def __init__(self, plans: Plans, jobs: Jobs, storage: Storage, grants: MediaGrants, *, copies: bool) -> None:
+    def __init__(
+        self, plans: Plans, jobs: Jobs, storage: Storage, grants: MediaGrants, *, copies: bool, encoders: Encoders
+    ) -> None:
         self._plans = plans
         self._jobs = jobs
         self._storage = storage
         self._grants = grants
         self._copies = copies
+        self.encoders = encoders
 
     async def plan(self, video_id: int) -> int:
         return (await self._plans.ensure(video_id)).id
@@ -84,12 +88,14 @@ def register(registry: Registry) -> None:
     grants, clock = services.get(core.MediaGrants), services.get(core.Clock)
     workers = registry.server.settings.workers
 
-    plans = Plans(config, database, storage, tools, changes, jobs)
+    notes = registry.server.data / "run" / "hls_encoder.json"
+    encoders = Encoders(config.encoder, tools, storage, notes)
+    plans = Plans(config, database, storage, tools, changes, jobs, encoders)
     claims = Claims(database)
-    transcoder = Transcoder(plans, jobs, storage, grants, copies=config.copy_original)
+    transcoder = Transcoder(plans, jobs, storage, grants, copies=config.copy_original, encoders=encoders)
     shop = Workshop(
         tools, storage, services.get(core.Library), changes, jobs, wakeups, plans, claims,
-        Pausing(enabled=workers.pause_while_waiting), int(workers.min_free_space), workers.nice, clock,
+        Pausing(enabled=workers.pause_while_waiting), int(workers.min_free_space), workers.nice, clock, encoders,
     )  # fmt: skip
     encoding = Encoding(shop, first_chunk_only=config.background == "first_chunks")
     registry.provide(Transcoding, transcoder)
@@ -106,6 +112,7 @@ def register(registry: Registry) -> None:
     registry.timer("hls.collect", EVERY_SECONDS, Collector(storage, clock).collect)
     registry.command(transcode_command())
     registry.check("encoding", lambda: encoding_fault(tools, storage))
+    registry.check("encoder", encoders.fault)
 
 
 def transcode_command() -> click.Command:
@@ -132,6 +139,13 @@ async def _transcode(transcoding: Any, video_id: int, *, overwrite: bool) -> Non
             click.echo(f"video {video_id}: {'tried again' if failed else 'what is missing is made'}.")
     except NotFound as error:
         raise MediaServerError(f"Video {video_id}: {error.message}") from error
+
+
+async def begin(server: Server) -> None:
+    """Of a worker: which encoder works here is known before the first plan."""
+    transcoder: Any = server.services.get(Transcoding)
+    await transcoder.encoders.prepare()
+    await recover(server)
 
 
 async def recover(server: Server) -> None:

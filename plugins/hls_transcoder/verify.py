@@ -65,6 +65,11 @@ class StreamUnits:
     def presented(self, at: int) -> int:
         return _presented(_payload(self._data, at))
 
+    def delay(self, at: int) -> int:
+        """Ticks from when a picture is decoded to when it is shown."""
+        pes = _payload(self._data, at)
+        return _between(_presented(pes), _time(pes[14:19])) if pes[7] & 0x40 else 0
+
     def is_random_access(self, at: int) -> bool:
         return _is_random_access(self._data, at)
 
@@ -173,7 +178,10 @@ def _is_random_access(data: bytes, at: int) -> bool:
 def _presented(pes: bytes) -> int:
     if len(pes) < 14 or not pes[7] & 0x80:  # noqa: PLR2004 - the header with a PTS is 14 bytes
         raise CellDamaged("a frame of the segment has no time")
-    p = pes[9:14]
+    return _time(pes[9:14])
+
+
+def _time(p: bytes) -> int:
     return (p[0] >> 1 & 7) << 30 | p[1] << 22 | (p[2] >> 1) << 15 | p[3] << 7 | p[4] >> 1
 
 
