@@ -159,6 +159,13 @@ class Transcoding(Protocol):
         """Begin a new plan; the old one serves those who watch. Answers the new plan's number."""
         ...
 
+    async def copy(self, video_id: int, *, again: bool = True) -> None:
+        """Queue a copy of the film's own pictures as a further quality, where it is ready and the settings ask for it.
+
+        Without `again` only where nobody tried yet.
+        """
+        ...
+
 
 class Pictures(Protocol):
     def address(self, video_id: int, name: str) -> str:
@@ -184,7 +191,7 @@ class Streaming(Protocol):
 
     async def file(self, grant: MediaGrant, name: str) -> MediaFile:
         """`name` is master.m3u8, 480p/index.m3u8, 480p/000.ts, subtitles/<key>/index.m3u8, subtitles/<key>/text.vtt,
-        sprites.vtt or sprites/000.jpg.
+        sprites.vtt, sprites/000.jpg, original (the film's own file), original/index.m3u8 or original/000.ts (its copy).
 
         Waits up to 8 s for a cell, then raises NotYet; Gone for one that cannot be made, NotFound for any other name.
         """
@@ -192,6 +199,8 @@ class Streaming(Protocol):
 
     async def send(self, request: Any, grant: MediaGrant, name: str, *, cache: str | None = None) -> None:
         """Answer Sanic's `request` with `file(grant, name)`, for as long as the grant's session lives.
+
+        With `?download` in its address `original` is sent to be kept under its own name.
 
         `cache` is the Cache-Control of segments where it is not that of `/v1/media`. Raises as `file`, Forbidden with
         the state in `details` for a session that is over, and what else `Playback.delivering` raises.

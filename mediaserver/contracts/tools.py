@@ -84,6 +84,10 @@ class MediaTools(Protocol):
         reads: Sequence[Path],
         workspace: Path | None,
         limits: Limits,
+        devices: Sequence[Path] = (),
     ) -> RunningTool:
-        """Run `tool` in `workspace`, the only folder it may write; input paths need the prefix `file:`."""
+        """Run `tool` in `workspace`, the only folder it may write; input paths need the prefix `file:`.
+
+        `devices` are read, written and controlled: those of a graphics chip, say.
+        """
         ...

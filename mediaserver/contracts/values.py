@@ -339,16 +339,21 @@ class Manifest:
     drm_license_url: str | None = None
     subtitles: tuple[Mapping[str, Any], ...] = ()  # language, label, url, kind, default, forced, sdh
     audio_tracks: tuple[Mapping[str, Any], ...] = ()
+    original: str | None = None  # path of the film's own file, where it is handed out
 
 
 @dataclass(frozen=True, slots=True)
 class MediaFile:
-    """What to send: a file on disk, or `data` made on the spot."""
+    """What to send: a file on disk, or `data` made on the spot.
+
+    `own_name` is set for the film itself, which lies in the library and not in the store: its name, for people.
+    """
 
     content_type: str
     path: Path | None = None
     data: bytes | None = None
     immutable: bool = False
+    own_name: str = ""
 
 
 class EncodingState(StrEnum):

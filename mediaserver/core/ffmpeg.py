@@ -136,11 +136,12 @@ class FFmpegTools:
         reads: Sequence[Path],
         workspace: Path | None,
         limits: Limits,
+        devices: Sequence[Path] = (),
     ) -> SandboxedTool:
         program = self._tools.ffmpeg if tool == "ffmpeg" else self._tools.ffprobe
         writes = [] if workspace is None else [workspace]
         return await self._sandbox.start(
-            [str(program), *arguments], reads=reads, writes=writes, limits=limits, cwd=workspace
+            [str(program), *arguments], reads=reads, writes=writes, limits=limits, cwd=workspace, devices=devices
         )
 
 

@@ -18,6 +18,7 @@ from mediaserver.core.conditional import Span, Version, is_not_modified, request
 from mediaserver.errors import NotFound
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
     from types import TracebackType
 
@@ -35,10 +36,12 @@ async def send_file(
     cache_control: str,
     download_name: str | None = None,
     accel: str | None = None,
+    flows: Callable[[], None] | None = None,
 ) -> None:
     """Answer `request` with the file, a part of it, or 304.
 
     `accel` is the internal URI under which nginx finds the same file: then nginx sends it (X-Accel-Redirect).
+    `flows` is called whenever the client has taken some more.
     Raises NotFound where there is no such regular file, and RangeNotSatisfiable; nothing has been sent then.
     """
     headers = {"Cache-Control": cache_control}
@@ -54,7 +57,7 @@ async def send_file(
             await _answer(request, 304, headers, None)
         else:
             span = requested_span(request, version, file.status.st_size)
-            await _send_span(request, file, span, headers, content_type)
+            await _send_span(request, file, span, headers, content_type, flows or _unheard)
 
 
 async def send_text(request: Request, text: str, *, content_type: str, cache_control: str) -> None:
@@ -116,7 +119,12 @@ async def _answer(
 
 
 async def _send_span(
-    request: Request, file: _File, span: Span | None, headers: dict[str, str], content_type: str
+    request: Request,
+    file: _File,
+    span: Span | None,
+    headers: dict[str, str],
+    content_type: str,
+    flows: Callable[[], None],
 ) -> None:
     whole = Span(0, file.status.st_size, file.status.st_size)
     part = span or whole
@@ -128,10 +136,10 @@ async def _send_span(
         await _answer(request, status, headers, content_type)
         return
     response = await request.respond(status=status, headers=headers, content_type=content_type)
-    await _send_bytes(request, response, file.descriptor, part)
+    await _send_bytes(request, response, file.descriptor, part, flows)
 
 
-async def _send_bytes(request: Request, response: Any, descriptor: int, part: Span) -> None:
+async def _send_bytes(request: Request, response: Any, descriptor: int, part: Span, flows: Callable[[], None]) -> None:
     transport: Any = request.transport
     offset = part.start
     while offset < part.end:
@@ -141,7 +149,12 @@ async def _send_bytes(request: Request, response: Any, descriptor: int, part: Sp
             raise RequestCancelled
         offset += len(chunk)
         await response.send(chunk)
+        flows()
         await asyncio.sleep(0)  # a client on a fast wire must not keep the others waiting
+
+
+def _unheard() -> None:
+    """Nobody asked."""
 
 
 async def _read(descriptor: int, size: int, offset: int) -> bytes | bytearray:

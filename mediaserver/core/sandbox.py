@@ -193,6 +193,7 @@ class Sandbox:
         writes: Sequence[Path] = (),
         limits: Limits,
         cwd: Path | None = None,
+        devices: Sequence[Path] = (),
     ) -> SandboxedTool:
         """Run `argv` (first the absolute path of the program). Call it from a thread that lives as long as the server:
         the kernel kills the program when the *thread* that started it ends.
@@ -205,6 +206,7 @@ class Sandbox:
             "libraries": LIBRARIES,
             "reads": [str(path) for path in reads],
             "writes": [str(path) for path in writes],
+            "devices": [str(path) for path in devices],
         }
         process = subprocess.Popen(  # noqa: ASYNC220 - a fork of 2 ms; asyncio's own would hide the resource usage
             [sys.executable, "-I", "-S", sandbox_exec.__file__, json.dumps(spec), *argv],

@@ -23,7 +23,7 @@ IOPRIO_IDLE = 3 << 13
 EXECUTE, WRITE_FILE, READ_FILE, READ_DIR = 1 << 0, 1 << 1, 1 << 2, 1 << 3
 FIRST_ABI = (1 << 13) - 1
 REFER, TRUNCATE, IOCTL_DEVICE = 1 << 13, 1 << 14, 1 << 15
-ON_FILES = EXECUTE | WRITE_FILE | READ_FILE | TRUNCATE
+ON_FILES = EXECUTE | WRITE_FILE | READ_FILE | TRUNCATE | IOCTL_DEVICE
 ABI_REFER, ABI_TRUNCATE, ABI_TCP, ABI_IOCTL, ABI_SCOPE = 2, 3, 4, 5, 6
 
 # linux/seccomp.h, linux/bpf_common.h. Landlock knows TCP only, and an SDP text makes ffmpeg listen on UDP.
@@ -98,6 +98,8 @@ def restrict_files(abi: int, spec: dict[str, Any], tool: str) -> None:
         allow(ruleset, path, READ_FILE | READ_DIR, follow=False)
     for path in spec["writes"]:
         allow(ruleset, path, handled & ~EXECUTE, follow=False)
+    for path in spec["devices"]:
+        allow(ruleset, path, (READ_FILE | READ_DIR | WRITE_FILE | IOCTL_DEVICE) & handled, follow=False)
     allow(ruleset, "/dev/null", READ_FILE | WRITE_FILE, follow=False)
     syscall(LANDLOCK_RESTRICT_SELF, ctypes.c_int(ruleset), ctypes.c_uint(0))
     os.close(ruleset)

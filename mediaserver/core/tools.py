@@ -84,8 +84,9 @@ class MachineTools:
         reads: Sequence[Path],
         workspace: Path | None,
         limits: Limits,
+        devices: Sequence[Path] = (),
     ) -> RunningTool:
-        return await self.found.start(tool, arguments, reads=reads, workspace=workspace, limits=limits)
+        return await self.found.start(tool, arguments, reads=reads, workspace=workspace, limits=limits, devices=devices)
 
     def _read(self) -> dict[str, Any]:
         try:

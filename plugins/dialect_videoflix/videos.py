@@ -32,6 +32,7 @@ def register(registry: RouteRegistry) -> None:
         ("key", playing.beside),
         ("audio/<track:int>/<name:str>", playing.beside),
         ("subtitles/<key:str>/<name:str>", playing.beside),
+        ("original/<name:str>", playing.beside),
     ):
         registry.get(f"{prefix}/video/<ref:str>/{path}", guard=signed_in, limit=None, scope="streaming")(handler)
 

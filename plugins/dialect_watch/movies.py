@@ -71,6 +71,13 @@ def _media(registry: RouteRegistry, prefix: str, catalog: Catalog) -> None:
     async def rung_file(request: Request, movie_id: str, rung: str, name: str) -> None:
         await send(request, movie_id, f"{rung}/{name}")
 
+    async def beside(request: Request, movie_id: str, **_: str | int) -> None:
+        """What playlists name beside their segments: further sound, subtitles, a key, the film as it is."""
+        await send(request, movie_id, request.path.partition("/api/movie/")[2].partition("/")[2].rstrip("/"))
+
+    for form in ("key", "audio/<track:int>/<name:str>", "subtitles/<key:str>/<name:str>", "original/<name:str>"):
+        registry.get(f"{path}/{form}", guard=signed_in, limit=None, scope="streaming")(beside)
+
 
 async def named(catalog: Catalog, actor: Actor, movie_id: str) -> Item:
     """What can be played by this slug. Raises NotFound."""

@@ -17,8 +17,13 @@ class Config(Settings):
     chunk_segments: Annotated[int, Field(ge=1, le=64)] = 4  # segments that one ffmpeg makes at all resolutions
     preset: Literal["ultrafast", "superfast", "veryfast", "faster", "fast", "medium"] = "veryfast"
     crf: Annotated[int, Field(ge=16, le=40)] = 23
+    encoder: Literal[
+        "libx264", "auto", "h264_nvenc", "h264_qsv", "h264_vaapi", "h264_amf", "h264_videotoolbox", "h264_v4l2m2m"
+    ] = "libx264"  # hardware, where a trial says that it works; else libx264
     encryption: Literal["none", "aes-128"] = "none"  # of segments, with a key that only a media token gives out
     background: Literal["all", "first_chunks", "off"] = "all"  # how much is made ahead of the viewers
+    original: bool = True  # whoever may play a film may fetch its own file too
+    copy_original: bool = False  # its own pictures as a further quality, where players can take them
 
 
 plugin = Plugin(
@@ -49,7 +54,7 @@ async def startup(server: Server) -> None:
     if server.role == "worker":
         from . import service
 
-        await service.recover(server)
+        await service.begin(server)
 
 
 @hookimpl

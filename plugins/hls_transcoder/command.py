@@ -14,6 +14,7 @@ import ffmpeg
 
 from mediaserver.contracts import AudioTrack, MediaInfo, Rung
 
+from .encoders import B_FRAMES, SOFTWARE, Encoder
 from .ladder import Output, Sound, default_audio, level, picture_size
 from .plan import Grid
 
@@ -31,11 +32,6 @@ SAMPLE_RATE = 48_000  # Hz
 PACKET = 1024  # samples of an AAC-LC packet
 PREROLL = 4  # packets encoded before the first kept one, until the encoder's window has settled
 AFTER = 3  # packets read beyond the last kept one: the encoder looks ahead
-# Frames by which libx264's first DTS stands before its PTS: two with B-frames in a pyramid, which we ask for at every
-# preset (ultrafast has none by itself). Measured on 5.1.9, 8.1.2 and 9.0.2; the segment muxer cuts at the
-# DTS, so the audio border has to use the same rule.
-ENCODER_DELAY = 2
-B_FRAMES = {"bf": 3, "b-pyramid": "normal"}
 OFFSET_SECONDS = 10  # every timestamp stands this much later, so that no DTS is negative
 SEEK_MARGIN = Fraction(1, 2)  # seconds before the first frame wanted; the seek lands on the key frame before that
 STREAM_MARGIN = Fraction(3)  # where there is no index the seek may land on the key frame after: 2 s apart in broadcasts
@@ -44,7 +40,9 @@ CLONED_TAIL = Fraction(1, 2)  # seconds the last frame may be held where the pla
 GLOBAL = ("-nostdin", "-v", "error", "-filter_complex_threads", "1")
 ONE_CLOCK = ("-copyts", "-start_at_zero")  # times are the source's; without it ffmpeg joins clocks that begin again
 SOURCE = "file:SOURCE"  # stands for the path while ffmpeg-python builds: it cannot hash names that are not UTF-8
+TYPICAL = 0.6  # of the greatest rate: what encoders that keep to a rate are told
 NEVER = 10**9  # frames, a year and more: where nothing is to be cut
+APART = "+global_header"  # that the segment muxer wants headers apart, tee does not tell the encoder
 LONGEST_LIST = 30_000  # characters that tell where a film is cut: 4 hours
 QUEUE = {"muxdelay": 0, "muxpreload": 0, "max_muxing_queue_size": 4096}
 HDR_TRANSFERS = {"smpte2084", "arib-std-b67"}
@@ -70,6 +68,7 @@ class Run:
     preset: str = "veryfast"
     crf: int = 23
     lacking: Lacking = Lacking.NOTHING
+    encoder: Encoder = SOFTWARE
 
     @property
     def rungs(self) -> tuple[Rung, ...]:
@@ -109,7 +108,7 @@ def _border(grid: Grid, frame: int) -> int:
     """The first packet that belongs behind a cut before `frame`; the film begins and ends where its picture does."""
     if frame == 0:
         return 0
-    delay = 0 if frame == grid.frames else ENCODER_DELAY / grid.fps
+    delay = 0 if frame == grid.frames else grid.delay / grid.fps
     return math.ceil((grid.time(frame) - delay) * SAMPLE_RATE / PACKET)
 
 
@@ -135,7 +134,8 @@ def segments_arguments(run: Run, source: Path, *, flags: Mapping[str, str], tone
     sounds = _sounds(film, run)
     outputs = _with_pictures(film, run, sounds, tonemap=tonemap) if run.rungs else []
     outputs += [_sound_alone(run, output, sounds[output.index]) for output in run.outputs if isinstance(output, Sound)]
-    return _compile(ffmpeg.merge_outputs(*outputs), source, () if run.info.restarts else ONE_CLOCK)
+    clock = () if run.info.restarts else ONE_CLOCK
+    return _compile(ffmpeg.merge_outputs(*outputs), source, (*clock, *run.encoder.opening))
 
 
 def _with_pictures(film: Any, run: Run, sounds: Mapping[int, Any], *, tonemap: bool) -> list[Any]:
@@ -216,7 +216,8 @@ def _scaled(picture: Any, rung: Rung, run: Run, *, tonemap: bool) -> Any:
     picture = picture.filter("scale", rung.width, rung.height, flags="bicubic")
     if tonemap and run.info.video.transfer in HDR_TRANSFERS and run.lacking is not Lacking.PICTURE:
         picture = standard_range(picture)
-    return picture.filter("format", "yuv420p").filter("setsar", 1)
+    picture = picture.filter("format", run.encoder.pixels).filter("setsar", 1)
+    return picture.filter("hwupload") if run.encoder.uploads else picture
 
 
 def standard_range(picture: Any) -> Any:
@@ -263,25 +264,37 @@ def _sounds_in(run: Run, track: AudioTrack) -> bool:
 
 def _video(run: Run) -> dict[str, Any]:
     options: dict[str, Any] = {
-        "c:v": "libx264",
-        "preset": run.preset,
-        "crf": run.crf,
         "profile:v": "high",
         "g": run.grid.gop,
-        "keyint_min": run.grid.gop,
-        "sc_threshold": 0,
-        "flags": "+cgop+global_header",  # that the segment muxer wants headers apart, tee does not tell the encoder
-        "forced-idr": 1,
-        **B_FRAMES,
-        "threads:v": 1,
         "map_metadata": -1,
         "map_chapters": -1,
+        **(_by_chip(run) if run.encoder.is_hardware else _by_software(run)),
     }
     for number, rung in enumerate(run.rungs):
         options[f"maxrate:v:{number}"] = rung.max_rate
         options[f"bufsize:v:{number}"] = rung.buffer_size
         options[f"level:v:{number}"] = level(rung, run.grid.fps)
     return options
+
+
+def _by_software(run: Run) -> dict[str, Any]:
+    return {
+        "c:v": run.encoder.name,
+        "preset": run.preset,
+        "crf": run.crf,
+        "keyint_min": run.grid.gop,
+        "sc_threshold": 0,
+        "flags": f"+cgop{APART}",
+        "forced-idr": 1,
+        **(run.encoder.options or B_FRAMES[run.grid.delay]),
+        "threads:v": 1,
+    }
+
+
+def _by_chip(run: Run) -> dict[str, Any]:
+    rungs = enumerate(run.rungs) if run.encoder.typical else ()
+    rates = {f"b:v:{number}": round(rung.max_rate * TYPICAL) for number, rung in rungs}
+    return {"c:v": run.encoder.name, "bf": 0, "flags": APART, **rates, **run.encoder.options}
 
 
 def _audio(run: Run) -> dict[str, Any]:

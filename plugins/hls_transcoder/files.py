@@ -9,6 +9,7 @@ from mediaserver.contracts import MediaFile
 from mediaserver.errors import NotFound
 
 from . import sprites, subtitles
+from .copies import COPIED
 from .recipes import Recipe
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
     from mediaserver.contracts import MediaGrant, Storage
 
+    from .original import Original
     from .plans import Plans
     from .segments import Segments
 
@@ -27,10 +29,11 @@ SUBTITLE = "[a-z0-9-]{1,40}"
 
 
 class MediaFiles:
-    def __init__(self, plans: Plans, storage: Storage, segments: Segments) -> None:
+    def __init__(self, plans: Plans, storage: Storage, segments: Segments, original: Original) -> None:
         self._plans = plans
         self._storage = storage
         self._segments = segments
+        self._original = original
         self._forms: tuple[tuple[re.Pattern[str], Callable[..., Awaitable[MediaFile]]], ...] = (
             (re.compile(r"master\.m3u8"), self._multivariant),
             (re.compile(rf"({RUNG})/index\.m3u8"), self._playlist),
@@ -40,6 +43,9 @@ class MediaFiles:
             (re.compile(rf"subtitles/({SUBTITLE})/text\.vtt"), self._subtitle),
             (re.compile(r"sprites\.vtt"), self._sprite_index),
             (re.compile(r"sprites/(\d{3})\.jpg"), self._sprite_sheet),
+            (re.compile("original"), self._original.file),
+            (re.compile(r"original/index\.m3u8"), self._copied_playlist),
+            (re.compile(r"original/(\d{3,6})\.ts"), self._copied_segment),
             (re.compile(r"audio/(\d{1,2})/index\.m3u8"), self._sound_playlist),
             (re.compile(r"audio/(\d{1,2})/(\d{3,6})\.ts"), self._sound_segment),
         )
@@ -89,6 +95,13 @@ class MediaFiles:
 
     async def _sound_segment(self, grant: MediaGrant, track: str, number: str) -> MediaFile:
         return MediaFile(SEGMENT, await self._segments.get(grant, f"audio-{int(track)}", int(number)), immutable=True)
+
+    async def _copied_playlist(self, grant: MediaGrant) -> MediaFile:
+        return MediaFile(PLAYLIST, self._storage.playlist(grant.video_id, grant.plan_id, COPIED))
+
+    async def _copied_segment(self, grant: MediaGrant, number: str) -> MediaFile:
+        path = self._storage.segment(grant.video_id, grant.plan_id, COPIED, int(number))
+        return MediaFile(SEGMENT, path, immutable=True)
 
 
 def _require_rung(grant: MediaGrant, rung: str) -> None:

@@ -10,6 +10,8 @@ from typing import Any
 
 from mediaserver.contracts import MediaInfo
 
+from .encoders import SOFTWARE_DELAY
+
 __all__ = ["Grid", "grid_rate", "plan"]
 
 STANDARD_RATES = (
@@ -38,6 +40,7 @@ class Grid:
     gop: int
     frames: int
     segments: int
+    delay: int = SOFTWARE_DELAY  # frames by which the first DTS stands before its PTS
 
     def bounds(self, number: int) -> tuple[int, int]:
         """First frame of the segment, and the first one after it."""
@@ -65,11 +68,12 @@ class Grid:
 
     def to_dict(self) -> dict[str, Any]:
         rate = f"{self.fps.numerator}/{self.fps.denominator}"
-        return {"fps": rate, "gop": self.gop, "frames": self.frames, "segments": self.segments}
+        return {"fps": rate, "gop": self.gop, "frames": self.frames, "segments": self.segments, "delay": self.delay}
 
     @staticmethod
     def from_dict(raw: Mapping[str, Any]) -> Grid:
-        return Grid(Fraction(raw["fps"]), int(raw["gop"]), int(raw["frames"]), int(raw["segments"]))
+        delay = int(raw.get("delay", SOFTWARE_DELAY))
+        return Grid(Fraction(raw["fps"]), int(raw["gop"]), int(raw["frames"]), int(raw["segments"]), delay)
 
 
 def plan(info: MediaInfo, segment_seconds: float = 4) -> Grid:

@@ -10,6 +10,7 @@ from mediaserver.events import VideoPlayable
 from mediaserver.models import Video
 
 from . import audio, sprites, subtitles
+from .copies import COPIED, variant_of
 from .encrypting import new_key
 from .ladder import Sound, default_audio
 from .models import Plan, PlanState
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from mediaserver.contracts import Changes, Database, Jobs, MediaTools, Storage, Transaction
 
     from . import Config
+    from .trial import Encoders
 
 ENCODE, CELL, POSTER = "hls.encode", "hls.cell", "hls.poster"
 KEY_FROM_RUNG, KEY_FROM_SOUND = "../key", "../../key"  # relative, so that dialects have it at their own addresses
@@ -28,7 +30,14 @@ FIRST_CELL_SECONDS = 30.0  # after that the background has made it
 
 class Plans:
     def __init__(
-        self, config: Config, db: Database, storage: Storage, tools: MediaTools, changes: Changes, jobs: Jobs
+        self,
+        config: Config,
+        db: Database,
+        storage: Storage,
+        tools: MediaTools,
+        changes: Changes,
+        jobs: Jobs,
+        encoders: Encoders,
     ) -> None:
         self._config = config
         self._db = db
@@ -36,6 +45,7 @@ class Plans:
         self._tools = tools
         self._changes = changes
         self._jobs = jobs
+        self._encoders = encoders
 
     async def get(self, plan_id: int) -> Plan:
         """Raises NotFound."""
@@ -115,6 +125,7 @@ class Plans:
             build=self._tools.build,
             straight=straight or info.restarts,
             encrypted=config.encryption == "aes-128",
+            delay=self._encoders.trial.delay,
         )
 
     async def _write_playlists(self, plan: Plan, made: Recipe) -> None:
@@ -130,7 +141,8 @@ class Plans:
         info = MediaInfo.from_dict(video.probe)
         heard = default_audio(info) is not None
         renditions = [*audio.renditions(info), *await subtitles.renditions(plan.video_id)]
-        text = multivariant_playlist(made.grid, made.rungs, audio=heard, renditions=renditions)
+        copied = variant_of(self._storage.playlist(plan.video_id, plan.id, COPIED))
+        text = multivariant_playlist(made.grid, made.rungs, audio=heard, renditions=renditions, copied=copied)
         self._storage.write_text(self._storage.playlist(plan.video_id, plan.id, ""), text)
 
 

@@ -108,8 +108,12 @@ def multivariant_playlist(
     address: str = "{rung}/index.m3u8",
     measured: Mapping[str, Rates] | None = None,
     renditions: Sequence[Rendition] = (),
+    copied: str = "",
 ) -> str:
-    """Lowest rung first: players begin with it and climb. `measured` are the rates of rungs that are complete."""
+    """Lowest rung first: players begin with it and climb. `measured` are the rates of rungs that are complete.
+
+    `copied` are the attributes of the film as it is, without those that name groups.
+    """
     lines = ["#EXTM3U", "#EXT-X-VERSION:6", "#EXT-X-INDEPENDENT-SEGMENTS"]
     lines += [rendition.line for rendition in renditions]
     kinds = {rendition.kind for rendition in renditions}
@@ -125,4 +129,6 @@ def multivariant_playlist(
             *groups,
         )
         lines += ["#EXT-X-STREAM-INF:" + ",".join(attributes), address.format(rung=rung.name)]
+    if copied:
+        lines += ["#EXT-X-STREAM-INF:" + ",".join([copied, *groups]), address.format(rung="original")]
     return "\n".join([*lines, ""])

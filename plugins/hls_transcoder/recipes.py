@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from mediaserver.contracts import MediaInfo, Rung
 
+from .encoders import SOFTWARE_DELAY
 from .ladder import Output, Sound, further_audio, ladder
 from .plan import Grid, plan
 
@@ -57,6 +58,8 @@ class Recipe:
         for ignored in ("build", "straight", "chunk"):
             mine.pop(ignored)
             theirs.pop(ignored)
+        for grid in (mine["grid"], theirs["grid"]):
+            grid.pop("delay")  # of the encoder the plan was begun with; another one can go with it
         return bool(mine == theirs)
 
     @property
@@ -82,6 +85,7 @@ def recipe(
     build: str,
     straight: bool = False,
     encrypted: bool = False,
+    delay: int = SOFTWARE_DELAY,
 ) -> Recipe:
-    grid, rungs = plan(info, segment_seconds), ladder(info, resolutions)
+    grid, rungs = replace(plan(info, segment_seconds), delay=delay), ladder(info, resolutions)
     return Recipe(grid, rungs, preset, crf, build, chunk, straight, further_audio(info), encrypted)

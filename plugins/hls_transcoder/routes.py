@@ -21,6 +21,7 @@ MEDIA = (
     "<rung:480p|720p|1080p>/<name:str>",
     "audio/<track:int>/<name:str>",
     "subtitles/<key:str>/<name:str>",
+    "original/<name:str>",
     "sprites.vtt",
     "sprites/<name:str>",
     "key",
@@ -34,6 +35,10 @@ class Titles(BaseModel):
 
 class WhichSession(BaseModel):
     session_id: Annotated[str, Field(pattern=r"^[0-9]{1,10}$")] | None = None
+
+
+class Wish(BaseModel):
+    download: str | None = None  # there or not; what it says does not count
 
 
 class Progress(BaseModel):
@@ -69,6 +74,7 @@ def _titles(registry: RouteRegistry, streaming: Streaming) -> None:
             {
                 "content_id": str(made.content_id),
                 "manifest_url": absolute(request, made.path),
+                "original_url": absolute(request, made.original) if made.original else None,
                 "drm_license_url": absolute(request, made.drm_license_url) if made.drm_license_url else None,
                 "subtitles": [{**each, "url": absolute(request, each["url"])} for each in made.subtitles],
                 "audio_tracks": [
@@ -104,6 +110,8 @@ def _files(registry: RouteRegistry, streaming: Streaming) -> None:
 
     for form in MEDIA:
         registry.get(f"/v1/media/<token:str>/{form}", guard=public, limit=None, errors=(403, 409))(media)
+    own = "/v1/media/<token:str>/original"
+    registry.get(own, guard=public, limit=None, query=Wish, errors=(403, 409, 503))(media)
 
     @registry.get("/v1/pictures/<key:str>/<name:str>", guard=public, limit=None)
     async def picture(request: Request, key: str, name: str) -> None:

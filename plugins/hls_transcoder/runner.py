@@ -32,6 +32,7 @@ __all__ = [
 KILLED = {-signal.SIGKILL, -signal.SIGTERM}
 # ffmpeg takes these for the end of the film, and ends well. Where no file may be opened at all it is another matter.
 DISK_TROUBLE = ("Input/output error", "Stale file handle", "Transport endpoint is not connected")
+SAYS_NOTHING = ("Error initializing output stream", "Conversion failed")
 NOT_PLANNED = "ffmpeg made something else than planned: {}; the film is made in one straight run instead."
 
 
@@ -109,7 +110,8 @@ class EncodeJob:
         first_frame, end_frame = self.run.frames
         seconds = float(self.run.grid.time(end_frame - first_frame))
         cpu = math.ceil(20 * seconds) + 60
-        return Limits(wall=8 * cpu, cpu=cpu, nice=self.nice, idle_io=self.nice is not None)
+        limits = Limits(wall=8 * cpu, cpu=cpu, nice=self.nice, idle_io=self.nice is not None)
+        return self.run.encoder.limits(limits)
 
 
 async def encode(tools: MediaTools, job: EncodeJob) -> AsyncIterator[Cell]:
@@ -119,7 +121,11 @@ async def encode(tools: MediaTools, job: EncodeJob) -> AsyncIterator[Cell]:
     """
     run = job.run
     arguments = segments_arguments(run, job.source, flags=tools.input_flags, tonemap=tools.has_zscale)
-    tool = await tools.start("ffmpeg", arguments, reads=[job.source], workspace=job.workspace, limits=job.limits)
+    reads = [job.source, *run.encoder.described]
+    devices = run.encoder.opened
+    tool = await tools.start(
+        "ffmpeg", arguments, reads=reads, workspace=job.workspace, limits=job.limits, devices=devices
+    )
     job.control.attach(tool)
     missing = {segment_name(output, number): (output, number) for number in run.numbers for output in run.outputs}
     damaged: dict[int, CellDamaged] = {}
@@ -184,6 +190,7 @@ def _judge_cells(run: Run, damaged: Mapping[int, CellDamaged]) -> None:
 
 
 def _reason(finished: Finished) -> str:
-    said = finished.stderr.splitlines()[-1] if finished.stderr else f"it ended with {finished.returncode}"
+    lines = finished.stderr.splitlines() or [f"it ended with {finished.returncode}"]
+    said = next((line for line in reversed(lines) if not line.startswith(SAYS_NOTHING)), lines[-1])
     said = said.rpartition("%03d.ts: ")[2]  # the names of all that is written stand before it
     return f"ffmpeg could not encode this film: {''.join(char for char in said if char.isprintable())[-300:]}."

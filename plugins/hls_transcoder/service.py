@@ -13,17 +13,19 @@ from mediaserver.errors import MediaServerError, NotFound
 from mediaserver.events import SidecarsChanged, VideoProbed, VideoReady
 from mediaserver.models import JobRecord, Video
 
-from . import posters, sprites
+from . import copying, posters, sprites
 from .claims import Claims
 from .collecting import EVERY_SECONDS, Collector
 from .jobs import Encoding
 from .models import Plan, PlanState
+from .original import Original
 from .pausing import Pausing
 from .plans import CELL, ENCODE, POSTER, Plans
 from .selftest import encoding_fault
 from .sprites import SPRITES, Scrubbing
 from .streaming import HlsStreaming
 from .subtitling import LOOK, Subtitling, look
+from .trial import Encoders
 from .workshop import Workshop
 
 if TYPE_CHECKING:
@@ -37,11 +39,15 @@ CATCH_UP = "hls.catch_up"
 class Transcoder:
     """Implements `Transcoding` and `Pictures`."""
 
-    def __init__(self, plans: Plans, jobs: Jobs, storage: Storage, grants: MediaGrants) -> None:
+    def __init__(
+        self, plans: Plans, jobs: Jobs, storage: Storage, grants: MediaGrants, *, copies: bool, encoders: Encoders
+    ) -> None:
         self._plans = plans
         self._jobs = jobs
         self._storage = storage
         self._grants = grants
+        self._copies = copies
+        self.encoders = encoders
 
     async def plan(self, video_id: int) -> int:
         return (await self._plans.ensure(video_id)).id
@@ -64,6 +70,10 @@ class Transcoder:
         await self._jobs.enqueue(ENCODE, f"encode:{plan.id}", {"plan_id": plan.id})
         return plan.number
 
+    async def copy(self, video_id: int, *, again: bool = True) -> None:
+        if self._copies:
+            await copying.ask(self._jobs, video_id, again=again)
+
     def address(self, video_id: int, name: str) -> str:
         if not self._storage.picture(video_id, name).exists():
             return ""
@@ -78,26 +88,31 @@ def register(registry: Registry) -> None:
     grants, clock = services.get(core.MediaGrants), services.get(core.Clock)
     workers = registry.server.settings.workers
 
-    plans = Plans(config, database, storage, tools, changes, jobs)
+    notes = registry.server.data / "run" / "hls_encoder.json"
+    encoders = Encoders(config.encoder, tools, storage, notes)
+    plans = Plans(config, database, storage, tools, changes, jobs, encoders)
     claims = Claims(database)
-    transcoder = Transcoder(plans, jobs, storage, grants)
+    transcoder = Transcoder(plans, jobs, storage, grants, copies=config.copy_original, encoders=encoders)
     shop = Workshop(
         tools, storage, services.get(core.Library), changes, jobs, wakeups, plans, claims,
-        Pausing(enabled=workers.pause_while_waiting), int(workers.min_free_space), workers.nice, clock,
+        Pausing(enabled=workers.pause_while_waiting), int(workers.min_free_space), workers.nice, clock, encoders,
     )  # fmt: skip
     encoding = Encoding(shop, first_chunk_only=config.background == "first_chunks")
     registry.provide(Transcoding, transcoder)
     registry.provide(Pictures, transcoder)
-    registry.provide(Streaming, HlsStreaming(registry.server, plans, storage, jobs, grants, wakeups, clock))
+    original = Original(services.get(core.Library), given=config.original and config.encryption == "none")
+    registry.provide(Streaming, HlsStreaming(registry.server, plans, storage, jobs, grants, wakeups, clock, original))
     registry.job(ENCODE, encoding.encode, shared=True)
     registry.job(CELL, encoding.cell, queue="interactive", attempts=1, kept=False)
     registry.job(POSTER, encoding.poster)
     registry.job(SPRITES, Scrubbing(shop).make, attempts=2)
+    registry.job(copying.COPY, copying.Copying(shop).make, attempts=2)
     registry.job(LOOK, Subtitling(tools, storage, services.get(core.Library), changes, plans).make, kept=False)
     registry.job(CATCH_UP, lambda _: catch_up(registry.server), kept=False)
     registry.timer("hls.collect", EVERY_SECONDS, Collector(storage, clock).collect)
     registry.command(transcode_command())
     registry.check("encoding", lambda: encoding_fault(tools, storage))
+    registry.check("encoder", encoders.fault)
 
 
 def transcode_command() -> click.Command:
@@ -126,6 +141,13 @@ async def _transcode(transcoding: Any, video_id: int, *, overwrite: bool) -> Non
         raise MediaServerError(f"Video {video_id}: {error.message}") from error
 
 
+async def begin(server: Server) -> None:
+    """Of a worker: which encoder works here is known before the first plan."""
+    transcoder: Any = server.services.get(Transcoding)
+    await transcoder.encoders.prepare()
+    await recover(server)
+
+
 async def recover(server: Server) -> None:
     """Plan what was probed while nobody listened: this plugin switched off, say."""
     planned = set(await Plan.all().values_list("video_id", flat=True))
@@ -143,6 +165,7 @@ async def catch_up(server: Server) -> None:
         await look_beside(server, video_id)
         if state == PlanState.READY:
             await sprites.ask(jobs, storage, video_id, again=False)
+            await server.services.get(Transcoding).copy(video_id, again=False)
 
 
 async def plan_new(server: Server, video_id: int) -> None:
@@ -171,3 +194,4 @@ async def heard(server: Server, event: VideoProbed | SidecarsChanged | VideoRead
         await look_beside(server, event.video_id)
     else:
         await sprites.ask(server.services.get(core.Jobs), server.services.get(core.Storage), event.video_id)
+        await server.services.get(Transcoding).copy(event.video_id)

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from mediaserver.contracts import Actor, Clock, Jobs, MediaGrants, Storage, Wakeups
 
     from .cutting import Cut
+    from .original import Again, Original
     from .plans import Plans
 
 IMMUTABLE = "private, max-age=604800, immutable"
@@ -58,6 +59,7 @@ class HlsStreaming:
         grants: MediaGrants,
         wakeups: Wakeups,
         clock: Clock,
+        original: Original,
     ) -> None:
         self._server = server
         self._plans = plans
@@ -68,7 +70,9 @@ class HlsStreaming:
         self._granted = Granted()
         self._published = Published()
         self._tasks: set[asyncio.Task[None]] = set()
-        self._files = MediaFiles(plans, storage, Segments(plans, storage, jobs, wakeups, self._in_background))
+        self._original = original
+        segments = Segments(plans, storage, jobs, wakeups, self._in_background)
+        self._files = MediaFiles(plans, storage, segments, original)
 
     # ---- manifest ------------------------------------------------------------------------------------------
 
@@ -84,7 +88,8 @@ class HlsStreaming:
         texts = subtitles.in_manifest(await subtitles.told(grant.video_id), base)
         sounds = audio.in_manifest(MediaInfo.from_dict(video.probe), base)
         key = f"{base}/key" if (await self._plans.get(grant.plan_id)).key else None
-        return Manifest(title_id, f"{base}/master.m3u8", grant.rungs, key, texts, sounds)
+        own = f"{base}/original" if self._original.given else None
+        return Manifest(title_id, f"{base}/master.m3u8", grant.rungs, key, texts, sounds, own)
 
     async def grant(self, actor: Actor, title_id: int, session_id: int | None) -> MediaGrant:
         await require_play(self._server, actor, title_id, None)
@@ -127,27 +132,41 @@ class HlsStreaming:
 
     async def send(self, request: Request, grant: MediaGrant, name: str, *, cache: str | None = None) -> None:
         """Raises Forbidden for a session that is over, and what `file` and `Playback.delivering` raise."""
-        playback = self._server.services.find(Playback)
-        if playback is None or grant.session_id is None:
-            await self._published.check(grant.title_id)
-            await self._send(request, await self.file(grant, name), cache)
-            return
         from .cutting import Cut  # workers know this class too, and cut nothing
 
-        cut = Cut(request)
+        cut, playback = Cut(request), self._server.services.find(Playback)
+        if playback is None or grant.session_id is None:
+            await self._published.check(grant.title_id)
+            await self._send(request, await self.file(grant, name), cache, cut, self._again(None, grant))
+            return
         try:
             async with AsyncExitStack() as stack:
                 await stack.enter_async_context(playback.delivering(grant.session_id, grant.title_id, cut))
                 found = await self.file(grant, name)
                 if cut.made:
                     raise Forbidden("This session has ended; start playing again.", details="ended")
-                await self._send(request, found, cache)
+                await self._send(request, found, cache, cut, self._again(playback, grant))
                 if cut.could_hold_back:
                     self._in_background(_passing(cut, stack.pop_all()))
         except SessionOver as over:
             raise Forbidden(over.message, details=over.details) from over
 
-    async def _send(self, request: Request, found: MediaFile, cache: str | None) -> None:
+    def _again(self, playback: Playback | None, grant: MediaGrant) -> Again:
+        """What is asked while a whole film is sent; a player that takes it tells nothing else."""
+
+        async def again() -> None:
+            if playback is None or grant.session_id is None:
+                await self._published.check(grant.title_id)
+                return
+            async with playback.delivering(grant.session_id, grant.title_id, lambda: None):
+                pass
+
+        return again
+
+    async def _send(self, request: Request, found: MediaFile, cache: str | None, cut: Cut, again: Again) -> None:
+        if found.own_name:
+            await self._original.send(request, found, cut, again)
+            return
         from mediaserver import send_data, send_file  # workers know this class too, and never load Sanic
 
         if found.data is not None:

@@ -13,7 +13,7 @@ from mediaserver.errors import MediaServerError
 from .command import OFFSET_SECONDS, PACKET, SAMPLE_RATE, audio_span
 from .plan import Grid
 
-__all__ = ["CellDamaged", "CellFacts", "SoundFacts", "read_cell", "verify_cell", "verify_sound"]
+__all__ = ["CellDamaged", "CellFacts", "SoundFacts", "StreamUnits", "read_cell", "verify_cell", "verify_sound"]
 
 PACKET_BYTES = 188
 SYNC = 0x47
@@ -50,6 +50,39 @@ class CellFacts:
     first: int
     last: int
     sound: SoundFacts | None
+
+
+class StreamUnits:
+    """Pictures and packets of sound, by where they begin in the stream. Raises CellDamaged for what is none."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+        self._found = _units(data)
+
+    def of(self, kinds: range) -> list[int]:
+        return [at for at, payload in self._found if payload[3] in kinds]
+
+    def presented(self, at: int) -> int:
+        return _presented(_payload(self._data, at))
+
+    def delay(self, at: int) -> int:
+        """Ticks from when a picture is decoded to when it is shown."""
+        pes = _payload(self._data, at)
+        return _between(_presented(pes), _time(pes[14:19])) if pes[7] & 0x40 else 0
+
+    def is_random_access(self, at: int) -> bool:
+        return _is_random_access(self._data, at)
+
+    def elementary(self, at: int) -> bytes:
+        """What the decoder is given of one."""
+        pid, parts = _pid(self._data, at), [_payload(self._data, at)]
+        for following in range(at + PACKET_BYTES, len(self._data), PACKET_BYTES):
+            if _pid(self._data, following) == pid:
+                if self._data[following + 1] & 0x40:
+                    break
+                parts.append(_payload(self._data, following))
+        pes = b"".join(parts)
+        return pes[9 + pes[8] :]
 
 
 def read_cell(data: bytes) -> CellFacts:
@@ -145,7 +178,10 @@ def _is_random_access(data: bytes, at: int) -> bool:
 def _presented(pes: bytes) -> int:
     if len(pes) < 14 or not pes[7] & 0x80:  # noqa: PLR2004 - the header with a PTS is 14 bytes
         raise CellDamaged("a frame of the segment has no time")
-    p = pes[9:14]
+    return _time(pes[9:14])
+
+
+def _time(p: bytes) -> int:
     return (p[0] >> 1 & 7) << 30 | p[1] << 22 | (p[2] >> 1) << 15 | p[3] << 7 | p[4] >> 1
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from mediaserver import log
 from mediaserver.contracts import MediaInfo
 from mediaserver.errors import JobFailed, JobPostponed
 from mediaserver.models import Video
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from .claims import Claims
     from .pausing import Pausing
     from .plans import Plans
+    from .trial import Encoders
 
 CELLS_TOPIC = "cells"
 NO_SPACE_SECONDS = 20.0
@@ -73,6 +75,7 @@ class Workshop:
     min_free_space: int  # bytes
     nice: int  # of what no viewer waits for
     clock: Clock
+    encoders: Encoders
 
     async def make(self, film: Film, span: Span, *, background: bool, lacking: Lacking = Lacking.NOTHING) -> None:
         """Encode a span and publish each cell as soon as it is closed and verified.
@@ -80,7 +83,20 @@ class Workshop:
         Raises EncodeFailed, or JobPostponed where file or disk are to blame and not the film.
         """
         recipe = film.recipe
+        encoder = self.encoders.encoder(recipe.grid.delay)
         run = Run(film.info, recipe.grid, span.outputs, span.first, span.count, recipe.preset, recipe.crf, lacking)
+        if encoder.is_hardware:
+            try:
+                await self._make(film, replace(run, encoder=encoder), background=background)
+            except EncodeInterrupted:
+                raise
+            except EncodeFailed as failure:
+                log.warning("a chip did not encode it, libx264 does", encoder=encoder.name, why=str(failure))
+            else:
+                return
+        await self._make(film, run, background=background)
+
+    async def _make(self, film: Film, run: Run, *, background: bool) -> None:
         control = Control()
         async with self.storage.workspace() as workspace:
             work = EncodeJob(run, film.source, workspace, self.nice if background else None, control)

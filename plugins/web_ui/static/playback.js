@@ -198,4 +198,5 @@ const said = (index, name, language, kind) => ({
 const isSafari = (video) => "webkitSetPresentationMode" in video && video.canPlayType("application/vnd.apple.mpegurl") !== "";
 
 /** "720p": its name is in the address of its playlist; the height lies for upright films. */
-const nameOf = (level) => /\/(\d+p)\//.exec(level.url[0])?.[1] ?? `${Math.min(level.height, level.width)}p`;
+const nameOf = (level) => (level.url[0].includes("/original/") ? "Original" : resolutionOf(level));
+const resolutionOf = (level) => /\/(\d+p)\//.exec(level.url[0])?.[1] ?? `${Math.min(level.height, level.width)}p`;

@@ -172,6 +172,15 @@ async def test_media_of_one_login_is_one_stream_and_one_more_login_is_too_many(o
     assert (await tv.get(PLAYLIST)).status_code == 200
 
 
+async def test_what_playlists_name_beside_segments_is_handed_out_as_at_our_own_addresses(house: House) -> None:
+    phone = await house.viewer()
+    await house.film()
+    answer = await phone.get("/api/movie/ours/key")
+    assert (answer.status_code, answer.json()) == (404, {"detail": "The segments of this film are not encrypted."})
+    for name in ("audio/3/index.m3u8", "subtitles/sub-1/text.vtt", "original/index.m3u8", "original/..%2fmaster.m3u8"):
+        assert (await phone.get(f"/api/movie/ours/{name}")).status_code == 404
+
+
 async def test_media_is_for_those_who_are_signed_in(house: House) -> None:
     await house.film()
     for path in (PLAYLIST, "/api/movie/ours/480p/index.m3u8"):

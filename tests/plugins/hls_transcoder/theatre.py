@@ -71,26 +71,28 @@ class Theatre:
 
 
 @asynccontextmanager
-async def open_theatre(app_with: Callable[..., RunningApp], library: Path, **options: Any) -> AsyncIterator[Theatre]:
+async def open_theatre(
+    app_with: Callable[..., RunningApp], library: Path, server: dict[str, Any] | None = None, **options: Any
+) -> AsyncIterator[Theatre]:
     """`options` are those of hls_transcoder; cells are made for nobody."""
-    settings = {"library": {"folders": [str(library)], "settle_seconds": 0.3}}
+    settings = {"library": {"folders": [str(library)], "settle_seconds": 0.3}, "server": {"port": 0, **(server or {})}}
     library.mkdir(exist_ok=True)
     chosen = {"background": "off", **options}
     app = await app_with(settings=settings, hls_transcoder=chosen, catalog={}, admin={}).start()
-    server = app.server
-    server.storage.prepare()
+    running = app.server
+    running.storage.prepare()
     watcher = LibraryWatcher(
-        server.library_settings,
-        db=server.db,
-        changes=server.changes,
-        prober=lambda path: probe(server.tools, path),
-        describe=lambda path, info: described(server, path, info),
-        wakeups=server.wakeups,
-        clock=server.clock,
-        run_folder=server.data / "run",
+        running.library_settings,
+        db=running.db,
+        changes=running.changes,
+        prober=lambda path: probe(running.tools, path),
+        describe=lambda path, info: described(running, path, info),
+        wakeups=running.wakeups,
+        clock=running.clock,
+        run_folder=running.data / "run",
     )
     async with AsyncExitStack() as stack:
-        for role in (watcher, JobRunner(server, 2)):
+        for role in (watcher, JobRunner(running, 2)):
             await stack.enter_async_context(_running(role))
         yield Theatre(app, library)
 

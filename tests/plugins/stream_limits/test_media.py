@@ -8,6 +8,7 @@ import os
 import socket
 import sqlite3
 from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -17,7 +18,7 @@ import pytest
 
 from mediaserver.contracts import Database
 from mediaserver.events import PlaybackStarted, TitleChanged
-from mediaserver.models import JobRecord, Title
+from mediaserver.models import JobRecord, Location, LocationState, Title, TitleVideo
 from plugins.stream_limits.heartbeats import Beat, Heartbeats
 from tests.plugins.auth_email.conftest import ADA
 
@@ -110,6 +111,43 @@ async def test_what_is_being_sent_stops_with_the_session(cinema: Cinema) -> None
             async with asyncio.timeout(5):
                 async for _ in pieces:
                     pass
+
+
+async def own_file(film: str, folder: Path) -> None:
+    """The film's file, large and in the library."""
+    path = folder / "film.mp4"
+    path.write_bytes(LARGE)
+    link = await TitleVideo.get(title_id=int(film))
+    await Location.create(
+        key=film, root=str(folder), path=path.name, file_id="", size=len(LARGE), mtime_ns=path.stat().st_mtime_ns,
+        state=LocationState.READY, reason="", video_id=link.video_id, seen_at=datetime.now(UTC),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("how", ["stop", "steal"])
+async def test_the_films_own_file_stops_within_itself_when_its_session_is_over(
+    cinema: Cinema, tmp_path: Path, how: str
+) -> None:
+    film = await cinema.film()
+    await own_file(film, tmp_path)
+    started = await cinema.started(cinema.ada, film, "tv")
+    async with httpx.AsyncClient(timeout=30) as client:
+        address = started["manifest_url"].replace("master.m3u8", "original")
+        async with client.stream("GET", address) as answer:
+            assert answer.headers["content-length"] == str(len(LARGE))
+            pieces = answer.aiter_raw(65536)
+            await anext(pieces)
+            if how == "stop":
+                await cinema.stop(cinema.ada, film, started["session_id"])
+            else:
+                cinema.clock.ahead(seconds=1)
+                for device in ("tablet", "phone"):
+                    await cinema.started(cinema.ada, film, device, steal=True)
+            with pytest.raises(httpx.TransportError):
+                async with asyncio.timeout(5):
+                    async for _ in pieces:
+                        pass
+        assert (await client.get(address, headers={"Range": "bytes=0-9"})).status_code == 403
 
 
 async def test_a_database_that_fails_for_a_moment_breaks_nothing_off(
