@@ -1,6 +1,6 @@
 """What the grid costs: CPU seconds of its chunks against their lower bound, and one film over several workers.
 
-    python benchmarks/encode.py [ROW ...] [--file FILE] [--rounds N]
+    python benchmarks/encode.py [ROW ...] [--file FILE] [--rounds N] [--chunks N]
 
 Rows: 1080p25, 1080p60, 2160p30, hdr (HEVC, 10 bit, PQ) and workers; all of them where none is named. Sources are
 noisy clips of 32 s; FILE takes the place of the one of 1080p25 and workers. Each figure is taken chunk by chunk (16 s),
@@ -171,7 +171,7 @@ async def source_of(row: str, told: argparse.Namespace) -> Film:
 
 async def costs(row: str, told: argparse.Namespace) -> None:
     film, sums = await source_of(row, told), Sums()
-    for first in film.starts * told.rounds:
+    for first in film.starts[: told.chunks] * told.rounds:
         await cpu_of(film, sums, first)
         if row == FIRST:
             await apart(film, sums, first)
@@ -204,7 +204,8 @@ async def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else None)
     parser.add_argument("rows", nargs="*", choices=[*SOURCES, "workers", []], help="which, else all")
     parser.add_argument("--file", type=Path)
-    parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--rounds", type=int, default=1)
+    parser.add_argument("--chunks", type=int, help="of each source, else all")
     told = parser.parse_args()
     for row in told.rows or [*SOURCES, "workers"]:
         await (over_workers(told) if row == "workers" else costs(row, told))
