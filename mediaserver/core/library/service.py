@@ -155,7 +155,10 @@ def _ignored(root: Path, inside: str, path: Path) -> str | None:
 
 
 def _readable(path: Path, row: Location) -> bool:
-    """The recorded file: a mere `touch` leaves it the same, another file of the same length is not."""
+    """The recorded file: a mere `touch` leaves it the same, another file of the same length is not.
+
+    A link that took its place may point anywhere, so behind links only the very same inode counts.
+    """
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError:
@@ -164,5 +167,5 @@ def _readable(path: Path, row: Location) -> bool:
         found = os.fstat(descriptor)
     finally:
         os.close(descriptor)
-    same = found.st_mtime_ns == row.mtime_ns or file_id(found) == row.file_id
+    same = file_id(found) == row.file_id or (found.st_mtime_ns == row.mtime_ns and not path.is_symlink())
     return stat.S_ISREG(found.st_mode) and found.st_size == row.size and same
