@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
     from tests.e2e.screen import Screen
 
+HOLE = 0.2  # s, which players step over
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 
 
@@ -53,5 +55,6 @@ async def test_original_is_a_quality_and_one_may_go_to_it_and_back(
         await shows(width)
         await screen.plays_from((await screen.player())["position"])
     at_end = await screen.ends()
-    assert len(at_end["buffered"]) == 1
+    # Where borders differ hls.js empties from one and fills from the other: a few frames may be missing there.
+    assert all(later[0] - earlier[1] < HOLE for earlier, later in pairwise(at_end["buffered"]))
     assert at_end["position"] == pytest.approx(14, abs=0.15)
