@@ -298,8 +298,6 @@ TABLE = {
     "still.jpg": Source(still, "ignored"),
     "moving.gif": Source(lambda: make("moving.gif", *pictures(0.4, "5")), "ignored"),
     "empty.mp4": Source(written("empty.mp4", b""), "settling"),
-    "random.mp4": Source(
-        written("random.mp4", random.Random(1).randbytes(100_000)), "refused", says="damaged"
-    ),
+    "random.mp4": Source(written("random.mp4", random.Random(1).randbytes(100_000)), "refused", says="damaged"),
     "text.mkv": Source(written("text.mkv", b"not a video\n"), "refused", says="damaged"),
 }

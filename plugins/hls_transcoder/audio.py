@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from mediaserver import language_name, language_tag
 
 from .ladder import default_audio, further_audio
-from .playlists import Rendition
+from .playlists import Rendition, distinct
 
 if TYPE_CHECKING:
     from mediaserver.contracts import AudioTrack, MediaInfo
@@ -41,20 +40,14 @@ def in_manifest(info: MediaInfo, base: str) -> tuple[dict[str, Any], ...]:
 
 
 def _offered(info: MediaInfo) -> list[tuple[AudioTrack, str, str]]:
-    """Each track, its name, which none shares (RFC 8216, 4.3.4.1.1), and the address of its playlist."""
+    """Each track, its name, which none shares, and the address of its playlist."""
     muxed = default_audio(info)
     if muxed is None:
         return []
     by_index = {track.index: track for track in info.audio}
     tracks = [(muxed, ""), *((by_index[each.index], f"audio/{each.index}/index.m3u8") for each in further_audio(info))]
-    seen: Counter[str] = Counter()
-    named = []
-    for track, address in tracks:
-        name = _name(track)
-        seen[name.casefold()] += 1
-        times = seen[name.casefold()]
-        named.append((track, name if times == 1 else f"{name} {times}", address))
-    return named
+    names = distinct([_name(track) for track, _ in tracks])
+    return [(track, name, address) for (track, address), name in zip(tracks, names, strict=True)]
 
 
 def _name(track: AudioTrack) -> str:

@@ -75,9 +75,9 @@ class Encoding:
             raise JobPostponed("Waits for a worker with the ffmpeg this film was begun with.", OTHER_BUILD_SECONDS / 2)
         latest = await self._shop.plans.latest(film.plan.video_id)
         reason = "It was begun with another ffmpeg, which is gone; it is made anew."
-        await self._shop.plans.set_state(film.plan, PlanState.FAILED, reason)
         if latest is not None and latest.id == film.plan.id:
             await self._shop.plans.renew(film.plan.video_id, straight=film.recipe.straight)
+        await self._shop.plans.set_state(film.plan, PlanState.FAILED, reason)
         raise JobFailed(reason)
 
     async def _chunk(self, film: Film, start: int) -> None:
@@ -89,6 +89,7 @@ class Encoding:
             return
         if straight:
             span = Span(0, film.recipe.grid.segments, span.outputs)  # from its start: there is nothing behind a seek
+            await self._mending.forget_unmade(film)
         try:
             await self._shop.make(film, span, background=True)
         except (EncodeInterrupted, DiskTrouble) as failure:
@@ -133,8 +134,8 @@ class Encoding:
         if await asyncio.to_thread(film.cells.count) < film.recipe.cells:
             return
         state = (await self._shop.plans.get(film.plan.id)).state
-        if state not in (PlanState.READY, PlanState.PARTIAL):
-            ends = cut_short(film)
+        if state not in (PlanState.READY, PlanState.PARTIAL) and not await self._mending.conclude(film):
+            ends = cut_short(film.info, film.recipe.grid)
             await self._shop.plans.set_state(film.plan, PlanState.PARTIAL if ends else PlanState.READY, ends)
             await self._shop.changes.record(VideoReady(film.plan.video_id), None)
 
@@ -185,11 +186,11 @@ class Encoding:
     async def _go_straight(self, film: Film, failure: EncodeFailed) -> None:
         """The file cannot be cut by seeking, or is damaged: a new plan makes it in one run on the same grid."""
         latest = await self._shop.plans.latest(film.plan.video_id)
-        await self._shop.plans.set_state(film.plan, PlanState.FAILED, str(failure))
         if latest is not None and latest.id == film.plan.id:
             log.info("a film goes straight", video=film.plan.video_id, why=str(failure))
             renewed = await self._shop.plans.renew(film.plan.video_id, straight=True)
             await self._shop.jobs.enqueue(ENCODE, f"encode:{renewed.id}", {"plan_id": renewed.id})
+        await self._shop.plans.set_state(film.plan, PlanState.FAILED, str(failure))  # last: who asks finds either
         raise JobFailed(str(failure))
 
     async def _give_up(self, film: Film, reason: str) -> None:

@@ -9,12 +9,16 @@ from mediaserver import log
 from mediaserver.events import VideoReady
 
 from .command import Lacking
+from .losses import Losses
 from .models import PlanState
 from .runner import EncodeFailed, EncodeInterrupted, EndsEarly
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from mediaserver.contracts import MediaInfo
+
+    from .plan import Grid
     from .workshop import Film, Workshop
 
 TRIES = 20  # spread over a film of which nothing is made yet, before it is given up
@@ -33,20 +37,38 @@ class Mending:
         Raises `failure` where nothing of the film can be made.
         """
         missing = await asyncio.to_thread(film.cells.gaps)
-        if len(missing) == film.recipe.grid.segments and not await self._any_of(film, missing):
+        losses = await asyncio.to_thread(self._losses, film)
+        losses.frames = failure.frames if isinstance(failure, EndsEarly) else 0
+        if not losses.segments and len(missing) == film.recipe.grid.segments and not await self._any_of(film, missing):
             raise failure
-        lost = {number: lacking for number in missing if (lacking := await self._made(film, number))}
+        for number in missing:
+            await self._make(film, number, losses)
+        await self.conclude(film)
+
+    async def conclude(self, film: Film) -> bool:
+        """Say what is lacking in a film whose cells all exist; False where nothing is. Again is no fault."""
+        losses = await asyncio.to_thread(self._losses, film)
+        lost = losses.segments
         if not lost:
-            return
-        ends = _end(film, lost, failure)
-        reason = _tail_sentence(film, ends) if ends else _sentence(film, lost)
+            return False
+        ends = _end(film, losses)
+        reason = _tail_sentence(film.recipe.grid, ends) if ends else _sentence(film.recipe.grid, lost)
         log.warning("a film is damaged", video=film.plan.video_id, segments=sorted(lost))
-        await self._shop.plans.set_state(film.plan, PlanState.PARTIAL, reason)
         if ends:
             await self._shop.library.shorten(film.plan.video_id, float(film.recipe.grid.time(ends)))
             await self._shop.plans.ensure(film.plan.video_id)
-        else:
+        await self._shop.plans.set_state(film.plan, PlanState.PARTIAL, reason)  # last: what went before is done again
+        if not ends:
             await self._shop.changes.record(VideoReady(film.plan.video_id), None)
+        return True
+
+    def _losses(self, film: Film) -> Losses:
+        return Losses.of(self._shop.storage, film.plan.video_id, film.plan.id)
+
+    async def forget_unmade(self, film: Film) -> None:
+        """Before a run that may make what was given up when somebody was killed."""
+        gaps = await asyncio.to_thread(film.cells.gaps)
+        await asyncio.to_thread((await asyncio.to_thread(self._losses, film)).forget, self._shop.storage, gaps)
 
     async def _any_of(self, film: Film, missing: Sequence[int]) -> bool:
         for number in missing[:: -(-len(missing) // TRIES)]:
@@ -54,15 +76,17 @@ class Mending:
                 return True
         return False
 
-    async def _made(self, film: Film, number: int) -> Lacking | None:
-        """Encode one segment by itself; None where nothing is lacking in it."""
-        for lacking in (Lacking.NOTHING, Lacking.SOUND):
-            if await self._encoded(film, number, lacking):
-                return lacking if lacking is Lacking.SOUND else None
+    async def _make(self, film: Film, number: int, losses: Losses) -> None:
+        """Encode one segment by itself, with as much of it as can be had."""
+        if await self._encoded(film, number, Lacking.NOTHING):
+            return
+        await asyncio.to_thread(losses.note, self._shop.storage, number, Lacking.SOUND)
+        if await self._encoded(film, number, Lacking.SOUND):
+            return
+        await asyncio.to_thread(losses.note, self._shop.storage, number, Lacking.PICTURE)
         span = await asyncio.to_thread(film.cells.missing, number, 1)
         if span is not None:
             await self._shop.make(film, span, background=True, lacking=Lacking.PICTURE)
-        return Lacking.PICTURE
 
     async def _encoded(self, film: Film, number: int, lacking: Lacking) -> bool:
         span = await asyncio.to_thread(film.cells.missing, number, 1)
@@ -79,35 +103,33 @@ class Mending:
         return True
 
 
-def _end(film: Film, lost: Mapping[int, Lacking], failure: EncodeFailed) -> int:
+def _end(film: Film, losses: Losses) -> int:
     """The first frame that is not there, where everything behind it is missing too; else 0."""
-    begin = min(lost)
+    lost, begin = losses.segments, min(losses.segments)
     if any(lost.get(number) is not Lacking.PICTURE for number in range(begin, film.recipe.grid.segments)):
         return 0
-    first = film.recipe.grid.bounds(begin)[0]
-    return failure.frames if isinstance(failure, EndsEarly) and failure.frames >= first else first
+    return max(losses.frames, film.recipe.grid.bounds(begin)[0])
 
 
-def cut_short(film: Film) -> str:
+def cut_short(info: MediaInfo, grid: Grid) -> str:
     """A sentence for a film whose packets end before its header says; "" for any other."""
-    return _tail_sentence(film, film.recipe.grid.frames) if film.info.truncated else ""
+    return _tail_sentence(grid, grid.frames) if info.truncated else ""
 
 
-def _tail_sentence(film: Film, end: int) -> str:
-    return (
-        f"This copy ends at {_clock(film, end)}, before its header says: the rest is missing or damaged; {COPY_AGAIN}."
-    )
+def _tail_sentence(grid: Grid, end: int) -> str:
+    at = _clock(grid, end)
+    return f"This copy ends at {at}, before its header says: the rest is missing or damaged; {COPY_AGAIN}."
 
 
-def _sentence(film: Film, lost: Mapping[int, Lacking]) -> str:
-    first, last = (_clock(film, film.recipe.grid.bounds(number)[0]) for number in (min(lost), max(lost)))
+def _sentence(grid: Grid, lost: Mapping[int, Lacking]) -> str:
+    first, last = (_clock(grid, grid.bounds(number)[0]) for number in (min(lost), max(lost)))
     where = f"at {first}" if len(lost) == 1 else f"in {len(lost)} places from {first} to {last}"
     shown = " or ".join(sorted({SHOWN[lacking] for lacking in lost.values()}))
     return f"This film is damaged {where}, shown {shown} there; {COPY_AGAIN}."
 
 
-def _clock(film: Film, frame: int) -> str:
+def _clock(grid: Grid, frame: int) -> str:
     """Hours, minutes and seconds as players show them."""
-    minutes, seconds = divmod(int(film.recipe.grid.time(frame)), 60)
+    minutes, seconds = divmod(int(grid.time(frame)), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02d}:{seconds:02d}" if hours else f"{minutes}:{seconds:02d}"

@@ -30,7 +30,7 @@ class Plan(Model):
     video_id: int
     number = fields.IntField()
     recipe: fields.Field[dict[str, Any]] = fields.JSONField()  # recipes.Recipe as a dict
-    key = fields.CharField(max_length=32, default="")  # of AES-128, in hex; "" where cells are not encrypted
+    key = fields.CharField(max_length=32, default="", db_default="")  # of AES-128, in hex; "" without encryption
     state = fields.CharField(max_length=10, default=PlanState.PLANNED.value)
     reason = fields.TextField(default="")
     created_at = fields.DatetimeField(auto_now_add=True)

@@ -80,7 +80,8 @@ class Plans:
         before = await self.latest(video_id)
         number = before.number + 1 if before else 1
         async with self._db.transaction() as tx:
-            new = {"recipe": wanted.as_dict(), "key": new_key() if wanted.encrypted else ""}
+            key = (before and before.key) or new_key()  # one that went straight is still watched by its old playlist
+            new = {"recipe": wanted.as_dict(), "key": key if wanted.encrypted else ""}
             plan, made = await Plan.get_or_create(new, using_db=tx, video_id=video_id, number=number)
             if made:
                 await self._write_playlists(plan, wanted)
@@ -102,11 +103,14 @@ class Plans:
         await self._jobs.enqueue(CELL, cell_key(plan.id, rung, 0), args, wanted_for=FIRST_CELL_SECONDS, tx=tx)
 
     async def successor(self, plan: Plan) -> Plan:
-        """The plan that makes the cells of one that failed: the newest on the same grid, so that viewers go on."""
+        """The plan that makes the cells of one that failed: the newest on the same grid, so that viewers go on.
+
+        It has the same key, which is all that a playlist they hold can tell of.
+        """
         if plan.state != PlanState.FAILED:
             return plan
         grid = Recipe.from_dict(plan.recipe).grid
-        others = await Plan.filter(video_id=plan.video_id).order_by("-number")
+        others = await Plan.filter(video_id=plan.video_id, key=plan.key).order_by("-number")
         same = (other for other in others if Recipe.from_dict(other.recipe).grid == grid)
         return next(same, plan)
 

@@ -12,7 +12,7 @@ from mediaserver.contracts import Rung
 from .ladder import codecs, resolution
 from .plan import Grid
 
-__all__ = ["Rates", "Rendition", "estimated_rates", "media_playlist", "multivariant_playlist"]
+__all__ = ["Rates", "Rendition", "distinct", "estimated_rates", "media_playlist", "multivariant_playlist"]
 
 AUDIO_RATE = 128_000  # bit/s
 TS_OVERHEAD = 1.10  # 16 % over the payload at 480p, 6.6 % at 1080p
@@ -61,6 +61,17 @@ def _yes(value: bool) -> str:
 def _quoted(text: str) -> str:
     """A quoted string holds neither quotes nor line ends (RFC 8216, 4.2)."""
     return "".join("'" if char == '"' else char for char in text if char.isprintable())
+
+
+def distinct(names: Sequence[str]) -> list[str]:
+    """With a number behind each that would be written as one before it (RFC 8216, 4.3.4.1.1)."""
+    made: list[str] = []
+    written: set[str] = set()
+    for name in names:
+        tries = (name, *(f"{name} {number}" for number in range(2, len(names) + 2)))
+        made.append(next(each for each in tries if _quoted(each).casefold() not in written))
+        written.add(_quoted(made[-1]).casefold())
+    return made
 
 
 @dataclass(frozen=True, slots=True)

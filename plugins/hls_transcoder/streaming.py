@@ -29,6 +29,7 @@ from .collecting import Usage
 from .files import MediaFiles
 from .granted import Granted, Published
 from .ladder import picture_size
+from .mending import cut_short
 from .models import Plan, PlanState
 from .recipes import Recipe
 from .segments import Segments
@@ -217,7 +218,7 @@ class HlsStreaming:
         recipe = Recipe.from_dict(plan.recipe)
         cells = Cells(self._storage, video.id, plan.id, recipe)
         rungs, done = await asyncio.to_thread(cells.map), await asyncio.to_thread(cells.count)
-        state, reason = _state(plan, video, done, recipe.cells)
+        state, reason = _state(plan, recipe, video, done)
         waiting = await JobRecord.get_or_none(key=f"encode:{plan.id}", state__in=(JobState.DUE, JobState.RUNNING))
         if waiting is not None and waiting.error and state is not EncodingState.READY:
             reason = waiting.error
@@ -241,15 +242,18 @@ def _short_side(video: Video) -> Fraction:
     return min(picture_size(MediaInfo.from_dict(video.probe)))
 
 
-def _state(plan: Plan, video: Video, done: int, total: int) -> tuple[EncodingState, str]:
+def _state(plan: Plan, recipe: Recipe, video: Video, done: int) -> tuple[EncodingState, str]:
     if plan.state == PlanState.FAILED:
         return EncodingState.FAILED, plan.reason
     if plan.state == PlanState.PARTIAL:
         return EncodingState.PARTIAL, plan.reason
-    if done >= total:
-        return EncodingState.READY, "Every part is made."
+    ends = cut_short(MediaInfo.from_dict(video.probe), recipe.grid)
+    if done >= recipe.cells and (
+        plan.state == PlanState.READY or not recipe.straight
+    ):  # else it may yet turn out partial
+        return (EncodingState.PARTIAL, ends) if ends else (EncodingState.READY, "Every part is made.")
     if not video.online:
         return EncodingState.OFFLINE, "Its file cannot be reached right now; is its disk connected?"
     if done:
-        return EncodingState.PROCESSING, f"{done} of {total} parts are made; it plays everywhere already."
+        return EncodingState.PROCESSING, f"{done} of {recipe.cells} parts are made; it plays everywhere already."
     return EncodingState.PENDING, "It plays already; its parts are made when they are watched or when a worker is free."

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import math
 import os
-from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +13,7 @@ from mediaserver.contracts import MediaInfo, SidecarKind
 from mediaserver.contracts import Subtitle as Told
 
 from .models import Subtitle
-from .playlists import Rendition
+from .playlists import Rendition, distinct
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -82,16 +81,8 @@ def _from_track(track: SubtitleTrack) -> Wanted:
 
 
 def labelled(chosen: Sequence[Wanted]) -> dict[str, str]:
-    """A label for each key, none twice (RFC 8216, 4.3.4.1.1)."""
-    seen: Counter[str] = Counter()
-    labels: dict[str, str] = {}
-    for each in chosen:
-        label = each.label
-        while label.casefold() in {other.casefold() for other in labels.values()}:
-            seen[each.label] += 1
-            label = f"{each.label} {seen[each.label] + 1}"
-        labels[each.key] = label
-    return labels
+    """A label for each key, none twice."""
+    return dict(zip((each.key for each in chosen), distinct([each.label for each in chosen]), strict=True))
 
 
 async def told(video_id: int) -> tuple[Told, ...]:

@@ -222,3 +222,16 @@ def test_a_models_module_imports_no_other_tables_when_it_runs(models: Path) -> N
         if isinstance(node, ast.ImportFrom):
             assert node.module != "mediaserver.models"
             assert not (node.module or "").startswith("plugins")
+
+
+LATER = [path for place in ("mediaserver/core", "plugins/*") for path in ROOT.glob(f"{place}/migrations/0*.py")]
+
+
+@pytest.mark.parametrize("migration", sorted(LATER), ids=lambda path: f"{path.parts[-3]}-{path.stem}")
+def test_a_column_added_later_says_what_older_rows_have_in_it(migration: Path) -> None:
+    """`default` is for objects that Python makes; rows that are there need `db_default` or `null`."""
+    for call in (node for node in ast.walk(ast.parse(migration.read_text())) if isinstance(node, ast.Call)):
+        if getattr(call.func, "attr", "") == "AddField":
+            field = next(word.value for word in call.keywords if word.arg == "field")
+            assert isinstance(field, ast.Call)
+            assert {word.arg for word in field.keywords} & {"db_default", "null"}

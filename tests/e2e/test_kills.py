@@ -18,6 +18,7 @@ from mediaserver.core.processes import is_gone
 from tests.e2e.appliance import Appliance, until
 from tests.e2e.published import frames, remember
 from tests.media import film
+from tests.sources import TABLE
 
 SECONDS, RATE, SEGMENTS = 40, 25, 10
 FAST = {"hls_transcoder": {"preset": "ultrafast"}}
@@ -156,3 +157,29 @@ async def test_sixty_kills_at_random_moments_lose_nothing(tmp_path: Path) -> Non
             kill([victim])
         title = await finished(appliance, 300)
         await check_film(appliance, title)
+
+
+async def test_a_film_that_was_mended_for_a_while_ends_where_it_would_have(
+    start_appliance: Callable[..., Awaitable[Appliance]],
+) -> None:
+    """The black cells that a killed worker left are not taken for right ones: half of this film are zeros."""
+    appliance = await start_appliance(plugins=FAST)
+    damaged = await appliance.film(TABLE["mp4 with zeros at its end.mp4"].make(), "Damaged.mp4")
+
+    async def first_black_one() -> bool:
+        straight = [path for path in appliance.cells() if path.parent.parent.name == "2"]
+        return len(straight) > 3  # it ends in the third
+
+    await until(first_black_one, "a cell behind the end")
+    kill([appliance.roles()["worker"]])
+
+    async def has_its_end() -> bool:
+        return str((await appliance.get(f"/v1/content/{damaged['id']}"))["duration"]).startswith("10")
+
+    await until(has_its_end, "the right length")
+
+    async def says_so() -> bool:
+        return await appliance.status(damaged["id"]) == "partial"
+
+    await until(says_so, "a film that says what is missing")
+    assert len(list((appliance.media_folder / "1" / "3" / "480p").glob("*.ts"))) == 3

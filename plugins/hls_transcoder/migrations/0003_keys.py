@@ -12,6 +12,6 @@ class Migration(migrations.Migration):
         ops.AddField(
             model_name="Plan",
             name="key",
-            field=fields.CharField(default="", max_length=32),
+            field=fields.CharField(default="", db_default="", max_length=32),
         ),
     ]

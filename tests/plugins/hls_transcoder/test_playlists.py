@@ -3,7 +3,7 @@ from fractions import Fraction
 
 from mediaserver.contracts import Rung
 from plugins.hls_transcoder.plan import Grid
-from plugins.hls_transcoder.playlists import Rates, media_playlist, multivariant_playlist
+from plugins.hls_transcoder.playlists import Rates, distinct, media_playlist, multivariant_playlist
 
 GRID = Grid(Fraction(30000, 1001), 120, 300, 3)
 RUNGS = (Rung("480p", 854, 480, 1_400_000, 2_800_000), Rung("1080p", 1920, 1080, 5_000_000, 10_000_000))
@@ -47,3 +47,7 @@ def test_rates_are_those_measured_where_a_rung_is_complete():
     peak, average = map(int, re.findall(r":BANDWIDTH=(\d+),AVERAGE-BANDWIDTH=(\d+)", text)[1])
     assert average < peak
     assert peak > RUNGS[1].max_rate
+
+
+def test_no_two_names_are_written_alike():
+    assert distinct(["A", "A", "A 2", 'x"', "X'"]) == ["A", "A 2", "A 2 2", 'x"', "X' 2"]
