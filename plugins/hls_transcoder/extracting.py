@@ -15,6 +15,7 @@ from mediaserver.errors import JobPostponed
 from . import webvtt
 from .building import arguments
 from .command import SOURCE
+from .runner import KILLED
 from .webvtt import NotText
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ WHOLE_FILM = Limits(wall=4 * 3600, cpu=1800, file_size=64 << 20, nice=19, idle_i
 ONE_FILE = Limits(wall=30, cpu=30, file_size=64 << 20, nice=19, idle_io=True)
 SCRIPTS = frozenset({"ass", "ssa"})
 LARGEST = 10_000_000  # bytes of a file beside a film
-AWAY_SECONDS = 5.0
+AWAY_SECONDS, KILLED_SECONDS = 5.0, 10.0
 
 
 async def from_tracks(
@@ -52,6 +53,8 @@ async def from_tracks(
     finished = await tool.wait()
     if not source.exists():
         raise JobPostponed("Its file has just moved; it goes on where it is found again.", AWAY_SECONDS)
+    if finished.returncode in KILLED and not finished.timed_out:
+        raise JobPostponed("ffmpeg was ended from outside, or the memory ran out.", KILLED_SECONDS)
     if finished.timed_out:
         return {each.key: NotText("Reading the film for it took too long.") for each in tracks}
     return {each.key: await asyncio.to_thread(_made, workspace / f"{each.key}.vtt") for each in tracks}

@@ -19,7 +19,7 @@ from .building import arguments
 from .command import HDR_TRANSFERS, SOURCE, standard_range
 from .ladder import picture_size
 from .pictures import is_jpeg
-from .runner import Control
+from .runner import KILLED, Control
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -144,6 +144,8 @@ class Scrubbing:
         made = [workspace / f"{number:03d}.jpg" for number in range(sheets.files)]
         if all([await asyncio.to_thread(is_jpeg, path) for path in made]):
             return made
+        if finished.returncode in KILLED and not finished.timed_out:
+            raise JobPostponed("ffmpeg was ended from outside, or the memory ran out.", OFFLINE_SECONDS)
         if not source.exists():
             raise JobPostponed("Its file has just moved; it goes on where it is found again.", OFFLINE_SECONDS)
         slow = " in time" if finished.timed_out else ""

@@ -80,7 +80,8 @@ class Workshop:
     async def make(self, film: Film, span: Span, *, background: bool, lacking: Lacking = Lacking.NOTHING) -> None:
         """Encode a span and publish each cell as soon as it is closed and verified.
 
-        Raises EncodeFailed, or JobPostponed where file or disk are to blame and not the film.
+        Raises EncodeFailed, or JobPostponed where file or disk are to blame and not the film. Its file is looked for
+        anew, since a film is mended for hours, in which another one may have taken its path.
         """
         recipe = film.recipe
         encoder = self.encoders.encoder(recipe.grid.delay)
@@ -97,11 +98,11 @@ class Workshop:
         await self._make(film, run, background=background)
 
     async def _make(self, film: Film, run: Run, *, background: bool) -> None:
-        control = Control()
+        control, source = Control(), await self.source(film.plan.video_id, AWAY_SECONDS)
         async with self.storage.workspace() as workspace:
-            work = EncodeJob(run, film.source, workspace, self.nice if background else None, control)
+            work = EncodeJob(run, source, workspace, self.nice if background else None, control)
             pause = self.pausing.background(control) if background else self.pausing.viewer_waits()
-            with pause, still_there(film.source), self._disk_not_blamed_on_film() as look:
+            with pause, still_there(source), self._disk_not_blamed_on_film() as look:
                 async for cell in encode(self.tools, work):
                     if film.plan.key:
                         await asyncio.to_thread(encrypt_file, cell.path, film.plan.key, cell.number)

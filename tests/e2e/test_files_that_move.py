@@ -11,6 +11,7 @@ import pytest
 
 from tests.e2e.appliance import Appliance, until
 from tests.media import film
+from tests.sources import TABLE
 
 pytestmark = pytest.mark.slow
 FAST = {"hls_transcoder": {"preset": "ultrafast"}}
@@ -127,3 +128,25 @@ async def test_a_full_disk_is_never_blamed_on_the_film_and_the_work_goes_on_when
             assert len({path.parts[-3] for path in appliance.cells()}) == 1, "the film was never made anew"
     finally:
         subprocess.run(["umount", data], check=True)
+
+
+async def test_a_film_replaced_while_it_is_mended_gets_no_picture_of_the_new_one(tmp_path: Path) -> None:
+    async with Appliance(tmp_path, plugins=FAST) as appliance:
+        await appliance.film(TABLE["mp4 with zeros at its end.mp4"].make(), "Film.mp4")
+
+        def made(video: int) -> list[Path]:
+            return sorted(appliance.media_folder.glob(f"{video}/[23]/480p/*.ts"))
+
+        async def has_its_right_cells() -> bool:
+            return len(made(1)) >= 2
+
+        await until(has_its_right_cells, "the straight run")
+        new = appliance.library / ".new"
+        new.write_bytes(film(seconds=20, gop=25).read_bytes())
+        new.replace(appliance.library / "Film.mp4")
+
+        async def other_is_made() -> bool:
+            return len(list(appliance.media_folder.glob("2/*/480p/*.ts"))) == 5
+
+        await until(other_is_made, "the new film")
+        assert len(made(1)) < 5

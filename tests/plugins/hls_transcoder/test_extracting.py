@@ -1,0 +1,35 @@
+"""Subtitles inside films are read by an ffmpeg, which may be killed."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from typing import TYPE_CHECKING
+
+import pytest
+
+from mediaserver.core.library.probe import probe
+from mediaserver.errors import JobPostponed
+from plugins.hls_transcoder.extracting import from_tracks
+from plugins.hls_transcoder.subtitles import wanted
+from tests.e2e.appliance import processes
+from tests.sources import subtitled
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from mediaserver.core.ffmpeg import FFmpegTools
+
+
+async def test_a_killed_reading_says_nothing_about_the_film(tools: FFmpegTools, workspace: Path) -> None:
+    film = subtitled("srt.mkv", "srt")()
+    tracks = wanted(await probe(tools, film), ())
+    reading = asyncio.create_task(from_tracks(tools, film, tracks, workspace))
+    while not (mine := [pid for pid, parent, _ in processes() if parent == os.getpid()]):
+        await asyncio.sleep(0)
+    for pid in mine:
+        os.kill(pid, signal.SIGKILL)
+    with pytest.raises(JobPostponed, match="ended from outside"):
+        await reading
+    assert "Hello" in str(await from_tracks(tools, film, tracks, workspace))
