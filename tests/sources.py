@@ -139,6 +139,12 @@ def restarted() -> Path:
     return joined("restarted.ts", part, part)
 
 
+def leapt() -> Path:
+    """Two recordings in one file, the second of them 20 minutes later."""
+    options = ("-output_ts_offset", "1200")
+    return joined("leapt.ts", film("part.ts", seconds=6, gop=25), film("part.ts", seconds=6, gop=25, options=options))
+
+
 def fragmented() -> Path:
     return copied(
         film(seconds=10, gop=25), "fragmented.mp4", "-movflags", "+frag_keyframe+empty_moov+default_base_moof"
@@ -270,6 +276,7 @@ TABLE = {
     "two sizes.ts": Source(of_two_sizes, frames=300),
     "two sounds.ts": Source(of_two_sounds, "partial", 300, says="at 0:04, shown without sound there"),
     "restarted.ts": Source(restarted, frames=301),
+    "leapt.ts": Source(leapt, frames=301),
     # ---- texts and covers
     "srt.mkv": Source(subtitled("srt.mkv", "srt"), frames=126),
     "movtext.mp4": Source(subtitled("movtext.mp4", "mov_text"), frames=125),

@@ -121,8 +121,11 @@ class Library(Protocol):
         """A file with this content that can be read now."""
         ...
 
-    async def shorten(self, video_id: int, duration: float) -> None:
-        """Note that a film ends after `duration` seconds, before its header and its packets say."""
+    async def damaged(self, video_id: int, ends: float | None = None) -> None:
+        """Note that a film's file is damaged: all its bytes are its identity from now on, so a better copy is another.
+
+        `ends` is after how many seconds there is nothing any more, whatever its header and its packets say.
+        """
         ...
 
     async def beside(self, video_id: int) -> tuple[SidecarFile, ...]:

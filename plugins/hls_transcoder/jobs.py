@@ -115,8 +115,9 @@ class Encoding:
         try:
             if isinstance(failure, TookTooLong):
                 raise failure
-            await self._mending.mend(film, failure)
-        except EncodeInterrupted as interrupted:
+            patient = self._interruptions[film.plan.id, 0] < MOST_INTERRUPTIONS
+            await self._mending.mend(film, failure, patient=patient)
+        except (EncodeInterrupted, DiskTrouble) as interrupted:
             self._again(film, 0, interrupted)
         except EncodeFailed as final:
             await self._give_up(film, str(final))
@@ -175,6 +176,8 @@ class Encoding:
             try:
                 with still_there(source):
                     made = made or await make_poster(self._shop.tools, info, source, workspace)
+            except EncodeInterrupted as failure:
+                raise JobPostponed(str(failure), INTERRUPTED_SECONDS) from failure
             except EncodeFailed as failure:
                 raise JobFailed(str(failure)) from failure
             await asyncio.to_thread(storage.replace, made, final)

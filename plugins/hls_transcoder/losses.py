@@ -34,9 +34,9 @@ class Losses:
             losses.segments = {int(number): Lacking(lacking) for number, lacking in told["segments"].items()}
         return losses
 
-    def note(self, storage: Storage, number: int, lacking: Lacking) -> None:
-        """Before the cell is published, so that no black one is ever taken for a right one."""
-        self.segments[number] = lacking
+    def note(self, storage: Storage, numbers: Iterable[int], lacking: Lacking) -> None:
+        """Before the cells are published, so that no black one is ever taken for a right one."""
+        self.segments |= dict.fromkeys(numbers, lacking)
         self._write(storage)
 
     def forget(self, storage: Storage, numbers: Iterable[int]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 from mediaserver import log
@@ -11,7 +12,7 @@ from mediaserver.events import VideoReady
 from .command import Lacking
 from .losses import Losses
 from .models import PlanState
-from .runner import EncodeFailed, EncodeInterrupted, EndsEarly
+from .runner import DiskTrouble, EncodeFailed, EncodeInterrupted, EndsEarly
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 TRIES = 20  # spread over a film of which nothing is made yet, before it is given up
 SHOWN = {Lacking.SOUND: "without sound", Lacking.PICTURE: "black"}
+MOST_IN_A_ROW = 20  # segments that fail one after the other, until the rest is not tried any more
 COPY_AGAIN = "copy it again if you have a better copy"
 
 
@@ -30,19 +32,28 @@ class Mending:
     def __init__(self, shop: Workshop) -> None:
         self._shop = shop
 
-    async def mend(self, film: Film, failure: EncodeFailed) -> None:
+    async def mend(self, film: Film, failure: EncodeFailed, *, patient: bool) -> None:
         """Every cell exists afterwards, so that whoever watches comes to the end.
 
         Where nothing but the end is missing, whoever begins from now on gets a plan that ends there.
-        Raises `failure` where nothing of the film can be made.
+        Raises `failure` where nothing of the film can be made, and where `patient` what may pass: DiskTrouble.
         """
         missing = await asyncio.to_thread(film.cells.gaps)
         losses = await asyncio.to_thread(self._losses, film)
         losses.frames = failure.frames if isinstance(failure, EndsEarly) else 0
         if not losses.segments and len(missing) == film.recipe.grid.segments and not await self._any_of(film, missing):
             raise failure
-        for number in missing:
-            await self._make(film, number, losses)
+        in_row = 0
+        for place, number in enumerate(missing):
+            if in_row == MOST_IN_A_ROW:
+                await self._blacken(film, missing[place:], losses)
+                break
+            try:
+                in_row = 0 if await self._make(film, number, losses) else in_row + 1
+            except DiskTrouble:
+                if patient:
+                    raise
+                await self._blacken(film, [number], losses)
         await self.conclude(film)
 
     async def conclude(self, film: Film) -> bool:
@@ -54,8 +65,8 @@ class Mending:
         ends = _end(film, losses)
         reason = _tail_sentence(film.recipe.grid, ends) if ends else _sentence(film.recipe.grid, lost)
         log.warning("a film is damaged", video=film.plan.video_id, segments=sorted(lost))
+        await self._shop.library.damaged(film.plan.video_id, float(film.recipe.grid.time(ends)) if ends else None)
         if ends:
-            await self._shop.library.shorten(film.plan.video_id, float(film.recipe.grid.time(ends)))
             await self._shop.plans.ensure(film.plan.video_id)
         await self._shop.plans.set_state(film.plan, PlanState.PARTIAL, reason)  # last: what went before is done again
         if not ends:
@@ -76,17 +87,24 @@ class Mending:
                 return True
         return False
 
-    async def _make(self, film: Film, number: int, losses: Losses) -> None:
-        """Encode one segment by itself, with as much of it as can be had."""
+    async def _make(self, film: Film, number: int, losses: Losses) -> bool:
+        """Encode one segment by itself, with as much of it as can be had; False where it is black."""
         if await self._encoded(film, number, Lacking.NOTHING):
-            return
-        await asyncio.to_thread(losses.note, self._shop.storage, number, Lacking.SOUND)
+            return True
+        await asyncio.to_thread(losses.note, self._shop.storage, [number], Lacking.SOUND)
         if await self._encoded(film, number, Lacking.SOUND):
-            return
-        await asyncio.to_thread(losses.note, self._shop.storage, number, Lacking.PICTURE)
-        span = await asyncio.to_thread(film.cells.missing, number, 1)
-        if span is not None:
-            await self._shop.make(film, span, background=True, lacking=Lacking.PICTURE)
+            return True
+        await self._blacken(film, [number], losses)
+        return False
+
+    async def _blacken(self, film: Film, numbers: Sequence[int], losses: Losses) -> None:
+        """Without another try; segments that follow each other in one run."""
+        await asyncio.to_thread(losses.note, self._shop.storage, numbers, Lacking.PICTURE)
+        for _, run in groupby(enumerate(numbers), lambda place: place[1] - place[0]):
+            together = [number for _, number in run]
+            span = await asyncio.to_thread(film.cells.missing, together[0], len(together))
+            if span is not None:
+                await self._shop.make(film, span, background=True, lacking=Lacking.PICTURE)
 
     async def _encoded(self, film: Film, number: int, lacking: Lacking) -> bool:
         span = await asyncio.to_thread(film.cells.missing, number, 1)
@@ -96,7 +114,7 @@ class Mending:
             return False
         try:
             await self._shop.make(film, span, background=True, lacking=lacking)
-        except EncodeInterrupted:
+        except (EncodeInterrupted, DiskTrouble):
             raise
         except EncodeFailed:
             return False

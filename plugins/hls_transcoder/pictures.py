@@ -8,7 +8,7 @@ from pathlib import Path
 from mediaserver.contracts import Limits, MediaInfo, MediaTools
 
 from .command import poster_arguments
-from .runner import EncodeFailed
+from .runner import KILLED, EncodeFailed, EncodeInterrupted
 
 __all__ = ["is_jpeg", "make_poster"]
 
@@ -26,6 +26,8 @@ async def make_poster(tools: MediaTools, info: MediaInfo, source: Path, workspac
         )
         tool = await tools.start("ffmpeg", arguments, reads=[source], workspace=workspace, limits=LIMITS)
         finished = await tool.wait()
+        if finished.returncode in KILLED and not finished.timed_out:
+            raise EncodeInterrupted("ffmpeg was ended from outside while it took the poster.")
         if finished.returncode == 0 and await to_thread(is_jpeg, poster):
             return poster
     raise EncodeFailed("No poster could be taken from this film.")

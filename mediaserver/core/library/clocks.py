@@ -1,9 +1,10 @@
-"""Transport streams whose clock begins again: two recordings in one file, or a recorder that was restarted."""
+"""Transport streams whose clock begins again or leaps: two recordings in one file, a recorder that was restarted."""
 
 from __future__ import annotations
 
 from itertools import pairwise
 from pathlib import Path
+from statistics import median
 
 __all__ = ["begins_again"]
 
@@ -12,11 +13,12 @@ STRIDES = (188, 192, 204)  # plain, with the time of arrival (m2ts), with error 
 WINDOWS, WINDOW = 24, 512 * 1024  # so many places are looked at, each so many bytes: 12 MB of a film of any size
 TICKS = 90_000  # of the clock, in a second
 WRAP = 1 << 33
+LEAP, UNEVEN = 60 * TICKS, 6  # a minute, and so many times the usual step: pictures that stand take few bytes
 BACK = TICKS  # pictures are stored up to a second out of their order
 
 
 def begins_again(path: Path, pid: int) -> bool:
-    """Whether the pictures' times step back anywhere between the places looked at. Blocks as long as the disk does."""
+    """Whether the pictures' times step back, or far ahead, between the places looked at. Blocks as the disk does."""
     size = path.stat().st_size
     times: list[int] = []
     with path.open("rb") as file:
@@ -25,7 +27,8 @@ def begins_again(path: Path, pid: int) -> bool:
             found = _first_time(file.read(WINDOW), pid)
             if found is not None:
                 times.append(found)
-    return any((before - after) % WRAP < WRAP // 2 and before - after > BACK for before, after in pairwise(times))
+    steps = [(after - before + WRAP // 2) % WRAP - WRAP // 2 for before, after in pairwise(times)]
+    return bool(steps) and (min(steps) < -BACK or max(steps) > LEAP + UNEVEN * median(steps))
 
 
 def _first_time(data: bytes, pid: int) -> int | None:

@@ -22,7 +22,7 @@ SCAN_RATE = 100_000_000  # bytes a second, where a whole file is read
 SCAN_BYTES = 64 << 20  # of what is said about the packets
 SCAN_SECONDS = 45.0  # the most that is added for that
 ENTRIES = "packet=pts_time,dts_time,duration_time:packet_side_data=side_data_type"
-STEP_BACK, STEP_FORWARD = 1.0, math.inf  # seconds; a gap forward is a picture that stands
+STEP_BACK, STEP_FORWARD = 1.0, 10.0  # seconds, as ffmpeg joins clocks (-dts_delta_threshold)
 ABSURD_BIT_RATE = 500.0  # bit/s: below this the header promises time that the bytes cannot fill
 
 
@@ -39,12 +39,23 @@ class Budget:
 
 
 async def real_end(
-    tools: MediaTools, path: Path, video: VideoStream, budget: Budget, *, start: float, told: float, size: int
+    tools: MediaTools,
+    path: Path,
+    video: VideoStream,
+    budget: Budget,
+    *,
+    start: float,
+    told: float,
+    size: int,
+    restarts: bool = False,
 ) -> tuple[float, bool]:
-    """Answers (seconds from `start` to the end of the last frame, whether the file stops before its header says)."""
+    """Answers (seconds from `start` to the end of the last frame, whether the file stops before its header says).
+
+    Where the clock `restarts`, its parts are counted as if they followed each other.
+    """
     frame = float(1 / Fraction(video.frame_rate))
     only = ["-select_streams", str(video.index)]
-    absurd = told <= 0 or size * 8 / told < ABSURD_BIT_RATE
+    absurd = restarts or told <= 0 or size * 8 / told < ABSURD_BIT_RATE
     if not absurd:
         begin = max(0.0, told - TAIL_SECONDS) + start
         # To the end: a length would count from the key frame before, which may be ten seconds back.
@@ -54,17 +65,20 @@ async def real_end(
             return tail - start, False
     stored = min(size, path.stat().st_blocks * 512)  # a hole of a terabyte costs its maker nothing, so it buys no time
     limits = budget.limits(min(SCAN_SECONDS, stored / SCAN_RATE))
-    end = await _last_end(tools, path, only, replace(limits, stdout=SCAN_BYTES), frame)
+    end = await _last_end(tools, path, only, replace(limits, stdout=SCAN_BYTES), frame, joined=restarts)
     if end is None:
         raise ProbeFailed("There is no picture that can be read in this file: it is damaged.")
     found = end - start
     if absurd or found >= told - 1.0:
         return found, False
-    last = await _last_end(tools, path, interval, budget.limits(), frame)  # sound may go on after the picture: nothing is missing
+    # Sound may go on after the picture: then nothing is missing.
+    last = await _last_end(tools, path, interval, budget.limits(), frame)
     return found, last is None or last - start < told - 1.0
 
 
-async def _last_end(tools: MediaTools, path: Path, which: Sequence[str], limits: Limits, frame: float) -> float | None:
+async def _last_end(
+    tools: MediaTools, path: Path, which: Sequence[str], limits: Limits, frame: float, *, joined: bool = False
+) -> float | None:
     """When the last of `which` packets' frames ends, in the file's own time; None where there is no packet."""
     flags = [part for key, value in tools.input_flags.items() for part in (f"-{key}", value)]
     entries = [*which, "-show_entries", ENTRIES]
@@ -74,11 +88,11 @@ async def _last_end(tools: MediaTools, path: Path, which: Sequence[str], limits:
         raise ProbeFailed("Reading this file to its end took too long; it is damaged, or its disk is too slow.")
     if b"Encryption info" in asked.stdout:
         raise ProbeFailed(ENCRYPTED)
-    return _end_of([line.decode(errors="replace") for line in asked.stdout.splitlines()], frame)
+    return _end_of([line.decode(errors="replace") for line in asked.stdout.splitlines()], frame, joined=joined)
 
 
-def _end_of(lines: Sequence[str], frame: float) -> float | None:
-    """A clock that begins again goes on where it was, as ffmpeg reads it too (`-dts_delta_threshold`)."""
+def _end_of(lines: Sequence[str], frame: float, *, joined: bool) -> float | None:
+    """Where clocks are `joined`, one that begins again goes on where it was, as ffmpeg reads it too."""
     last, end, later = None, None, 0.0
     for line in lines:
         presented, decoded, length = (*(_seconds(part) for part in line.split(",")[:3]), None, None, None)[:3]
@@ -86,7 +100,7 @@ def _end_of(lines: Sequence[str], frame: float) -> float | None:
         if at is None:
             continue
         clock = decoded if decoded is not None else at
-        if last is not None and not -STEP_BACK <= clock - last <= STEP_FORWARD:
+        if joined and last is not None and not -STEP_BACK <= clock - last <= STEP_FORWARD:
             later += last + frame - clock
         last = clock
         lasts = length or frame

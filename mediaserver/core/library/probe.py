@@ -43,7 +43,7 @@ async def probe(tools: MediaTools, path: Path) -> MediaInfo:
     told = _told_duration(picture, container, start)
     restarts = await _restarts(path, container, picture)
     duration, truncated = await real_end(
-        tools, path, video, budget, start=start, told=0.0 if restarts else told, size=size
+        tools, path, video, budget, start=start, told=told, size=size, restarts=restarts
     )
     _must_be_worth_its_time(duration, size)
     return MediaInfo(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import stat
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from mediaserver.contracts import Page, Reason
 from mediaserver.core.library import beside, paths
+from mediaserver.core.library.identity import full_hash
 from mediaserver.core.library.ignore import NO_RULES, Rules, unwanted_file, unwanted_folder
 from mediaserver.core.library.mailbox import TOPIC, ScanRequests
 from mediaserver.core.library.sidecar_names import sidecar_kind
@@ -80,13 +82,25 @@ class LibraryService:
                 return path
         return None
 
-    async def shorten(self, video_id: int, duration: float) -> None:
-        """Note that a film ends after `duration` seconds, before its header and its packets say."""
+    async def damaged(self, video_id: int, ends: float | None = None) -> None:
         video = await Video.get_or_none(id=video_id)
-        if video is not None and duration < video.duration:
-            video.duration = duration
-            video.probe |= {"duration": duration, "truncated": True}
+        if video is None:
+            return
+        await self._know_by_all_bytes(video)
+        if ends is not None and ends < video.duration:
+            video.duration = ends
+            video.probe |= {"duration": ends, "truncated": True}
             await video.save(update_fields=["duration", "probe"])
+
+    async def _know_by_all_bytes(self, video: Video) -> None:
+        """Its fingerprint is of samples: a better copy of the same length may differ only between them."""
+        source = await self.source(video.id) if video.full_hash is None else None
+        if source is None:
+            return
+        with contextlib.suppress(OSError):  # it has just gone: who comes in its place is looked at anew
+            found = await asyncio.to_thread(full_hash, source)
+            if not await Video.filter(full_hash=found).exists():
+                await Video.filter(id=video.id).update(full_hash=found)
 
     async def beside(self, video_id: int) -> tuple[SidecarFile, ...]:
         return await beside.beside(video_id)
