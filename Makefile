@@ -26,7 +26,7 @@ run: $(VENV)/.run  ## start the server; PORT=8000 and CONFIG=config.yaml may be 
 test: $(VENV)/.dev debian  ## every test but the soak runs
 	$(PYTEST) -n 2 -m "not slow and not soak"
 	$(PYTEST) -n 2 -m "slow and not soak" tests/core tests/plugins tests/hostile
-	$(PYTEST) -m "slow and not soak" tests/e2e tests/test_*.py
+	$(PYTEST) -n 2 --dist worksteal -m "slow and not soak" tests/e2e tests/test_*.py
 
 quick: $(VENV)/.dev  ## the tests that need no encoding, no browser and no crowd of processes; COLUMN=grown: on Postgres and Redis
 	$(PYTEST) -n 2 $(if $(COLUMN),--column $(COLUMN)) -m "not contract and not slow and not soak"
