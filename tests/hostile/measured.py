@@ -45,8 +45,11 @@ class Measured:
         reads: Sequence[Path],
         workspace: Path | None,
         limits: Limits,
+        devices: Sequence[Path] = (),
     ) -> MeasuredTool:
-        inner = await self.tools.start(tool, arguments, reads=reads, workspace=workspace, limits=limits)
+        inner = await self.tools.start(
+            tool, arguments, reads=reads, workspace=workspace, limits=limits, devices=devices
+        )
         return MeasuredTool(inner, self.runs)
 
 
