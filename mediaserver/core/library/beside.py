@@ -19,7 +19,8 @@ __all__ = ["beside", "why_sidecar"]
 
 SIDECAR = "sidecar"
 ALONE = {
-    SidecarKind.SUBTITLE: "No film stands beside it whose name it begins with: beside Film.mkv it is called Film.en.srt.",
+    SidecarKind.SUBTITLE: "No film stands beside it whose name it begins with: "
+    "beside Film.mkv it is called Film.en.srt.",
     SidecarKind.POSTER: "It belongs to no film: beside Film.mkv it is called Film-poster.jpg, "
     "or poster.jpg where the film has a folder of its own.",
 }

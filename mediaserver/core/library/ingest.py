@@ -35,7 +35,7 @@ CUT_OFF = "This file ends before its header says; waiting for the rest of it."
 STILL_COPIED = 10.0  # a file that ends before its header says may still grow for so many settle times
 
 
-class NotComplete(Exception):  # noqa: N818 - not an error: the file is still being made
+class NotComplete(Exception):
     """The file has changed meanwhile, or is cut off and young: wait for it again. The text, if any, is for people."""
 
 

@@ -1,4 +1,4 @@
-"""What a file is: asked of ffprobe, checked against the packets at its end, refused in one sentence where it is no film."""
+"""What a file is: asked of ffprobe, checked against its last packets, refused in one sentence where it is no film."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from mediaserver.core.library.refusals import ProbeFailed
 __all__ = ["ProbeFailed", "probe"]
 
 LONGEST = 24 * 3600.0  # seconds; more is a broken header or an attack: 16 KB can claim a gap of 27 h
-# Together with LONGEST these bound what a small file can be blown up to. 24 empty frames a second take about 4,000 bit/s.
+# Together with LONGEST these bound what a small file can be blown up to. 24 empty frames/s take about 4,000 bit/s.
 LEAST_BIT_RATE, LONG = 1_000.0, 600.0  # bit/s, of what is longer than so many seconds
 WIDEST_PIXEL = 10  # times as wide as high, or as high as wide; anamorphic film has 2
 MAX_PIXELS = 40_000_000
@@ -93,24 +93,15 @@ def _must_be_worth_its_time(duration: float, size: int) -> None:
         raise ProbeFailed(f"This film claims to last {duration / 3600:.0f} hours; more than 24 are refused.")
     if duration > LONG and size * 8 / duration < LEAST_BIT_RATE:
         raise ProbeFailed(
-            f"This file holds {size / 1000:.0f} kB for {duration / 60:.0f} minutes; so little is no film, and it is refused."
+            f"This file holds {size / 1000:.0f} kB for {duration / 60:.0f} minutes; "
+            "so little is no film, and it is refused."
         )
 
 
 async def _ask(tools: MediaTools, path: Path, budget: Budget) -> dict[str, Any]:
     flags = [part for key, value in tools.input_flags.items() for part in (f"-{key}", value)]
-    arguments = [
-        "-v",
-        "error",
-        *flags,
-        "-of",
-        "json",
-        "-show_format",
-        "-show_streams",
-        "-show_chapters",
-        "-i",
-        f"file:{path}",
-    ]
+    shown = ["-of", "json", "-show_format", "-show_streams", "-show_chapters"]
+    arguments = ["-v", "error", *flags, *shown, "-i", f"file:{path}"]
     asked = await (await tools.start("ffprobe", arguments, reads=[path], workspace=None, limits=budget.limits())).wait()
     if asked.timed_out:
         raise ProbeFailed("This file could not be read within 15 seconds; it is damaged, or its disk is too slow.")
@@ -188,10 +179,8 @@ def _frame_rate(stream: Mapping[str, Any]) -> tuple[str, bool]:
     if not average or not nominal:
         return average or nominal or "25/1", False
     a, n = _value(average), _value(nominal)
-    fields = abs(n / a - 2) < VARIABLE and stream.get("field_order") not in {
-        None,
-        "progressive",
-    }  # fields are no frames
+    interlaced = stream.get("field_order") not in {None, "progressive"}
+    fields = abs(n / a - 2) < VARIABLE and interlaced  # fields are no frames
     variable = abs(a - n) / n > VARIABLE and not fields
     return (nominal if variable and n <= 61 else average), variable  # noqa: PLR2004 - 60 and what rounds to it
 

@@ -72,7 +72,7 @@ class Records:
 
     async def known(self, root: str, folder: str = "", *, recursive: bool = True) -> dict[str, Known]:
         """Path to location, of a whole root, of what is below a folder, or only of what lies in it."""
-        sql = f"SELECT {COLUMNS} FROM core_location WHERE root = ? AND id > ?"  # noqa: S608 - constants
+        sql = f"SELECT {COLUMNS} FROM core_location WHERE root = ? AND id > ?"
         likes = []
         if folder:
             sql, likes = f"{sql} AND path LIKE ? ESCAPE '\\'", [f"{_like(folder)}/%"]
@@ -113,7 +113,7 @@ class Records:
         for start in range(0, len(values), MOST_ROWS):
             part = values[start : start + MOST_ROWS]
             marks = ", ".join("?" * len(part))
-            sql = f"SELECT {COLUMNS} FROM core_location WHERE {column} IN ({marks})"  # noqa: S608 - constants
+            sql = f"SELECT {COLUMNS} FROM core_location WHERE {column} IN ({marks})"
             found += [Known.of(row) for row in await self._db.fetch(sql, *part, reading=True)]
         return found
 

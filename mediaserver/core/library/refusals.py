@@ -12,7 +12,7 @@ __all__ = ["ENCRYPTED", "NO_FILM", "ProbeFailed", "unopened", "unread"]
 
 
 class ProbeFailed(MediaServerError):
-    """This file is no film we can play; `reason` is one sentence for the person who dropped it."""
+    """A file is no film we can play; `reason` is one sentence for the person who dropped it."""
 
     @property
     def reason(self) -> str:

@@ -40,7 +40,7 @@ class _News:
 
 
 class SidecarScan:
-    """One look at (a part of) a root. Rows of what is gone go last: an unmounted disk must not look like an empty one."""
+    """A look at (a part of) a root. Rows of what is gone go last: an unmounted disk must not look like an empty one."""
 
     def __init__(self, db: Database, changes: Changes, root: str) -> None:
         self._db = db

@@ -3,7 +3,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.core.library.library_house import CountingProber, Films, House, make_film
 
 from mediaserver.core.changes import ChangeLog
 from mediaserver.core.db import Database
@@ -11,6 +10,7 @@ from mediaserver.core.library.service import LibraryService
 from mediaserver.core.library.settings import LibrarySettings
 from mediaserver.core.migrator import Upgrade
 from mediaserver.core.wakeups import Wakeups
+from tests.core.library.library_house import CountingProber, Films, House, make_film
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

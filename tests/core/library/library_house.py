@@ -107,7 +107,7 @@ class House:
 
     async def until(self, condition: Callable[[], Awaitable[Any]], seconds: float = 60) -> Any:
         async with asyncio.timeout(seconds):
-            while not (result := await condition()):  # noqa: ASYNC110 - the condition is another's
+            while not (result := await condition()):
                 await asyncio.sleep(0.02)
             return result
 

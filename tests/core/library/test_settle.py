@@ -38,7 +38,7 @@ async def settler(done: list[str], told: list[str], seconds: float) -> AsyncIter
 
 async def until(condition: object) -> None:
     async with asyncio.timeout(30):
-        while not condition():  # type: ignore[operator]  # noqa: ASYNC110 - the condition is another's
+        while not condition():  # type: ignore[operator]
             await asyncio.sleep(0.01)
 
 

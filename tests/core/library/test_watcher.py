@@ -16,9 +16,8 @@ from mediaserver.core.library.mailbox import read_status
 from mediaserver.models import Location, Title, TitleVideo, Video
 
 if TYPE_CHECKING:
-    from tests.core.library.library_house import Films, House
-
     from mediaserver.contracts import MediaInfo
+    from tests.core.library.library_house import Films, House
 import pytest
 
 pytestmark = pytest.mark.slow
@@ -555,6 +554,7 @@ async def _scanned_after(house: House, before: str) -> bool:
 def test_what_root_may_read_is_tested_without_that_right() -> None:
     without = ["setpriv", "--bounding-set=-dac_override,-dac_read_search"]
     plain = [sys.executable, "-m", "pytest", "-q", __file__, "-k", "cannot_be_read_is_visible or read_again_is_taken"]
-    done = subprocess.run([*without, *plain], capture_output=True, text=True, cwd=Path(__file__).parents[3], check=False)
+    root = Path(__file__).parents[3]
+    done = subprocess.run([*without, *plain], capture_output=True, text=True, cwd=root, check=False)
     assert done.returncode == 0, done.stdout
     assert "skipped" not in done.stdout
