@@ -14,7 +14,7 @@ from mediaserver.errors import MediaServerError
 if TYPE_CHECKING:
     from mediaserver.core.config import Loaded
 
-__all__ = ["diagnose", "doctor_report", "unreadable"]
+__all__ = ["diagnose", "installation_report", "unreadable"]
 
 GIGABYTE = 1_000_000_000
 
@@ -30,11 +30,6 @@ async def diagnose(loaded: Loaded) -> list[str]:
         if not any(str(error) in line for line in lines):
             lines.append(f"✗ {error}")
     return lines
-
-
-async def doctor_report(server: Server) -> list[str]:
-    """Of a server that is open."""
-    return [*await machine_report(server), *await installation_report(server)]
 
 
 async def machine_report(server: Server) -> list[str]:
@@ -64,6 +59,7 @@ async def machine_report(server: Server) -> list[str]:
 
 
 async def installation_report(server: Server) -> list[str]:
+    """Of a server that is open."""
     lines = [await _stores(server)]
     lines += _space(server)
     away = await asyncio.to_thread(unreadable, server)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from aiosmtpd.smtp import SMTP
 
 from mediaserver.contracts import Mail
-from mediaserver.core.doctor import doctor_report
+from mediaserver.core.doctor import installation_report
 from mediaserver.core.server import Server
 from mediaserver.core.worker import JobRunner
 from mediaserver.models import JobRecord
@@ -101,7 +101,7 @@ class Post:
         return (await JobRecord.get(kind="mail")).error
 
     async def doctor(self) -> str:
-        [line] = [line for line in await doctor_report(self.server) if line[2:].startswith("mail")]
+        [line] = [line for line in await installation_report(self.server) if line[2:].startswith("mail")]
         return line
 
 
