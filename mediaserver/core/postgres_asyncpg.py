@@ -89,13 +89,8 @@ class ReturningContext(TransactionContextPooled):
             return
         try:
             await self.client.rollback()
-        except (
-            PostgresError,
-            InterfaceError,
-            OSError,
-            DatabaseAway,
-        ):  # what it failed of is told, not that the server is away
-            self._discard()
+        except (PostgresError, InterfaceError, OSError, DatabaseAway):
+            self._discard()  # what it failed of is told, not that the server is away
 
     def _discard(self) -> None:
         """Nobody knows what it is in the middle of: the pool makes another one, and Postgres undoes what is open."""

@@ -14,6 +14,7 @@ import ffmpeg
 
 from mediaserver.contracts import AudioTrack, MediaInfo, Rung
 
+from .building import SOURCE, arguments
 from .encoders import B_FRAMES, SOFTWARE, Encoder
 from .ladder import Output, Sound, default_audio, level, picture_size
 from .plan import Grid
@@ -37,9 +38,8 @@ SEEK_MARGIN = Fraction(1, 2)  # seconds before the first frame wanted; the seek 
 STREAM_MARGIN = Fraction(3)  # where there is no index the seek may land on the key frame after: 2 s apart in broadcasts
 STREAMS = {"mpegts", "mpeg"}
 CLONED_TAIL = Fraction(1, 2)  # seconds the last frame may be held where the planned end is a frame or two late
-GLOBAL = ("-nostdin", "-v", "error", "-filter_complex_threads", "1")
+ONE_THREAD = ("-filter_complex_threads", "1")
 ONE_CLOCK = ("-copyts", "-start_at_zero")  # times are the source's; without it ffmpeg joins clocks that begin again
-SOURCE = "file:SOURCE"  # stands for the path while ffmpeg-python builds: it cannot hash names that are not UTF-8
 TYPICAL = 0.6  # of the greatest rate: what encoders that keep to a rate are told
 NEVER = 10**9  # frames, a year and more: where nothing is to be cut
 APART = "+global_header"  # that the segment muxer wants headers apart, tee does not tell the encoder
@@ -135,7 +135,7 @@ def segments_arguments(run: Run, source: Path, *, flags: Mapping[str, str], tone
     outputs = _with_pictures(film, run, sounds, tonemap=tonemap) if run.rungs else []
     outputs += [_sound_alone(run, output, sounds[output.index]) for output in run.outputs if isinstance(output, Sound)]
     clock = () if run.info.restarts else ONE_CLOCK
-    return _compile(ffmpeg.merge_outputs(*outputs), source, (*clock, *run.encoder.opening))
+    return arguments(ffmpeg.merge_outputs(*outputs), source, (*ONE_THREAD, *clock, *run.encoder.opening))
 
 
 def _with_pictures(film: Any, run: Run, sounds: Mapping[int, Any], *, tonemap: bool) -> list[Any]:
@@ -171,11 +171,6 @@ def _sound_alone(run: Run, output: Sound, sound: Any) -> Any:
     cuts = [str(audio_span(run.grid, *run.grid.bounds(number)).first - begin) for number in run.numbers[1:]]
     stripped = {"map_metadata": -1, "map_chapters": -1}
     return ffmpeg.output(sound, f"{output.name}-%03d.ts", **_audio(run), **stripped, **_muxer(run, cuts), **QUEUE)
-
-
-def _compile(output: Any, source: Path, clock: Sequence[str] = ONE_CLOCK) -> list[str]:
-    built = ffmpeg.compile(output, cmd=[*GLOBAL, *clock], overwrite_output=True)
-    return [f"file:{source}" if part == SOURCE else part for part in built]
 
 
 def _pictures(picture: Any, run: Run, *, tonemap: bool) -> list[Any]:
@@ -334,7 +329,7 @@ def poster_arguments(
         picture = standard_range(picture)
     picture = picture.filter("format", "yuvj420p").filter("setsar", 1)
     options = {"frames:v": 1, "c:v": "mjpeg", "q:v": 4, "f": "image2", "update": 1, "map_metadata": -1}
-    return _compile(ffmpeg.output(picture, "poster.jpg", **options), source)
+    return arguments(ffmpeg.output(picture, "poster.jpg", **options), source, (*ONE_THREAD, *ONE_CLOCK))
 
 
 def _decimal(seconds: Fraction) -> str:

@@ -17,7 +17,8 @@ import ffmpeg
 from mediaserver.contracts import MediaInfo, Rung
 from mediaserver.errors import MediaServerError
 
-from .command import GLOBAL, OFFSET_SECONDS, ONE_CLOCK, SOURCE
+from .building import SOURCE, arguments
+from .command import OFFSET_SECONDS, ONE_CLOCK
 from .ladder import default_audio
 from .playlists import AUDIO_RATE
 from .verify import AUDIO_IDS, TICKS, VIDEO_IDS, WRAP, CellDamaged, StreamUnits
@@ -99,9 +100,7 @@ def copy_arguments(info: MediaInfo, source: Path, *, flags: Mapping[str, str]) -
         "segment_list": "pipe:1",
         "segment_list_type": "csv",
     }
-    output = ffmpeg.output(*streams, "%03d.ts", **muxer)
-    built = ffmpeg.compile(output, cmd=[*GLOBAL, *ONE_CLOCK], overwrite_output=True)
-    return [f"file:{source}" if part == SOURCE else part for part in built]
+    return arguments(ffmpeg.output(*streams, "%03d.ts", **muxer), source, ONE_CLOCK)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,8 +13,7 @@ from mediaserver.contracts import Limits
 from mediaserver.errors import JobPostponed
 
 from . import webvtt
-from .building import arguments
-from .command import SOURCE
+from .building import SOURCE, arguments
 from .runner import KILLED
 from .webvtt import NotText
 

@@ -79,7 +79,8 @@ class Mending:
     async def forget_unmade(self, film: Film) -> None:
         """Before a run that may make what was given up when somebody was killed."""
         gaps = await asyncio.to_thread(film.cells.gaps)
-        await asyncio.to_thread((await asyncio.to_thread(self._losses, film)).forget, self._shop.storage, gaps)
+        losses = await asyncio.to_thread(self._losses, film)
+        await asyncio.to_thread(losses.forget, self._shop.storage, gaps)
 
     async def _any_of(self, film: Film, missing: Sequence[int]) -> bool:
         for number in missing[:: -(-len(missing) // TRIES)]:

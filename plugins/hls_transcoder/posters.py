@@ -11,8 +11,7 @@ import ffmpeg
 
 from mediaserver.contracts import Limits, MediaInfo, SidecarKind
 
-from .building import arguments
-from .command import SOURCE
+from .building import SOURCE, arguments
 from .extracting import bytes_of
 from .pictures import is_jpeg
 from .webvtt import NotText

@@ -15,11 +15,12 @@ from mediaserver.errors import JobFailed, JobPostponed
 from mediaserver.events import TracksChanged
 from mediaserver.models import JobRecord, Video
 
-from .building import arguments
-from .command import HDR_TRANSFERS, SOURCE, standard_range
+from .building import SOURCE, arguments
+from .command import HDR_TRANSFERS, standard_range
 from .ladder import picture_size
 from .pictures import is_jpeg
 from .runner import KILLED, Control
+from .webvtt import clock
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -74,7 +75,7 @@ class Sheets:
             row, column = divmod(tile, SIDE)
             box = f"{column * self.width},{row * self.height},{self.width},{self.height}"
             end = min((number + 1) * self.seconds, max(duration, number * self.seconds + 0.001))
-            cues.append(f"{_clock(number * self.seconds)} --> {_clock(end)}\nsprites/{sheet:03d}.jpg#xywh={box}\n")
+            cues.append(f"{clock(number * self.seconds)} --> {clock(end)}\nsprites/{sheet:03d}.jpg#xywh={box}\n")
         return "\n".join(cues)
 
 
@@ -150,8 +151,3 @@ class Scrubbing:
             raise JobPostponed("Its file has just moved; it goes on where it is found again.", OFFLINE_SECONDS)
         slow = " in time" if finished.timed_out else ""
         raise JobFailed(f"No pictures to seek by could be taken from this film{slow}; it plays without them.")
-
-
-def _clock(seconds: float) -> str:
-    whole = round(seconds * 1000)
-    return f"{whole // 3_600_000:02d}:{whole // 60_000 % 60:02d}:{whole // 1000 % 60:02d}.{whole % 1000:03d}"

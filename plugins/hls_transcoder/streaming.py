@@ -248,9 +248,8 @@ def _state(plan: Plan, recipe: Recipe, video: Video, done: int) -> tuple[Encodin
     if plan.state == PlanState.PARTIAL:
         return EncodingState.PARTIAL, plan.reason
     ends = cut_short(MediaInfo.from_dict(video.probe), recipe.grid)
-    if done >= recipe.cells and (
-        plan.state == PlanState.READY or not recipe.straight
-    ):  # else it may yet turn out partial
+    settled = plan.state == PlanState.READY or not recipe.straight  # else it may yet turn out partial
+    if done >= recipe.cells and settled:
         return (EncodingState.PARTIAL, ends) if ends else (EncodingState.READY, "Every part is made.")
     if not video.online:
         return EncodingState.OFFLINE, "Its file cannot be reached right now; is its disk connected?"

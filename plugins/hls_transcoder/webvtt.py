@@ -15,7 +15,7 @@ from .command import OFFSET_SECONDS
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-__all__ = ["Cue", "NotText", "decoded", "read", "written"]
+__all__ = ["Cue", "NotText", "clock", "decoded", "read", "written"]
 
 LARGEST = 10_000_000  # bytes of what is served
 MOST = 50_000  # cues
@@ -88,7 +88,7 @@ def read(text: str) -> list[Cue]:
 def written(cues: Sequence[Cue]) -> str:
     """Raises NotText where it is larger than what is served."""
     blocks = [
-        f"{_clock(cue.start)} --> {_clock(cue.end)}{cue.settings and f' {cue.settings}'}\n{cue.text}\n" for cue in cues
+        f"{clock(cue.start)} --> {clock(cue.end)}{cue.settings and f' {cue.settings}'}\n{cue.text}\n" for cue in cues
     ]
     made = "\n".join([HEADER, *blocks])
     if len(made.encode()) > LARGEST:
@@ -126,7 +126,8 @@ def _seconds(parts: Sequence[str | None]) -> float:
     return int(hours) * 3600 + int(minutes) * 60 + int(seconds) + int(fraction.ljust(3, "0")) / 1000
 
 
-def _clock(seconds: float) -> str:
+def clock(seconds: float) -> str:
+    """A time as cues have it."""
     whole = round(seconds * 1000)
     return f"{whole // 3_600_000:02d}:{whole // 60_000 % 60:02d}:{whole // 1000 % 60:02d}.{whole % 1000:03d}"
 
