@@ -17,7 +17,7 @@ from .encrypting import encrypt_file
 from .models import Plan, PlanState
 from .plans import KEY_FROM_RUNG
 from .runner import KILLED, Control
-from .workshop import FULL_BYTES
+from .workshop import FULL_BYTES, MOVED
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -89,7 +89,7 @@ class Copying:
 
     def _judge(self, film: Film, finished: Finished) -> None:
         if not film.source.exists():
-            raise JobPostponed("Its file has just moved; it goes on where it is found again.", AWAY_SECONDS)
+            raise JobPostponed(MOVED, AWAY_SECONDS)
         if finished.timed_out:
             raise Unfit("reading it took too long")
         if finished.returncode in KILLED:

@@ -16,6 +16,7 @@ from . import webvtt
 from .building import SOURCE, arguments
 from .runner import KILLED
 from .webvtt import NotText
+from .workshop import MOVED
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -51,7 +52,7 @@ async def from_tracks(
     tool = await tools.start("ffmpeg", asked, reads=[source], workspace=workspace, limits=WHOLE_FILM)
     finished = await tool.wait()
     if not source.exists():
-        raise JobPostponed("Its file has just moved; it goes on where it is found again.", AWAY_SECONDS)
+        raise JobPostponed(MOVED, AWAY_SECONDS)
     if finished.returncode in KILLED and not finished.timed_out:
         raise JobPostponed("ffmpeg was ended from outside, or the memory ran out.", KILLED_SECONDS)
     if finished.timed_out:

@@ -21,6 +21,7 @@ from .ladder import picture_size
 from .pictures import is_jpeg
 from .runner import KILLED, Control
 from .webvtt import clock
+from .workshop import MOVED, UNREACHED
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -121,7 +122,7 @@ class Scrubbing:
             return
         source = await self._shop.library.source(video.id)
         if source is None:
-            raise JobPostponed("No file with this film can be reached; it goes on when one is back.", OFFLINE_SECONDS)
+            raise JobPostponed(UNREACHED, OFFLINE_SECONDS)
         info = MediaInfo.from_dict(video.probe)
         sheets, storage = Sheets.of(info), self._shop.storage
         async with storage.workspace() as workspace:
@@ -148,6 +149,6 @@ class Scrubbing:
         if finished.returncode in KILLED and not finished.timed_out:
             raise JobPostponed("ffmpeg was ended from outside, or the memory ran out.", OFFLINE_SECONDS)
         if not source.exists():
-            raise JobPostponed("Its file has just moved; it goes on where it is found again.", OFFLINE_SECONDS)
+            raise JobPostponed(MOVED, OFFLINE_SECONDS)
         slow = " in time" if finished.timed_out else ""
         raise JobFailed(f"No pictures to seek by could be taken from this film{slow}; it plays without them.")

@@ -16,6 +16,7 @@ from .models import Subtitle
 from .recipes import Recipe
 from .subtitles import Wanted, labelled, wanted
 from .webvtt import NotText
+from .workshop import UNREACHED
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -87,9 +88,7 @@ class Subtitling:
             if tracks:
                 source = await self._library.source(video.id)
                 if source is None:
-                    raise JobPostponed(
-                        "No file with this film can be reached; it goes on when one is back.", OFFLINE_SECONDS
-                    )
+                    raise JobPostponed(UNREACHED, OFFLINE_SECONDS)
                 texts |= await from_tracks(self._tools, source, tracks, workspace)
         for key, text in texts.items():
             if isinstance(text, str):

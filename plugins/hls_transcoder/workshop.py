@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from .trial import Encoders
 
 CELLS_TOPIC = "cells"
+MOVED = "Its file has just moved; it goes on where it is found again."
+UNREACHED = "No file with this film can be reached; it goes on when one is back."
 NO_SPACE_SECONDS = 20.0
 FULL_BYTES = 100_000_000  # with less room, what ffmpeg made wrong tells of the disk and not of the film
 OFFLINE_SECONDS = 10.0
@@ -56,7 +58,7 @@ def still_there(source: Path) -> Iterator[None]:
     except EncodeFailed as failure:
         if source.exists():
             raise
-        raise JobPostponed("Its file has just moved; it goes on where it is found again.", AWAY_SECONDS) from failure
+        raise JobPostponed(MOVED, AWAY_SECONDS) from failure
 
 
 @dataclass
@@ -124,7 +126,7 @@ class Workshop:
         """Raises JobPostponed, until `again` seconds from now."""
         source = await self.library.source(video_id)
         if source is None:
-            raise JobPostponed("No file with this film can be reached; it goes on when one is back.", again)
+            raise JobPostponed(UNREACHED, again)
         return source
 
     @contextmanager
