@@ -16,7 +16,7 @@ from .copies import COPIED, Copy, Unfit, copy_arguments, require_fit, variant_of
 from .encrypting import encrypt_file
 from .models import Plan, PlanState
 from .plans import KEY_FROM_RUNG
-from .runner import KILLED, Control
+from .runner import ENDED, KILLED, Control
 from .workshop import FULL_BYTES, MOVED
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ class Copying:
         if finished.timed_out:
             raise Unfit("reading it took too long")
         if finished.returncode in KILLED:
-            raise JobPostponed("ffmpeg was ended from outside, or the memory ran out.", AWAY_SECONDS)
+            raise JobPostponed(ENDED, AWAY_SECONDS)
         if finished.returncode != 0:
             self._shop.need_space(FULL_BYTES)
             raise Unfit("ffmpeg could not read it to its end")

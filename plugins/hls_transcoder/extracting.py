@@ -14,7 +14,7 @@ from mediaserver.errors import JobPostponed
 
 from . import webvtt
 from .building import SOURCE, arguments
-from .runner import KILLED
+from .runner import ENDED, KILLED
 from .webvtt import NotText
 from .workshop import MOVED
 
@@ -54,7 +54,7 @@ async def from_tracks(
     if not source.exists():
         raise JobPostponed(MOVED, AWAY_SECONDS)
     if finished.returncode in KILLED and not finished.timed_out:
-        raise JobPostponed("ffmpeg was ended from outside, or the memory ran out.", KILLED_SECONDS)
+        raise JobPostponed(ENDED, KILLED_SECONDS)
     if finished.timed_out:
         return {each.key: NotText("Reading the film for it took too long.") for each in tracks}
     return {each.key: await asyncio.to_thread(_made, workspace / f"{each.key}.vtt") for each in tracks}

@@ -30,6 +30,7 @@ __all__ = [
 ]
 
 KILLED = {-signal.SIGKILL, -signal.SIGTERM}
+ENDED = "ffmpeg was ended from outside, or the memory ran out."
 # ffmpeg takes these for the end of the film, and ends well. Where no file may be opened at all it is another matter.
 DISK_TROUBLE = ("Input/output error", "Stale file handle", "Transport endpoint is not connected")
 SAYS_NOTHING = ("Error initializing output stream", "Conversion failed")
@@ -166,7 +167,7 @@ def _judge_end(finished: Finished) -> None:
     if finished.timed_out:
         raise TookTooLong("ffmpeg took too long for this film and was stopped.")
     if finished.returncode in KILLED:
-        raise EncodeInterrupted("ffmpeg was ended from outside, or the memory ran out.")
+        raise EncodeInterrupted(ENDED)
     trouble = next((sign for sign in DISK_TROUBLE if sign in finished.stderr), None)
     if trouble is not None:
         raise DiskTrouble(f"The disk of this film cannot be read just now ({trouble}).")

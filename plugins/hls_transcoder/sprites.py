@@ -19,7 +19,7 @@ from .building import SOURCE, arguments
 from .command import HDR_TRANSFERS, standard_range
 from .ladder import picture_size
 from .pictures import is_jpeg
-from .runner import KILLED, Control
+from .runner import ENDED, KILLED, Control
 from .webvtt import clock
 from .workshop import MOVED, UNREACHED
 
@@ -147,7 +147,7 @@ class Scrubbing:
         if all([await asyncio.to_thread(is_jpeg, path) for path in made]):
             return made
         if finished.returncode in KILLED and not finished.timed_out:
-            raise JobPostponed("ffmpeg was ended from outside, or the memory ran out.", OFFLINE_SECONDS)
+            raise JobPostponed(ENDED, OFFLINE_SECONDS)
         if not source.exists():
             raise JobPostponed(MOVED, OFFLINE_SECONDS)
         slow = " in time" if finished.timed_out else ""
