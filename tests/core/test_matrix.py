@@ -82,6 +82,7 @@ GET     /api/video                                              401  ok   ok   o
 GET     /api/video/<ref:str>/master.m3u8                        401  ok   ok   403  ok
 GET     /api/video/<ref:str>/audio/<track:int>/<name:str>       401  ok   ok   403  ok
 GET     /api/video/<ref:str>/key                                401  ok   ok   403  ok
+GET     /api/video/<ref:str>/original/<name:str>                401  ok   ok   403  ok
 GET     /api/video/<ref:str>/subtitles/<key:str>/<name:str>     401  ok   ok   403  ok
 GET     /api/video/<ref:str>/<rung:480p|720p|1080p>/index.m3u8  401  ok   ok   403  ok
 GET     /api/video/<ref:str>/<rung:480p|720p|1080p>/<name:str>  401  ok   ok   403  ok
@@ -103,6 +104,8 @@ GET     /v1/media/<token:str>/master.m3u8                       403  403  403  4
 GET     /v1/media/<token:str>/audio/<track:int>/<name:str>      403  403  403  403  403
 GET     /v1/media/<token:str>/key                               403  403  403  403  403
 GET     /v1/media/<token:str>/subtitles/<key:str>/<name:str>    403  403  403  403  403
+GET     /v1/media/<token:str>/original                          403  403  403  403  403
+GET     /v1/media/<token:str>/original/<name:str>               403  403  403  403  403
 GET     /v1/media/<token:str>/sprites.vtt                       403  403  403  403  403
 GET     /v1/media/<token:str>/sprites/<name:str>                403  403  403  403  403
 GET     /v1/media/<token:str>/<rung:480p|720p|1080p>/<name:str> 403  403  403  403  403
@@ -155,6 +158,10 @@ POST    /api/device                                             401  ok   ok   4
 GET     /api/movie                                              401  ok   ok   ok   ok
 POST    /api/movie                                              401  403  ok   403  ok
 GET     /api/movie/<movie_id:str>/master.m3u8                   401  ok   ok   403  ok
+GET     /api/movie/<movie_id:str>/audio/<track:int>/<name:str>  401  ok   ok   403  ok
+GET     /api/movie/<movie_id:str>/key                           401  ok   ok   403  ok
+GET     /api/movie/<movie_id:str>/original/<name:str>           401  ok   ok   403  ok
+GET     /api/movie/<movie_id:str>/subtitles/<key:str>/<name:str> 401  ok   ok   403  ok
 GET     /api/movie/<movie_id:str>/<rung:480p|720p|1080p>/<name:str> 401 ok ok  403  ok
 POST    /api/playback/start                                     401  ok   ok   403  ok
 POST    /api/playback/heartbeat                                 401  ok   ok   403  ok

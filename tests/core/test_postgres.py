@@ -13,6 +13,7 @@ import pytest
 import yaml
 
 from mediaserver.core.db import Database
+from mediaserver.errors import DatabaseAway
 from mediaserver.events import TitleAdded
 from tests.core.test_migrator import FIRST, SECOND, package
 from tests.postgres import PASSWORD
@@ -160,6 +161,9 @@ async def test_a_server_works_on_once_its_database_is_back(
 async def test_encryption_that_is_demanded_is_not_left_out(postgres: Postgres, tmp_path: Path) -> None:
     database = Database(f"{postgres.empty()}?sslmode=require", tmp_path / "none", {"core": "mediaserver.models"})
     await database.open()
-    with pytest.raises(ConnectionError, match="SSL"):
-        await database.reachable()
-    await database.close()
+    try:
+        with pytest.raises(DatabaseAway) as refused:
+            await database.reachable()
+    finally:
+        await database.close()
+    assert "SSL" in str(refused.value.__cause__)

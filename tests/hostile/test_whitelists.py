@@ -106,7 +106,7 @@ async def test_what_people_own_is_taken(row, tmp_path):
     info = await probe(media.tools(), row.make())
     assert info.audio
     job = job_for(info, row.make(), tmp_path, 0, 1)
-    job = replace(job, run=replace(job.run, rungs=job.run.rungs[:1]))
+    job = replace(job, run=replace(job.run, outputs=job.run.rungs[:1]))
     assert [cell.number async for cell in encode(media.tools(), job)] == [0]
 
 

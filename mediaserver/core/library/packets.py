@@ -16,11 +16,11 @@ __all__ = ["Budget", "real_end"]
 
 PROBE_SECONDS = 15.0
 ENDING_SECONDS = 1.0  # what stopping a program may take
-LEAST_SECONDS = 3.0
 TAIL_SECONDS = 3.0
 SCAN_RATE = 100_000_000  # bytes a second, where a whole file is read
 SCAN_BYTES = 64 << 20  # of what is said about the packets
 SCAN_SECONDS = 45.0  # the most that is added for that
+TOO_LONG = "Reading this file to its end took too long; it is damaged, or its disk is too slow."
 ENTRIES = "packet=pts_time,dts_time,duration_time:packet_side_data=side_data_type"
 STEP_BACK, STEP_FORWARD = 1.0, 10.0  # seconds, as ffmpeg joins clocks (-dts_delta_threshold)
 ABSURD_BIT_RATE = 500.0  # bit/s: below this the header promises time that the bytes cannot fill
@@ -34,7 +34,9 @@ class Budget:
 
     def limits(self, more: float = 0.0) -> Limits:
         self._end += more
-        left = max(LEAST_SECONDS, self._end - time.monotonic())
+        left = self._end - time.monotonic()
+        if left <= 0:
+            raise ProbeFailed(TOO_LONG)
         return Limits(wall=left, cpu=math.ceil(left))
 
 
@@ -85,7 +87,7 @@ async def _last_end(
     arguments = ["-v", "error", *flags, *entries, "-of", "csv=p=0", "-i", f"file:{path}"]
     asked = await (await tools.start("ffprobe", arguments, reads=[path], workspace=None, limits=limits)).wait()
     if asked.timed_out:
-        raise ProbeFailed("Reading this file to its end took too long; it is damaged, or its disk is too slow.")
+        raise ProbeFailed(TOO_LONG)
     if b"Encryption info" in asked.stdout:
         raise ProbeFailed(ENCRYPTED)
     return _end_of([line.decode(errors="replace") for line in asked.stdout.splitlines()], frame, joined=joined)
