@@ -22,7 +22,7 @@ GIGABYTE = 1_000_000_000
 async def diagnose(loaded: Loaded) -> list[str]:
     """Every finding, even where the server cannot open."""
     server = Server(loaded, "cli")
-    lines = await machine_report(server)
+    lines = [*await machine_report(server), *await place_report(server)]
     try:
         async with server:
             lines += await installation_report(server)
@@ -58,12 +58,16 @@ async def machine_report(server: Server) -> list[str]:
     return lines
 
 
+async def place_report(server: Server) -> list[str]:
+    """Room and folders: what needs no store."""
+    away = await asyncio.to_thread(unreadable, server)
+    folders = ", ".join(str(folder) for folder in server.library_settings.folders)
+    return [*await asyncio.to_thread(_space, server), *(away or [f"✓ library {folders}"])]
+
+
 async def installation_report(server: Server) -> list[str]:
     """Of a server that is open."""
     lines = [await _stores(server)]
-    lines += _space(server)
-    away = await asyncio.to_thread(unreadable, server)
-    lines += away or [f"✓ library {', '.join(str(folder) for folder in server.library_settings.folders)}"]
     lines += [f"✗ plugin {name}: {reason}" for name, reason in sorted(server.hooks.faults.items())]
     for check in server.contributions.checks.values():
         finding = await check.run()

@@ -120,7 +120,9 @@ async def test_a_film_that_is_damaged_in_its_middle_plays_to_its_end(start_appli
     film = await appliance.film(sources.of_three_sizes(), "Recorded Film.ts")
     await until(lambda: _is(appliance, film["id"], "partial"), "an end of the encoding")
     await screen.open(appliance.url)
+    await expect(screen.page.get_by_text("Damaged")).to_be_visible()
     await screen.watch("Recorded Film")
+    await expect(screen.page.get_by_text("copy it again if you have a better copy")).to_be_visible()
     at_end = await screen.ends()
     assert len(at_end["buffered"]) == 1
     assert abs(at_end["duration"] - 10) < 0.2

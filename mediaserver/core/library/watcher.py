@@ -23,6 +23,7 @@ from mediaserver.core.library.records import CANNOT_READ, Records
 from mediaserver.core.library.roots import Roots, WatchedRoot
 from mediaserver.core.library.scanner import Scanner
 from mediaserver.core.library.settle import Look, Pending, Settler, Verdict
+from mediaserver.errors import DatabaseAway
 from mediaserver.models import Location, LocationState
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ __all__ = ["LibraryWatcher"]
 PROBES = 2  # at a time
 DEBOUNCE = 0.1  # seconds
 AGAIN = 1.0  # seconds until a folder that came as a whole is looked at once more
+ONCE_MORE = 5.0  # seconds until what failed is tried again: the database was away, say
 TICK = 1.0  # seconds between two looks at clocks, mounts and requests
 MANY = 100  # dirty folders of one root that are looked at one by one
 
@@ -164,7 +166,8 @@ class LibraryWatcher:
             while self._scans:
                 root = next(iter(self._scans))
                 requests = self._scans.pop(root)
-                await self._edge(self._scan(self._roots[root]), f"scan of {paths.shown(root)}")
+                if not await self._edge(self._scan(self._roots[root]), f"scan of {paths.shown(root)}"):
+                    asyncio.get_running_loop().call_later(ONCE_MORE, self._ask_scan, root)
                 self._carried_out(requests)
                 await self._look_at_dirty()
 
@@ -188,22 +191,29 @@ class LibraryWatcher:
                     continue
                 for folder, recursive in _outermost(folders):
                     look = self._scanner.look(root, folder, recursive=recursive)
-                    await self._edge(look, f"look at {paths.shown(root / folder)}")
+                    if not await self._edge(look, f"look at {paths.shown(root / folder)}") and self._loop is not None:
+                        self._loop.call_later(ONCE_MORE, self._make_dirty, root, folder, recursive)
 
-    async def _edge(self, work: Awaitable[object], what: str) -> None:
-        """One folder's trouble must not end the watching of the others; the next scan tries again."""
+    async def _edge(self, work: Awaitable[object], what: str) -> bool:
+        """One folder's trouble must not end the watching of the others; False where the database is away.
+
+        That is tried again soon, anything else with the next scan.
+        """
         try:
             await work
+        except DatabaseAway as away:
+            self._log.warning("library: waits for the database", what=what, reason=str(away))
+            return False
         except Exception:  # noqa: BLE001 - the watcher's edge
             self._log.exception("library: failed", what=what)
+        return True
 
     # ---- complete files
 
     async def _settled(self, done: Sequence[tuple[Pending, Look]]) -> None:
         for pending, seen in done:
             if seen.verdict is Verdict.STILL and pending.key not in self._queued:
-                self._queued.add(pending.key)
-                heapq.heappush(self._complete, (-pending.mtime_ns, pending.key))
+                self._line_up(pending.key, -pending.mtime_ns)
             elif seen.verdict is Verdict.UNREADABLE:
                 sentence = f"{CANNOT_READ} ({seen.problem}); allow the server to read it (chmod a+r)."
                 location = await Location.get_or_none(key=pending.key)
@@ -211,10 +221,13 @@ class LibraryWatcher:
                     await self._ingest.refuse(location, sentence)
             elif seen.verdict is Verdict.GONE:
                 self._make_dirty_by_path(pending.path)
-        if self._complete:
-            self._ready.set()
         if len(done) > PROBES:  # the others are looked at within this moment
             await self._records.probing([pending.key for pending, _ in done])
+
+    def _line_up(self, key: str, place: int = 0) -> None:
+        self._queued.add(key)
+        heapq.heappush(self._complete, (place, key))
+        self._ready.set()
 
     def _make_dirty_by_path(self, path: Path) -> None:
         root = self._roots.of(path)
@@ -233,7 +246,8 @@ class LibraryWatcher:
                 continue
             _, key = heapq.heappop(self._complete)
             self._queued.discard(key)
-            await self._edge(self._take_in(key), "taking in a file")
+            if not await self._edge(self._take_in(key), "taking in a file"):
+                asyncio.get_running_loop().call_later(ONCE_MORE, self._line_up, key)
 
     async def _take_in(self, key: str) -> None:
         try:

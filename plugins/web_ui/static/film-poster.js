@@ -10,6 +10,8 @@ export class FilmPoster extends HTMLElement {
   #facts = el("span", { class: "facts" });
   #sign = el("span", { class: "sign", hidden: true });
   #strip = null;
+  #damage = "";
+  #away = false;
 
   connectedCallback() {
     if (this.#link.isConnected) return;
@@ -24,10 +26,22 @@ export class FilmPoster extends HTMLElement {
     this.#link.style.setProperty("--tint", tint(film.title));
     this.#name.textContent = film.title;
     this.#facts.textContent = facts(film);
-    this.#sign.hidden = film.playable || film.type === "series";
-    this.#sign.textContent = "Disk not connected";
+    this.#away = !film.playable && film.type !== "series";
+    this.#drawSign();
     const address = reachable(film.thumbnail_url);
     if (address && this.#image.src !== address) this.#image.src = address;
+  }
+
+  /** A sentence for a film of which not everything can be shown, else "". */
+  set damage(sentence) {
+    this.#damage = sentence;
+    this.#drawSign();
+  }
+
+  #drawSign() {
+    this.#sign.hidden = !this.#away && !this.#damage;
+    this.#sign.textContent = this.#away ? "Disk not connected" : "Damaged";
+    this.#sign.title = this.#away ? "" : this.#damage;
   }
 
   /** `rows` for the grid strip; null once everything is made. */

@@ -106,7 +106,9 @@ class HomePage extends HTMLElement {
     for (const film of this.#library.films) {
       const progress = this.#library.progress.get(film.id);
       const poster = this.#posters.get(film.id)?.poster;
-      if (poster) poster.rows = progress && !progress.done && progress.total ? progress.rows : null;
+      if (!poster) continue;
+      poster.rows = progress && !progress.done && progress.total ? progress.rows : null;
+      poster.damage = progress?.partial ? progress.reason : "";
     }
   }
 

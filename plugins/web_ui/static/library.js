@@ -74,7 +74,9 @@ export async function progressOf(films) {
 
 function shown(told) {
   const rows = Object.values(told.renditions);
-  return { ...summed(rows), failed: told.status === "failed", reason: told.reason };
+  const sum = summed(rows);
+  const done = sum.done && told.status !== "processing"; // what is made last may still be told to be damaged
+  return { ...sum, done, failed: told.status === "failed", partial: told.status === "partial", reason: told.reason };
 }
 
 function summed(rows) {

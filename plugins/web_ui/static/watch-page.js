@@ -50,6 +50,7 @@ class WatchPage extends HTMLElement {
   #audio = el("audio-menu");
   #subtitles = el("subtitle-menu");
   #words = el("subtitle-text");
+  #damage = el("p", { class: "damage", hidden: true });
   #keys = keyList();
   #end = new AbortController();
   #wakes = false;
@@ -58,7 +59,7 @@ class WatchPage extends HTMLElement {
   #refresh = calmly(() => this.#lookAtProgress(), 1000);
 
   connectedCallback() {
-    const head = el("header", { class: "head" }, button("back", "Back (Esc)", () => this.leave()), this.#title);
+    const head = el("header", { class: "head" }, button("back", "Back (Esc)", () => this.leave()), el("div", {}, this.#title, this.#damage));
     const full = button("full", "Full screen (F)", () => this.fullscreen());
     const row = el("div", { class: "buttons" }, this.#play, this.#time, el("span", { class: "space" }), this.#sound, this.#volume, this.#audio, this.#subtitles, this.#quality, full);
     this.#begin.classList.add("begin");
@@ -257,6 +258,8 @@ class WatchPage extends HTMLElement {
     if (!this.#film || this.#progress?.done) return;
     this.#progress = (await progressOf([this.#film]).catch(() => null))?.get(this.#film.id) ?? null;
     this.#drawStrip();
+    this.#damage.hidden = !this.#progress?.partial;
+    this.#damage.textContent = this.#progress?.partial ? this.#progress.reason : "";
     if (!this.#doing.hidden && !this.#doing.classList.contains("fault")) this.#drawWaiting();
   }
 
