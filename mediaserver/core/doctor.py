@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 from typing import TYPE_CHECKING
 
 from mediaserver.core.roles import slots
@@ -22,14 +23,14 @@ GIGABYTE = 1_000_000_000
 async def diagnose(loaded: Loaded) -> list[str]:
     """Every finding, even where the server cannot open."""
     server = Server(loaded, "cli")
-    lines = [*await machine_report(server), *await place_report(server)]
+    lines = await machine_report(server)
     try:
         async with server:
             lines += await installation_report(server)
     except Exception as error:  # noqa: BLE001 - what a store that is away raises, at the opening or the closing, is a finding
         if not any(str(error) in line for line in lines):
             lines.append(f"✗ {error}")
-    return lines
+    return [*lines, *await place_report(server)]
 
 
 async def machine_report(server: Server) -> list[str]:
@@ -87,10 +88,12 @@ async def _stores(server: Server) -> str:
 
 
 def _space(server: Server) -> list[str]:
-    free, least = server.storage.free_bytes(), int(server.settings.workers.min_free_space)
+    media = server.storage.media
+    there = next(folder for folder in (media, *media.parents) if folder.exists())  # it may be away
+    free, least = shutil.disk_usage(there).free, int(server.settings.workers.min_free_space)
     if free >= least:
-        return [f"✓ {free / GIGABYTE:.0f} GB free in {server.storage.media}"]
-    found = f"✗ {free / GIGABYTE:.1f} GB are free in {server.storage.media}; nothing is encoded ahead"
+        return [f"✓ {free / GIGABYTE:.0f} GB free in {media}"]
+    found = f"✗ {free / GIGABYTE:.1f} GB are free in {media}; nothing is encoded ahead"
     return [f"{found} below {least / GIGABYTE:.0f} GB. Make room, or lower workers.min_free_space."]
 
 

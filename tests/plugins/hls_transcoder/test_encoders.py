@@ -7,6 +7,7 @@ import subprocess
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from mediaserver.core.storage import MediaStorage
 from plugins.hls_transcoder.encoders import HARDWARE, SOFTWARE, Encoder
@@ -14,7 +15,7 @@ from plugins.hls_transcoder.runner import EncodeFailed
 from plugins.hls_transcoder.trial import Encoders, tried
 from tests import media
 from tests.plugins.hls_transcoder.test_subtitles import copy
-from tests.plugins.hls_transcoder.theatre import open_theatre, until
+from tests.plugins.hls_transcoder.theatre import Theatre, open_theatre, until
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -57,18 +58,20 @@ async def test_an_encoder_that_makes_something_else_is_not_taken(
 
 
 async def test_what_a_worker_found_is_noted_until_build_or_wish_change(
-    tools: FFmpegTools, storage: MediaStorage, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tools: FFmpegTools, storage: MediaStorage, tmp_path: Path
 ) -> None:
     notes = tmp_path / "run" / "note.json"
-    await Encoders("h264_v4l2m2m", tools, storage, notes).prepare()
-    assert "h264_v4l2m2m does not work here (" in capsys.readouterr().out
+    with capture_logs() as logged:
+        await Encoders("h264_v4l2m2m", tools, storage, notes).prepare()
+    assert "h264_v4l2m2m does not work here (" in str(logged)
     known = Encoders("h264_v4l2m2m", tools, storage, notes)
     assert known.trial.reason.endswith("Films are encoded by libx264.")
     assert known.encoder(2) is SOFTWARE
     written = notes.stat().st_mtime_ns
-    await known.prepare()
+    with capture_logs() as logged:
+        await known.prepare()
     assert notes.stat().st_mtime_ns == written
-    assert capsys.readouterr().out == ""
+    assert logged == []
     assert Encoders("h264_qsv", tools, storage, notes).trial.reason == ""
 
 
@@ -84,26 +87,33 @@ async def test_doctor_asks_anew_and_says_which_encoder_does_not_work_and_why(
 
 
 async def test_a_chip_that_fails_within_a_film_leaves_it_to_libx264(
-    app_with: Callable[..., RunningApp], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    app_with: Callable[..., RunningApp], tmp_path: Path
 ) -> None:
     """The note says that it worked; cells of libx264 then have its delay, and go with those it made before."""
     options = {"background": "all", "preset": "ultrafast", "encoder": "h264_nvenc"}
-    async with open_theatre(app_with, tmp_path / "library", **options) as theatre:
-        server = theatre.app.server
-        devices = sorted({str(path) for each in HARDWARE.values() for path in each.opened})
-        trial = {"encoder": "h264_nvenc", "delay": 0, "reason": ""}
-        note = {"of": ["h264_nvenc", server.tools.build, *devices], "trial": trial}
-        server.storage.write_text(server.data / "run" / "hls_encoder.json", json.dumps(note))
-        copy(media.film("plain-9.mp4", seconds=9), theatre.library / "Film.mp4")
-
-        async def ready() -> Any:
-            answer = await theatre.app.get("/v1/streaming/progress?ids=1")
-            told = answer.json()["progress"] if answer.status_code == 200 else []
-            return told and told[0]["status"] == "ready"
-
-        await until(ready, "a film that is ready")
-        cell = tmp_path / "000.ts"
-        cell.write_bytes((await theatre.file("film", "480p/000.ts")).content)
+    with capture_logs() as logged:
+        async with open_theatre(app_with, tmp_path / "library", **options) as theatre:
+            cell = await first_cell_of_a_film(theatre, tmp_path)
     asked = ["ffprobe", "-v", "error", "-show_entries", "stream=has_b_frames", "-select_streams", "v", "-of", "csv=p=0"]
     assert subprocess.run([*asked, cell], capture_output=True, check=True, text=True).stdout.split()[0] == "0"
-    assert "a chip did not encode it, libx264 does" in capsys.readouterr().out
+    assert "a chip did not encode it, libx264 does" in str(logged)
+
+
+async def first_cell_of_a_film(theatre: Theatre, folder: Path) -> Path:
+    """Encoded by a worker whose note says that h264_nvenc works."""
+    server = theatre.app.server
+    devices = sorted({str(path) for each in HARDWARE.values() for path in each.opened})
+    trial = {"encoder": "h264_nvenc", "delay": 0, "reason": ""}
+    note = {"of": ["h264_nvenc", server.tools.build, *devices], "trial": trial}
+    server.storage.write_text(server.data / "run" / "hls_encoder.json", json.dumps(note))
+    copy(media.film("plain-9.mp4", seconds=9), theatre.library / "Film.mp4")
+
+    async def ready() -> Any:
+        answer = await theatre.app.get("/v1/streaming/progress?ids=1")
+        told = answer.json()["progress"] if answer.status_code == 200 else []
+        return told and told[0]["status"] == "ready"
+
+    await until(ready, "a film that is ready")
+    cell = folder / "000.ts"
+    cell.write_bytes((await theatre.file("film", "480p/000.ts")).content)
+    return cell
