@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -62,6 +63,7 @@ class Ingest:
         self._titles = Titles(changes)
         self._commit = asyncio.Lock()  # Postgres would let two films of one title each make it
         self._busy: dict[str, asyncio.Lock] = {}
+        self._waiting: Counter[str] = Counter()
 
     async def ingest(self, key: str) -> None:
         """Raises NotComplete where the file is not as it was recorded."""
@@ -73,7 +75,9 @@ class Ingest:
             real = await asyncio.to_thread(_unchanged, path, location)
             mark = await asyncio.to_thread(fingerprint, real)
             async with self._one_at_a_time(mark):
-                await self._recognise(location, real, mark)
+                now = await Location.get_or_none(key=key)  # it may have been lined up twice
+                if now is not None and now.state in (LocationState.SETTLING, LocationState.PROBING):
+                    await self._recognise(now, real, mark)
         except ProbeFailed as error:
             await self.refuse(location, error.reason)
         except OSError as error:
@@ -141,12 +145,14 @@ class Ingest:
     async def _one_at_a_time(self, mark: str) -> AsyncIterator[None]:
         """Two copies that arrive together become one video."""
         lock = self._busy.setdefault(mark, asyncio.Lock())
+        self._waiting[mark] += 1  # a lock that is let go is free for a moment, though somebody waits for it
         try:
             async with lock:
                 yield
         finally:
-            if not lock.locked() and self._busy.get(mark) is lock:
-                del self._busy[mark]
+            self._waiting[mark] -= 1
+            if not self._waiting[mark]:
+                del self._busy[mark], self._waiting[mark]
 
 
 def _unchanged(path: Path, location: Location) -> Path:
