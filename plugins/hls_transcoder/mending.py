@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from .workshop import Film, Workshop
 
 TRIES = 20  # spread over a film of which nothing is made yet, before it is given up
+Passing = tuple[type[EncodeFailed], ...]
+PASSING: Passing = (EncodeInterrupted, DiskTrouble)
+LASTING: Passing = (EncodeInterrupted,)  # a disk that fails again and again is how the film's bytes are
 SHOWN = {Lacking.SOUND: "without sound", Lacking.PICTURE: "black"}
 MOST_IN_A_ROW = 20  # segments that fail one after the other, until the rest is not tried any more
 COPY_AGAIN = "copy it again if you have a better copy"
@@ -41,19 +44,16 @@ class Mending:
         missing = await asyncio.to_thread(film.cells.gaps)
         losses = await asyncio.to_thread(self._losses, film)
         losses.frames = failure.frames if isinstance(failure, EndsEarly) else 0
-        if not losses.segments and len(missing) == film.recipe.grid.segments and not await self._any_of(film, missing):
+        passing = PASSING if patient else LASTING
+        untouched = not losses.segments and len(missing) == film.recipe.grid.segments
+        if untouched and not await self._any_of(film, missing, passing):
             raise failure
         in_row = 0
         for place, number in enumerate(missing):
             if in_row == MOST_IN_A_ROW:
                 await self._blacken(film, missing[place:], losses)
                 break
-            try:
-                in_row = 0 if await self._make(film, number, losses) else in_row + 1
-            except DiskTrouble:
-                if patient:
-                    raise
-                await self._blacken(film, [number], losses)
+            in_row = 0 if await self._make(film, number, losses, passing) else in_row + 1
         await self.conclude(film)
 
     async def conclude(self, film: Film) -> bool:
@@ -82,18 +82,18 @@ class Mending:
         losses = await asyncio.to_thread(self._losses, film)
         await asyncio.to_thread(losses.forget, self._shop.storage, gaps)
 
-    async def _any_of(self, film: Film, missing: Sequence[int]) -> bool:
+    async def _any_of(self, film: Film, missing: Sequence[int], passing: Passing) -> bool:
         for number in missing[:: -(-len(missing) // TRIES)]:
-            if await self._encoded(film, number, Lacking.NOTHING):
+            if await self._encoded(film, number, Lacking.NOTHING, passing):
                 return True
         return False
 
-    async def _make(self, film: Film, number: int, losses: Losses) -> bool:
+    async def _make(self, film: Film, number: int, losses: Losses, passing: Passing) -> bool:
         """Encode one segment by itself, with as much of it as can be had; False where it is black."""
-        if await self._encoded(film, number, Lacking.NOTHING):
+        if await self._encoded(film, number, Lacking.NOTHING, passing):
             return True
         await asyncio.to_thread(losses.note, self._shop.storage, [number], Lacking.SOUND)
-        if await self._encoded(film, number, Lacking.SOUND):
+        if await self._encoded(film, number, Lacking.SOUND, passing):
             return True
         await self._blacken(film, [number], losses)
         return False
@@ -107,7 +107,8 @@ class Mending:
             if span is not None:
                 await self._shop.make(film, span, background=True, lacking=Lacking.PICTURE)
 
-    async def _encoded(self, film: Film, number: int, lacking: Lacking) -> bool:
+    async def _encoded(self, film: Film, number: int, lacking: Lacking, passing: Passing) -> bool:
+        """Raises what is `passing`; anything else is what the film is like."""
         span = await asyncio.to_thread(film.cells.missing, number, 1)
         if span is None:
             return True
@@ -115,7 +116,7 @@ class Mending:
             return False
         try:
             await self._shop.make(film, span, background=True, lacking=lacking)
-        except (EncodeInterrupted, DiskTrouble):
+        except passing:
             raise
         except EncodeFailed:
             return False

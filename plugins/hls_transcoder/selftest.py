@@ -4,31 +4,18 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from mediaserver.contracts import AudioTrack, Limits, MediaInfo, MediaTools, Storage, VideoStream
+from mediaserver.contracts import MediaTools, Storage
 from mediaserver.errors import MediaServerError
 
 from .command import Run
 from .ladder import ladder
 from .plan import plan
 from .runner import EncodeJob, encode
+from .sample_film import SAMPLE, make_sample
 
 __all__ = ["encoding_fault"]
 
-SECONDS = 1
-MAKE = (
-    *("-nostdin", "-v", "error", "-f", "lavfi", "-i", f"testsrc2=size=1920x1080:rate=25:duration={SECONDS}"),
-    *("-f", "lavfi", "-i", f"sine=sample_rate=48000:duration={SECONDS}"),
-    *("-c:v", "libx264", "-preset", "ultrafast", "-c:a", "aac", "film.mkv"),
-)
-FILM = MediaInfo(
-    container="matroska,webm",
-    duration=SECONDS,
-    start_time=0.0,
-    size=0,
-    video=VideoStream(0, "h264", 1920, 1080, "25/1", False, "1/1", 0, "yuv420p", "progressive", ""),
-    audio=(AudioTrack(index=1, codec="aac", channels=1, sample_rate=48_000, language="", title="", default=True),),
-    subtitles=(),
-)
+SIZE, SECONDS = (1920, 1080), 1
 
 
 async def encoding_fault(tools: MediaTools, storage: Storage) -> str | None:
@@ -45,12 +32,9 @@ async def encoding_fault(tools: MediaTools, storage: Storage) -> str | None:
 async def _encoded(tools: MediaTools, folder: Path) -> str | None:
     workspace = folder / "cells"
     workspace.mkdir()
-    made = await tools.start("ffmpeg", MAKE, reads=[], workspace=folder, limits=Limits(wall=60, cpu=60))
-    finished = await made.wait()
-    if finished.returncode != 0:
-        raise MediaServerError(f"ffmpeg cannot make a film here: {finished.stderr.strip()[-200:]}.")
-    grid, rungs = plan(FILM), ladder(FILM)
-    job = EncodeJob(Run(FILM, grid, rungs, 0, grid.segments), folder / "film.mkv", workspace)
+    info = await make_sample(tools, folder, SIZE, SECONDS)
+    grid, rungs = plan(info), ladder(info)
+    job = EncodeJob(Run(info, grid, rungs, 0, grid.segments), folder / SAMPLE, workspace)
     made_cells = [cell async for cell in encode(tools, job)]
     if len(made_cells) != len(rungs) * grid.segments:
         raise MediaServerError("ffmpeg did not make every resolution.")

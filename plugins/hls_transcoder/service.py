@@ -143,8 +143,9 @@ async def _transcode(transcoding: Any, video_id: int, *, overwrite: bool) -> Non
 
 async def begin(server: Server) -> None:
     """Of a worker: which encoder works here is known before the first plan."""
-    transcoder: Any = server.services.get(Transcoding)
-    await transcoder.encoders.prepare()
+    transcoder = server.services.get(Transcoding)
+    if isinstance(transcoder, Transcoder):  # another plugin may provide the contract
+        await transcoder.encoders.prepare()
     await recover(server)
 
 

@@ -11,7 +11,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from mediaserver import log
-from mediaserver.contracts import AudioTrack, Limits, MediaInfo, Rung, VideoStream
+from mediaserver.contracts import Rung
 from mediaserver.errors import MediaServerError
 
 from .command import Run
@@ -20,31 +20,17 @@ from .encoders import B_FRAMES, HARDWARE, SOFTWARE, SOFTWARE_DELAY, Encoder
 from .ladder import ladder, level
 from .plan import plan
 from .runner import EncodeFailed, EncodeJob, encode
+from .sample_film import SAMPLE, make_sample
 from .verify import TICKS, VIDEO_IDS, StreamUnits
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from mediaserver.contracts import MediaTools, Storage
+    from mediaserver.contracts import MediaInfo, MediaTools, Storage
 
 __all__ = ["Encoders", "Trial", "tried"]
 
-SECONDS, GOP_SECONDS = 0.4, 0.2  # two segments
-MAKE = (
-    *("-nostdin", "-v", "error", "-f", "lavfi", "-i", f"testsrc2=size=640x360:rate=25:duration={SECONDS}"),
-    *("-f", "lavfi", "-i", f"sine=sample_rate=48000:duration={SECONDS}"),
-    *("-c:v", "libx264", "-preset", "ultrafast", "-c:a", "aac", "film.mkv"),
-)
-SILENT = MediaInfo(
-    container="matroska,webm",
-    duration=SECONDS,
-    start_time=0.0,
-    size=0,
-    video=VideoStream(0, "h264", 640, 360, "25/1", False, "1/1", 0, "yuv420p", "progressive", ""),
-    audio=(),
-    subtitles=(),
-)
-HEARD = replace(SILENT, audio=(AudioTrack(1, "aac", 1, 48_000, "", "", default=True),))
+SIZE, SECONDS, GOP_SECONDS = (640, 360), 0.4, 0.2  # two segments
 LOOK_SECONDS = 10.0
 HIGH = 100  # profile_idc
 
@@ -61,13 +47,12 @@ class Trial:
 async def tried(tools: MediaTools, storage: Storage, encoder: Encoder) -> int:
     """Frames by which its first DTS stands before its PTS. Raises EncodeFailed with the reason where it is no use."""
     async with storage.workspace() as folder:
-        make = await tools.start("ffmpeg", MAKE, reads=[], workspace=folder, limits=Limits(wall=30, cpu=30))
-        if (await make.wait()).returncode != 0:
-            raise EncodeFailed("no film could be made to try it with")
-        delay = _delay(await _cell(tools, folder, encoder, SILENT, 0))
+        heard = await make_sample(tools, folder, SIZE, SECONDS)
+        silent = replace(heard, audio=())
+        delay = _delay(await _cell(tools, folder, encoder, silent, 0), Fraction(silent.video.frame_rate))
         if delay not in B_FRAMES:
             raise EncodeFailed(f"it is {delay} frames late, which no other encoder here can go with")
-        await _cell(tools, folder, encoder, HEARD, delay)
+        await _cell(tools, folder, encoder, heard, delay)
         return delay
 
 
@@ -77,7 +62,7 @@ async def _cell(tools: MediaTools, folder: Path, encoder: Encoder, info: MediaIn
     workspace = folder / f"cells-{delay}-{len(info.audio)}"
     workspace.mkdir()
     run = Run(info, grid, rungs, 0, grid.segments, encoder=encoder)
-    async for cell in encode(tools, EncodeJob(run, folder / "film.mkv", workspace)):
+    async for cell in encode(tools, EncodeJob(run, folder / SAMPLE, workspace)):
         data = cell.path.read_bytes()
         _require_told(data, rungs[0], grid.fps)
         if cell.number == 0:
@@ -96,9 +81,9 @@ def _require_told(data: bytes, rung: Rung, fps: Fraction) -> None:
         raise EncodeFailed(f"it made profile {profile}, level {idc} and not what it was told")
 
 
-def _delay(cell: bytes) -> int:
+def _delay(cell: bytes, fps: Fraction) -> int:
     units = StreamUnits(cell)
-    return round(Fraction(units.delay(units.of(VIDEO_IDS)[0]), TICKS) * Fraction(SILENT.video.frame_rate))
+    return round(Fraction(units.delay(units.of(VIDEO_IDS)[0]), TICKS) * fps)
 
 
 class Encoders:

@@ -2,6 +2,7 @@
 
 import { ChoiceMenu } from "./choice-menu.js";
 import { icon } from "./dom.js";
+import { keep, recall } from "./kept.js";
 
 const KEPT = "mediaserver.audio"; // in localStorage: a language
 const ICON = "M4 5h16a2 2 0 0 1 2 2v8a2 2 0 0 1-2 2h-7l-5 4v-4H4a2 2 0 0 1-2-2V7a2 2 0 0 1 2-2zm4 4v4h2V9zm3-1v6h2V8zm3 1v4h2V9z";
@@ -21,12 +22,12 @@ class AudioMenu extends ChoiceMenu {
   }
 
   choose(choice) {
-    keep(choice.language);
+    keep(KEPT, choice.language);
     this.#playback.chooseAudio(choice.index);
   }
 
   #begin() {
-    const kept = recall();
+    const kept = recall(KEPT);
     const begin = kept && this.#playback.audios.find((each) => each.language === kept);
     if (begin && begin.index !== this.#playback.audio) this.#playback.chooseAudio(begin.index);
     this.#draw();
@@ -36,22 +37,6 @@ class AudioMenu extends ChoiceMenu {
     const { audios, audio } = this.#playback;
     this.hidden = audios.length < 2;
     this.draw(audios, audios.find((each) => each.index === audio));
-  }
-}
-
-function recall() {
-  try {
-    return localStorage.getItem(KEPT);
-  } catch {
-    return null; // no storage here
-  }
-}
-
-function keep(language) {
-  try {
-    localStorage.setItem(KEPT, language);
-  } catch {
-    // a private window: it holds as long as the film
   }
 }
 

@@ -2,6 +2,7 @@
 
 import { ChoiceMenu } from "./choice-menu.js";
 import { icon } from "./dom.js";
+import { keep, recall } from "./kept.js";
 
 const KEPT = "mediaserver.subtitles"; // in localStorage: "off", or {language, forced, sdh}
 const OFF = { index: -1, name: "Off" };
@@ -23,7 +24,8 @@ class SubtitleMenu extends ChoiceMenu {
   }
 
   choose(choice) {
-    keep(choice.index === -1 ? "off" : choice);
+    const { index, language, forced, sdh } = choice;
+    keep(KEPT, index === -1 ? "off" : { language, forced, sdh });
     this.#playback.chooseSubtitle(choice.index);
   }
 
@@ -37,7 +39,7 @@ class SubtitleMenu extends ChoiceMenu {
 
   #begin() {
     const { subtitles } = this.#playback;
-    const kept = recall();
+    const kept = recall(KEPT);
     const begin = kept === "off" ? null : kept ? like(subtitles, kept) : subtitles.find((each) => each.isDefault);
     this.#playback.chooseSubtitle(begin?.index ?? -1);
     this.#draw();
@@ -64,22 +66,5 @@ function fitting(subtitles) {
 }
 
 const sameLanguage = (one, other) => one.split("-")[0] === other.split("-")[0];
-
-function recall() {
-  try {
-    return JSON.parse(localStorage.getItem(KEPT));
-  } catch {
-    return null; // no storage here, or not ours
-  }
-}
-
-function keep(choice) {
-  const { language, forced, sdh } = choice;
-  try {
-    localStorage.setItem(KEPT, JSON.stringify(choice === "off" ? choice : { language, forced, sdh }));
-  } catch {
-    // a private window: it holds as long as the film
-  }
-}
 
 customElements.define("subtitle-menu", SubtitleMenu);
