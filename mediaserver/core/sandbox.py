@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import IO, cast
 
 from mediaserver.contracts import Finished, Limits
 from mediaserver.core import sandbox_exec
@@ -20,38 +21,55 @@ __all__ = ["Sandbox", "SandboxedTool"]
 
 LIBRARIES = ("/usr/lib", "/usr/lib64", "/usr/local/lib", "/lib", "/lib64", "/etc/ld.so.cache")
 STDERR_BYTES = 4096
+PIPE_BYTES = 1 << 16  # read at once: as much as a pipe holds
 HOLD_SECONDS = 0.01  # between looks whether the wrapper has become the program
 GRACE_SECONDS = 2.0  # between SIGTERM and SIGKILL: ffmpeg's own way out can take a minute
 
 
-class _Pipe(asyncio.Protocol):
-    """Keeps the first `head` bytes and the last `tail` bytes of what comes."""
+class _Pipe:
+    """Keeps the first `head` bytes and the last `tail` bytes of what comes.
 
-    def __init__(self, *, head: int = 0, tail: int = 0) -> None:
+    It closes its file itself. Where uvloop is told to (`connect_read_pipe`) it closes the number twice, and between the
+    two a thread may have opened something under it: a database, say.
+    """
+
+    def __init__(self, file: IO[bytes], *, head: int = 0, tail: int = 0) -> None:
         self.data = bytearray()
         self.news = asyncio.Event()
-        self.closed = asyncio.get_running_loop().create_future()
+        self._loop = asyncio.get_running_loop()
+        self.closed = self._loop.create_future()
+        self._file = file
         self._head = head
         self._tail = tail
+        os.set_blocking(file.fileno(), False)
+        self._loop.add_reader(file.fileno(), self._read)
 
-    def data_received(self, data: bytes) -> None:
+    def _read(self) -> None:
+        try:
+            data = os.read(self._file.fileno(), PIPE_BYTES)
+        except BlockingIOError:
+            return
+        if data:
+            self._keep(data)
+        else:
+            self._loop.remove_reader(self._file.fileno())
+            self._file.close()
+            self.closed.set_result(None)
+        self.news.set()
+
+    def _keep(self, data: bytes) -> None:
         if self._head:
             self.data += data[: self._head - len(self.data)]
         else:
             self.data += data
             del self.data[: -self._tail]
-        self.news.set()
-
-    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - the protocol's signature
-        if not self.closed.done():
-            self.closed.set_result(None)
-        self.news.set()
 
 
 class SandboxedTool:
     """One running program; see `mediaserver.contracts.RunningTool`. Belongs to the loop that started it."""
 
     def __init__(self, process: subprocess.Popen[bytes], limits: Limits) -> None:
+        """From here on it is read, waited for, and its time is counted."""
         self._loop = asyncio.get_running_loop()
         self._process = process
         self._exited: asyncio.Future[tuple[int, float, int]] = self._loop.create_future()
@@ -60,13 +78,8 @@ class SandboxedTool:
         self._alarm: asyncio.TimerHandle | None = None
         self._kill: asyncio.TimerHandle | None = None
         self._timed_out = False
-        self._stdout = _Pipe(head=limits.stdout)
-        self._stderr = _Pipe(tail=STDERR_BYTES)
-
-    async def watch(self) -> None:
-        """Begin to read what it says, to wait for its end and to count its time."""
-        await self._loop.connect_read_pipe(lambda: self._stdout, self._process.stdout)
-        await self._loop.connect_read_pipe(lambda: self._stderr, self._process.stderr)
+        self._stdout = _Pipe(cast("IO[bytes]", process.stdout), head=limits.stdout)
+        self._stderr = _Pipe(cast("IO[bytes]", process.stderr), tail=STDERR_BYTES)
         fd = os.pidfd_open(self.pid)
         self._loop.add_reader(fd, self._reap, fd)
         self._run_clock()
@@ -217,6 +230,4 @@ class Sandbox:
             env={"LC_ALL": "C.UTF-8"},
             start_new_session=True,
         )
-        tool = SandboxedTool(process, limits)
-        await tool.watch()
-        return tool
+        return SandboxedTool(process, limits)

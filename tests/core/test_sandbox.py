@@ -1,6 +1,7 @@
 import asyncio
 import os
 import select
+import shutil
 import signal
 import subprocess
 import sys
@@ -257,3 +258,23 @@ async def test_a_program_paused_at_once_is_stopped_only_when_it_is_itself():
         await asyncio.sleep(0.01)
     assert Path(f"/proc/{tool.pid}/cmdline").read_bytes().startswith(SHELL.encode())
     await tool.stop()
+
+
+@pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not installed")
+@pytest.mark.parametrize("loop", ["asyncio.new_event_loop", "uvloop.new_event_loop"])
+def test_no_descriptor_is_closed_twice(tmp_path, loop):
+    """Between the two a thread may have opened a database under the same number."""
+    if loop.startswith("uvloop"):
+        pytest.importorskip("uvloop")
+    script = f"""
+import asyncio, {loop.partition(".")[0]}
+from tests.core.test_sandbox import run
+
+with asyncio.Runner(loop_factory={loop}) as runner:
+    assert runner.run(run("echo out; echo err >&2")).stdout == b"out\\n"
+"""
+    log = tmp_path / "closes"
+    strace = ["strace", "-qq", "--seccomp-bpf", "-f", "-e", "trace=close", "-e", "signal=none", "-o", str(log)]
+    subprocess.run([*strace, sys.executable, "-c", script], check=True, timeout=60, cwd=Path(__file__).parents[2])
+    assert "close(" in log.read_text()
+    assert "EBADF" not in log.read_text()
