@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 DRAIN_SECONDS = 5.0
+YIELDING = 10  # how nice a scan is to those who watch: 500 players beside 100,000 files (benchmarks/streams_under_scan.py)
 PORT_OF_RANGE = 65535
 
 
@@ -111,6 +112,7 @@ async def watch(loaded: Loaded) -> None:
     from mediaserver.core.library.watcher import LibraryWatcher
 
     stop = stop_on_signals()
+    os.nice(YIELDING)
     async with Server(loaded, "watch") as server:
         await server.tools.check()
 

@@ -65,12 +65,12 @@ class PlaybackService:
     ) -> Started:
         await self._require(actor, title_id, device)
         user_id, limit = actor.user_id or GUEST, await self._allowance.limit(actor.user_id or GUEST)
+        await self.pulse.write()
         position = await self.sessions.left_at(user_id, title_id)
         wish = Wish(
             user_id, actor.login_id, _holder(actor, device), title_id,
             device.id if device else None, profile_id or actor.profile_id,
         )  # fmt: skip
-        await self.pulse.write()
         try:
             session_id, active = await self._slots.start(wish, limit, steal=steal)
         except Full as full:

@@ -59,12 +59,17 @@ class Screen:
 
     async def plays_from(self, start: float) -> None:
         """The picture moves on after `start`."""
+        now: dict[str, Any] = {}
 
         async def moves() -> bool:
-            now = await self.player()
+            now.update(await self.player())
             return bool(now["position"] > start + 0.2 and not now["seeking"] and not now["paused"])
 
-        await until(moves, f"a picture that moves on from {start} s (is {await self.player()})")
+        try:
+            await until(moves, f"a picture that moves on from {start} s")
+        except AssertionError as error:
+            said = await self.page.locator("watch-page .doing").all_inner_texts()
+            raise AssertionError(f"{error}; the player is {now}, the page says {said}") from None
 
     async def ends(self) -> dict[str, Any]:
         async def ended() -> dict[str, Any] | None:

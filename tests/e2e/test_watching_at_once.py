@@ -130,3 +130,29 @@ async def test_who_leaves_before_the_film_has_begun_holds_no_stream(
         return (await told.json())["sessions"] == []
 
     await until(nobody_plays, "an account whose stream is free", 5)
+
+
+async def test_who_leaves_before_the_picture_moves_loses_no_place(
+    start_appliance: Callable[..., Awaitable[Appliance]], screen: Screen
+) -> None:
+    appliance = await start_appliance(plugins=PLUGINS)
+    page = screen.page
+    await make_admin(appliance, page)
+    await expect(page.get_by_role("link", name=ADMIN)).to_be_visible(timeout=MILLISECONDS)
+    await appliance.drop(media.film(seconds=60), "Half Seen.mp4")
+    await expect(screen.poster("Half Seen")).to_be_visible(timeout=MILLISECONDS)
+    [film] = (await (await page.request.get(f"{appliance.url}/v1/content/browse")).json())["content"]
+    streaming = f"{appliance.url}/v1/streaming/{film['id']}"
+    television = {"device_id": "television", "device_type": "tv"}
+    begun = await (await page.request.post(f"{streaming}/start", data=television)).json()
+    seen = {"session_id": begun["session_id"], "position": 20}
+    assert (await page.request.post(f"{streaming}/stop", data=seen)).ok
+
+    await page.route("**/*.ts", lambda route: route.abort())
+    async with page.expect_response("**/480p/index.m3u8", timeout=MILLISECONDS):
+        await screen.watch("Half Seen")
+    async with page.expect_request("**/stop", timeout=MILLISECONDS) as left:
+        await page.keyboard.press("Escape")
+    assert (await left.value).post_data_json["position"] == 20
+    again = await (await page.request.post(f"{streaming}/start", data=television)).json()
+    assert again["position"] == 20

@@ -9,6 +9,7 @@ export class Viewing extends EventTarget {
   #film;
   #video;
   #session = null;
+  #from = 0;
   #timer = 0;
   #left = false;
 
@@ -26,7 +27,8 @@ export class Viewing extends EventTarget {
       this.#session = started.session_id;
       if (this.#left) this.stop();
       else this.#timer = setInterval(() => this.#beat(), started.heartbeat_seconds * 1000);
-      return { address: started.manifest_url, from: started.position >= LEAST ? started.position : 0 };
+      this.#from = started.position >= LEAST ? started.position : 0;
+      return { address: started.manifest_url, from: this.#from };
     } catch (error) {
       if (error.status !== 404) throw error; // streams are not counted on this server
       return { address: (await get(this.#path("manifest"))).manifest_url, from: 0 };
@@ -68,8 +70,10 @@ export class Viewing extends EventTarget {
     this.dispatchEvent(new CustomEvent("over", { detail: error }));
   }
 
+  /** Until a picture has moved it is where the film is to begin: who leaves before that has lost no place. */
   get #position() {
-    return this.#video.ended ? this.#video.duration : this.#video.currentTime;
+    const { ended, duration, currentTime, played } = this.#video;
+    return ended ? duration : currentTime || (played.length ? 0 : this.#from);
   }
 
   #path(what) {
