@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 DRAIN_SECONDS = 5.0
-YIELDING = 10  # how nice a scan is to those who watch: 500 players beside 100,000 files (benchmarks/streams_under_scan.py)
+YIELDING = 10  # how nice a scan is to those who watch (benchmarks/streams_under_scan.py)
 PORT_OF_RANGE = 65535
 
 

@@ -86,7 +86,8 @@ class Items:
         paths = {row["video_id"]: row["path"] for row in await self._rows(PLACES, " AND video_id IN", videos)}
         for each in told.values():
             each.path = paths.get(each.video_id, "")
-        for row in await self._rows(ELSEWHERE, " WHERE e.title_id IN", ids) if external else ():
+        without = None if ids is None else [each for each in ids if each not in told]
+        for row in await self._rows(ELSEWHERE, " WHERE e.title_id IN", without) if external else ():
             told.setdefault(row["title_id"], Told(None, row["duration"], "", row["url"], playable=True))
         return told
 

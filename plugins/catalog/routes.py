@@ -13,6 +13,7 @@ from mediaserver.errors import NotFound
 
 if TYPE_CHECKING:
     from mediaserver import RouteRegistry
+    from mediaserver.contracts import Actor
 
 
 class Browse(BaseModel):
@@ -104,11 +105,16 @@ def register(registry: RouteRegistry) -> None:
         actor = request.ctx.actor
         item = await catalog.item(await catalog.resolve(ref), actor)
         detail = shown(request, item) | {
-            "episodes_list": [shown(request, each) for each in await catalog.episodes(item.id, actor)],
+            "episodes_list": [shown(request, each) for each in await _episodes(catalog, item, actor)],
             "renditions": await _renditions(registry, item.id),
             **await _tracks(registry, item.id),
         }
         return json(detail)
+
+
+async def _episodes(catalog: Any, item: Item, actor: Actor) -> list[Item]:
+    episodes: list[Item] = await catalog.episodes(item.id, actor) if item.type == "series" else []
+    return episodes
 
 
 async def _renditions(registry: RouteRegistry, title_id: int) -> list[dict[str, Any]]:

@@ -41,13 +41,14 @@ class Cells:
         return {int(name[:-3]) for name in names if name.endswith(".ts") and name[:-3].isdigit()}
 
     def count(self) -> int:
-        return sum(len(self.made(output.name)) for output in self.recipe.outputs)
+        return self.map_and_count()[1]
 
-    def map(self) -> dict[str, tuple[bool, ...]]:
-        """Per rung, which segments are made."""
+    def map_and_count(self) -> tuple[dict[str, tuple[bool, ...]], int]:
+        """Per rung, which segments are made; and the number of all cells that are, those of further sounds included."""
         numbers = range(self.recipe.grid.segments)
-        made = {rung.name: self.made(rung.name) for rung in self.recipe.rungs}
-        return {name: tuple(number in numbers_made for number in numbers) for name, numbers_made in made.items()}
+        made = {output.name: self.made(output.name) for output in self.recipe.outputs}
+        rungs = {rung.name: tuple(number in made[rung.name] for number in numbers) for rung in self.recipe.rungs}
+        return rungs, sum(map(len, made.values()))
 
     def last_made(self, begun: datetime) -> float:
         """When a cell was last published, in seconds since 1970; the beginning where there is none."""

@@ -124,10 +124,9 @@ class HlsStreaming:
         return video
 
     async def _chosen(self, title_id: int) -> Video | None:
-        links = await TitleVideo.filter(title_id=title_id, role__in=("version", "part"))
-        positions = {link.video_id: link.position for link in links}
-        videos = await Video.filter(id__in=list(positions))
-        return min(videos, key=lambda v: (not v.online, positions[v.id], -_short_side(v), v.id), default=None)
+        links = await TitleVideo.filter(title_id=title_id, role__in=("version", "part")).select_related("video")
+        best = min(links, key=_preferred, default=None)
+        return best.video if best else None
 
     # ---- files ---------------------------------------------------------------------------------------------
 
@@ -217,11 +216,10 @@ class HlsStreaming:
             return Encoding(EncodingState.PENDING, 0, 0, "Its playlists are being planned.", picture=picture)
         recipe = Recipe.from_dict(plan.recipe)
         cells = Cells(self._storage, video.id, plan.id, recipe)
-        rungs, done = await asyncio.to_thread(cells.map), await asyncio.to_thread(cells.count)
+        rungs, done = await asyncio.to_thread(cells.map_and_count)
         state, reason = _state(plan, recipe, video, done)
-        waiting = await JobRecord.get_or_none(key=f"encode:{plan.id}", state__in=(JobState.DUE, JobState.RUNNING))
-        if waiting is not None and waiting.error and state is not EncodingState.READY:
-            reason = waiting.error
+        if state is not EncodingState.READY:
+            reason = await _what_stopped(plan) or reason
         return Encoding(state, done, recipe.cells, reason, self._eta(plan, done, recipe.cells), rungs, picture)
 
     def _eta(self, plan: Plan, done: int, total: int) -> float | None:
@@ -236,6 +234,18 @@ async def _passing(cut: Cut, delivering: AsyncExitStack) -> None:
     """The next request need not wait for what a slow reader has yet to take of this one."""
     async with delivering:
         await cut.pass_by()
+
+
+async def _what_stopped(plan: Plan) -> str:
+    """The last fault of an encode that is tried again."""
+    waiting = await JobRecord.get_or_none(key=f"encode:{plan.id}", state__in=(JobState.DUE, JobState.RUNNING))
+    return waiting.error if waiting else ""
+
+
+def _preferred(link: TitleVideo) -> tuple[bool, int, Fraction, int]:
+    """What can be read, the first part, the tallest version."""
+    video: Video = link.video
+    return not video.online, link.position, -_short_side(video), video.id
 
 
 def _short_side(video: Video) -> Fraction:

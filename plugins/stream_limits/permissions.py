@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
     from .liveness import Living
 
-ASKED_SECONDS = 30.0  # after which it is asked again; a change that is told asks at once
+FRESH_SECONDS = 20.0  # after which it is asked again while one plays on; a change that is told asks at once
+ASKED_SECONDS = 30.0  # after which nothing is given out before the answer
 MOST = 10_000
 NOT_ANY_MORE = "This title may not be played here any more."
 Question = tuple[int | None, str | None, int]
@@ -25,6 +26,7 @@ class Permissions:
     def __init__(self, server: Server) -> None:
         self._server = server
         self._asked: dict[Question, float] = {}
+        self._asking: dict[Question, asyncio.Task[None]] = {}
 
     def forget(self) -> None:
         self._asked = {}
@@ -32,18 +34,9 @@ class Permissions:
     async def check(self, actor: Actor, title_id: int) -> None:
         """Raises NotFound for what the actor may not see, Forbidden for what may not be played."""
         question = (actor.user_id, actor.login_id, title_id)
-        now = asyncio.get_running_loop().time()
-        if now - self._asked.get(question, float("-inf")) < ASKED_SECONDS:
+        if self._age(question) < ASKED_SECONDS:
             return
-        asked = self._asked  # what is forgotten meanwhile takes this answer with it
-        asked.pop(question, None)
-        catalog = self._server.services.find(Catalog)
-        if catalog is not None:
-            await catalog.item(title_id, actor)
-        await require_play(self._server, actor, title_id, None)
-        if len(asked) >= MOST:
-            asked.pop(next(iter(asked)))
-        asked[question] = now
+        await self._ask(question, actor, title_id)
 
     async def check_session(self, living: Living, title_id: int) -> None:
         """The same for whoever a session belongs to, who is not here to ask. Raises Forbidden."""
@@ -51,13 +44,42 @@ class Permissions:
         if accounts is None or not living.user_id:
             return
         question = (living.user_id, living.login_id, title_id)
-        if asyncio.get_running_loop().time() - self._asked.get(question, float("-inf")) < ASKED_SECONDS:
-            return
+        age = self._age(question)
+        if age >= ASKED_SECONDS:
+            await self._ask_for(living, accounts, question)
+        elif age >= FRESH_SECONDS and question not in self._asking:
+            self._asking[question] = asyncio.create_task(self._ask_ahead(living, accounts, question))
+
+    def _age(self, question: Question) -> float:
+        """Seconds since it was answered."""
+        return asyncio.get_running_loop().time() - self._asked.get(question, float("-inf"))
+
+    async def _ask_ahead(self, living: Living, accounts: Accounts, question: Question) -> None:
+        """Nobody waits for it; who is refused here is refused at the next request."""
         try:
-            account = await accounts.get(living.user_id)
-            await self.check(_actor(account, living), title_id)
+            await self._ask_for(living, accounts, question)
+        except Exception:  # noqa: BLE001 - whatever it is, the next request asks for itself
+            self._asked.pop(question, None)
+        finally:
+            del self._asking[question]
+
+    async def _ask_for(self, living: Living, accounts: Accounts, question: Question) -> None:
+        try:
+            await self._ask(question, _actor(await accounts.get(living.user_id), living), question[2])
         except NotFound as error:
             raise Forbidden(NOT_ANY_MORE) from error
+
+    async def _ask(self, question: Question, actor: Actor, title_id: int) -> None:
+        now = asyncio.get_running_loop().time()
+        asked = self._asked  # what is forgotten meanwhile takes this answer with it
+        catalog = self._server.services.find(Catalog)
+        if catalog is not None:
+            await catalog.item(title_id, actor)
+        await require_play(self._server, actor, title_id, None)
+        asked.pop(question, None)  # the oldest stand first
+        if len(asked) >= MOST:
+            asked.pop(next(iter(asked)))
+        asked[question] = now
 
 
 def _actor(account: Account, living: Living) -> Actor:

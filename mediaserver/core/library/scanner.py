@@ -115,6 +115,7 @@ class Scanner:
         walker = Walker(root, self._settings.roots, self._settings.follow_symlinks)
         walk = walker.walk(folder, below=lambda path: recursive or path not in listed)
         while listings := await asyncio.to_thread(_take, walk):
+            began = time.monotonic()
             if not recursive:
                 await self._know_more(scan, folder, listings)
             for listing in listings:
@@ -127,6 +128,7 @@ class Scanner:
             await beside.take(listings)
             if between is not None:
                 await between()
+                await asyncio.sleep(time.monotonic() - began)  # a large library is scanned beside those who watch
         await self._gone(scan)
         away = {path.rpartition("/")[0] for path, known in scan.known.items() if known.id not in scan.removed}
         await beside.end(folder, scan.unread, away, scan.renamed, recursive=recursive)

@@ -389,6 +389,23 @@ async def test_what_another_plugin_refuses_holds_at_the_start_and_down_to_the_se
     assert (await cinema.house.get(f"/v1/streaming/{film}/manifest", cinema.ada)).status_code == status
 
 
+async def test_what_a_plugin_refuses_without_telling_so_is_found_out_while_the_film_plays(
+    open_house: Callable[..., Any], probed: MediaInfo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Asked ahead: nobody who may play waits for it."""
+    (tmp_path / "house_rules.py").write_text(HOUSE_RULES)
+    settings = {"server": {"port": 0}, "plugin_folders": [str(tmp_path), str(Path("plugins").absolute())]}
+    cinema = await Cinema(
+        await open_house({**PLUGINS, "stream_limits": {}, "house_rules": {}}, settings), probed
+    ).open()
+    manifest = (await cinema.started(cinema.ada, await cinema.film()))["manifest_url"]
+    (tmp_path / "may_play").touch()
+    assert (await cinema.media(manifest)).status_code == 200, "the answer is fresh"
+    monkeypatch.setattr("plugins.stream_limits.permissions.FRESH_SECONDS", 0.0)
+    assert (await cinema.media(manifest)).status_code == 200, "the answer is asked for meanwhile"
+    assert (await over(cinema, manifest)).status_code == 403
+
+
 async def test_what_a_guest_fetches_ends_with_the_title(open_cinema: Callable[..., Any]) -> None:
     cinema = await open_cinema({"server": {"port": 0, "guest": "viewer"}})
     film = await cinema.film()
