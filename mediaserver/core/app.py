@@ -14,6 +14,7 @@ from sanic.http.constants import HTTP
 from sanic.response import HTTPResponse, empty
 
 from mediaserver.core import actors, http
+from mediaserver.core.answers import JsonAnswer
 from mediaserver.core.corsheaders import cors_headers
 from mediaserver.core.discovery import PluginFault, deadline
 from mediaserver.core.pages import register_core_routes
@@ -148,11 +149,8 @@ class Web:
     async def finish(self, request: Request, response: HTTPResponse) -> None:
         headers = response.headers
         headers["X-Request-ID"] = http.request_id(request)
-        is_data = response.content_type == "application/json"
-        for name, value in (http.DATA_HEADERS if is_data else http.SECURITY_HEADERS).items():
-            headers.setdefault(name, value)
-        if "cache-control" not in headers:
-            headers["Cache-Control"] = http.NOT_STORED
+        if type(response) is not JsonAnswer:  # which has the standard ones by itself
+            http.harden(response)
         if self._origins:
             headers.update(cors_headers(request, self._origins))
         if self._server.hooks.has("after_response"):

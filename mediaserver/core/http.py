@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from sanic import Request
+    from sanic.response import BaseHTTPResponse
 
     from mediaserver.contracts import Clock
     from mediaserver.core.server import Server
@@ -55,6 +56,16 @@ def request_id(request: Request) -> str:
             given if REQUEST_ID.fullmatch(given) else f"{OWN_IDS}{next(REQUESTS) & 0xFFFFFFFF:08x}"
         )
     return str(known)
+
+
+def harden(response: BaseHTTPResponse) -> None:
+    """The headers that every answer has, where its handler has set no others."""
+    headers = response.headers
+    is_data = response.content_type == "application/json"
+    for name, value in (DATA_HEADERS if is_data else SECURITY_HEADERS).items():
+        headers.setdefault(name, value)
+    if "cache-control" not in headers:
+        headers["Cache-Control"] = NOT_STORED
 
 
 def body(request: Request, model: type[M]) -> M:

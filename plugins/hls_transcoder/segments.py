@@ -25,6 +25,7 @@ HOLD_SECONDS = 8.0  # hls.js gives up after 10 s without a byte
 WISH_SECONDS = 3.0
 PREFETCH_SECONDS = 10.0
 PREFETCH = 2  # cells after the one that was delivered
+LAST = 1 << 31
 LINEAR = 3  # so many cells in a row, and the reader gets a chunk at once
 WAITED_FOR, AHEAD = 10, 0  # priorities
 
@@ -53,6 +54,7 @@ class Segments:
         self._wakeups = wakeups
         self._start = start
         self._readings: dict[tuple[int, int, str], Reading] = {}
+        self._ends: dict[int, int] = {}  # of plans: how many segments there are at most
 
     async def get(self, grant: MediaGrant, rung: str, number: int) -> Path:
         """Waits up to 8 s for a cell that is made. Raises NotYet, Gone for one that cannot be made, or NotFound."""
@@ -123,16 +125,20 @@ class Segments:
         self._start(self._prefetch(grant, rung, number, self._readings[place].row))
 
     async def _prefetch(self, grant: MediaGrant, rung: str, number: int, row: int) -> None:
+        end = min(number + 1 + PREFETCH, self._ends.get(grant.plan_id, LAST))
         wanted = [
             after
-            for after in range(number + 1, number + 1 + PREFETCH)
+            for after in range(number + 1, end)
             if not self._storage.segment(grant.video_id, grant.plan_id, rung, after).exists()
         ]
         if not wanted:
             return
         plan = await Plan.get_or_none(id=grant.plan_id)
-        recipe = Recipe.from_dict(plan.recipe) if plan else None
-        if recipe is None or recipe.straight:
+        if plan is None:
+            return
+        recipe = Recipe.from_dict(plan.recipe)
+        self._ends[plan.id] = recipe.grid.segments
+        if recipe.straight:
             return
         for after in wanted[:1] if row >= LINEAR else wanted:
             if after >= recipe.grid.segments or await self._is_being_made(grant.plan_id, rung, after):
