@@ -49,6 +49,11 @@ def may_play(actor):
 def limit_titles(actor):
     return TitleLimit(kinds=frozenset()) if Path(__file__).with_name("limit_titles").exists() else None
 """
+EVERYTHING = (
+    "master.m3u8", "480p/index.m3u8", "audio/1/index.m3u8", "audio/1/000.ts", "subtitles/e1/index.m3u8",
+    "subtitles/e1/text.vtt", "sprites.vtt", "sprites/000.jpg", "original", "original/index.m3u8", "original/000.ts",
+    "key",
+)  # fmt: skip
 LARGE = b"\x47" + b"\x00" * (188 * 200_000 - 1)  # more than fits into the buffers of a connection
 
 
@@ -85,7 +90,8 @@ async def test_a_session_that_is_over_gets_no_segment(cinema: Cinema, how: str) 
     answer = await over(cinema, started["manifest_url"])
     assert answer.status_code == 403
     assert answer.json()["error"]["code"] == "FORBIDDEN"
-    assert (await cinema.media(started["manifest_url"], "480p/index.m3u8")).status_code == 403
+    for name in EVERYTHING:
+        assert (await cinema.media(started["manifest_url"], name)).status_code == 403, name
 
 
 async def test_what_an_api_key_plays_ends_with_the_key(cinema: Cinema) -> None:
