@@ -37,3 +37,5 @@ async def test_without_any_plugin_it_is_healthy_and_records_the_library(tmp_path
             return (await why(appliance, appliance.library / "Bare.mp4")).startswith("ready: ")
 
         await until(recorded, "the film is recorded")
+        nice = {role: os.getpriority(os.PRIO_PROCESS, pid) for role, pid in appliance.roles().items()}
+        assert nice["watch"] > nice["worker"] == nice["serve"], "a scan yields to those who watch"

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     AppWith = Callable[..., RunningApp]
 
 SECONDS = 10
+STANDARD = ("content-type", "cache-control", "x-content-type-options", "referrer-policy", "content-security-policy")
 
 
 async def titles(app: RunningApp, **query: Any) -> list[str]:
@@ -93,3 +94,11 @@ async def test_who_has_a_ceiling_sees_nothing_that_is_unrated(app_with: AppWith,
     title = await add(app, "Ada")
     assert await titles(app, sort="title") == []
     assert (await app.get(f"/v1/content/{title.id}")).status_code == 404
+
+
+async def test_a_kept_list_is_hardened_like_every_answer(app_with: AppWith) -> None:
+    app = app_with(catalog={})
+    listed, other = await app.get("/v1/content/browse"), await app.get("/v1/content/nothing")
+    for name in STANDARD:
+        assert listed.headers.get_list(name) == other.headers.get_list(name)
+        assert len(listed.headers.get_list(name)) == 1, name
