@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 READ_SECONDS = 5.0  # a database that is away without saying so answers never
 LISTENER_SECONDS = 10.0
-GATHER_SECONDS = 0.02  # what is told in this time is read together: a scan tells of hundreds of files a second
 BEARABLE_SECONDS = 5.0  # without news; after that a request is better answered by another process
 
 
@@ -43,8 +42,7 @@ class Follower:
             while True:
                 for event in await self._read(reader):
                     await self._tell(event)
-                if await news.wait(POLL_SECONDS):
-                    await asyncio.sleep(GATHER_SECONDS)
+                await news.wait(POLL_SECONDS)
 
     async def _read(self, reader: Reader) -> list[Event]:
         try:

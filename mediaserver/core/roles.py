@@ -112,7 +112,7 @@ async def watch(loaded: Loaded) -> None:
     from mediaserver.core.library.watcher import LibraryWatcher
 
     stop = stop_on_signals()
-    os.nice(YIELDING)
+    _yield_to_others()
     async with Server(loaded, "watch") as server:
         await server.tools.check()
 
@@ -128,6 +128,13 @@ async def watch(loaded: Loaded) -> None:
         )
         gc.freeze()
         await watcher.run(stop)
+
+
+def _yield_to_others() -> None:
+    """Those who watch come first: a scan gets what they leave, and never takes a core from them when it wakes up."""
+    os.nice(YIELDING)
+    if hasattr(os, "SCHED_BATCH"):
+        os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
 
 
 async def described(server: Server, path: Path, info: MediaInfo) -> Metadata | None:

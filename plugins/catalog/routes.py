@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -103,13 +104,18 @@ def register(registry: RouteRegistry) -> None:
     @registry.get("/v1/content/<ref:str>", guard=signed_in, scope="catalog:read")
     async def content(request: Request, ref: str) -> HTTPResponse:
         actor = request.ctx.actor
-        item = await catalog.item(await catalog.resolve(ref), actor)
-        detail = shown(request, item) | {
-            "episodes_list": [shown(request, each) for each in await _episodes(catalog, item, actor)],
-            "renditions": await _renditions(registry, item.id),
-            **await _tracks(registry, item.id),
-        }
-        return json(detail)
+
+        async def answer() -> Item:
+            found: Item = await catalog.item(await catalog.resolve(ref), actor)
+            return found
+
+        limit = await title_limit(request.app.ctx.server, actor)
+        item = await catalog.singles.get((ref, actor.is_admin, limit), answer)
+        episodes, renditions, tracks = await asyncio.gather(
+            _episodes(catalog, item, actor), _renditions(registry, item.id), _tracks(registry, item.id)
+        )
+        told = [shown(request, each) for each in episodes]
+        return json(shown(request, item) | {"episodes_list": told, "renditions": renditions, **tracks})
 
 
 async def _episodes(catalog: Any, item: Item, actor: Actor) -> list[Item]:

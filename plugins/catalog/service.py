@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Any
 from mediaserver import Registry, row_id, title_limit
 from mediaserver.contracts import BrowseQuery, Catalog, Changes, Database, Item, Page, Pictures
 from mediaserver.errors import NotFound
-from mediaserver.events import EncodingProgressed, LocationChanged
+from mediaserver.events import (
+    EncodingProgressed,
+    LibraryScanned,
+    LocationChanged,
+    PlaybackProgressed,
+    PlaybackStarted,
+    PlaybackStopped,
+)
 from mediaserver.models import Title, TitleKind
 
 from . import elsewhere
@@ -22,7 +29,9 @@ if TYPE_CHECKING:
 
 LONGEST_SLUG = 200  # characters, as in mediaserver.models
 MOST_LISTS = 1000  # of one process, 8 KB each
+MOST_SINGLES = 1000  # 1 KB each
 MOST_PLAYABLE = 8  # 1 KB per title and list; there are as many as there are limits on what may be seen
+SAYS_NOTHING = (EncodingProgressed, LibraryScanned, PlaybackStarted, PlaybackProgressed, PlaybackStopped)
 ORDERS = {
     "title": ("title", "id"),
     "-created": ("-created_at", "-id"),
@@ -40,14 +49,15 @@ class TitleCatalog:
         self._changes = changes
         self._items = items
         self.lists: Memory[bytes] = Memory(MOST_LISTS)
+        self.singles: Memory[Item] = Memory(MOST_SINGLES)
         self._playable: Memory[list[Item]] = Memory(MOST_PLAYABLE)
 
     def heard(self, event: Event) -> None:
-        """Pages of titles show nothing of files or of encoding, whose changes are many; the folders of files do."""
-        if not isinstance(event, EncodingProgressed):
+        """Pages of titles show nothing of files, of encoding or of who watches; the folders of files do of files."""
+        if not isinstance(event, SAYS_NOTHING):
             self._playable.forget()
             if not isinstance(event, LocationChanged):
-                self.lists.forget()
+                self._forget_pages()
 
     async def resolve(self, ref: str) -> int:
         with suppress(NotFound):
@@ -86,9 +96,13 @@ class TitleCatalog:
 
     async def add_external(self, external: ExternalTitle) -> Item:
         title = await elsewhere.add(self._db, self._changes, external)
-        self.lists.forget()  # the news is heard within a second; who added it sees it at once
+        self._forget_pages()  # the news is heard within a second; who added it sees it at once
         self._playable.forget()
         return (await self._items.of([title]))[0]
+
+    def _forget_pages(self) -> None:
+        self.lists.forget()
+        self.singles.forget()
 
     async def external_url(self, title_id: int) -> str:
         return await elsewhere.url_of(title_id)

@@ -46,8 +46,11 @@ async def test_a_kept_list_follows_what_is_added_and_renamed(app_with: AppWith) 
     title = await add(app, "Zero")
     await until_listed(app, ["Zero"])
     await Title.filter(id=title.id).update(title="One")
+    assert (await app.get(f"/v1/content/{title.id}")).json()["title"] == "One"
+    await Title.filter(id=title.id).update(title="Two")
     await app.server.services.get(Changes).record(TitleChanged(title.id))
-    await until_listed(app, ["One"])
+    await until_listed(app, ["Two"])
+    assert (await app.get(f"/v1/content/{title.id}")).json()["title"] == "Two"
 
 
 async def test_each_question_has_its_own_list(app_with: AppWith) -> None:
