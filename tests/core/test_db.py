@@ -74,7 +74,8 @@ async def test_a_task_that_is_cancelled_at_any_moment_of_a_transaction_locks_nob
         await asyncio.gather(*crowd, return_exceptions=True)
         async with asyncio.timeout(10):
             await write(db, f"after{turns}")
-        assert is_at_rest(db)
+            while not is_at_rest(db):  # a pool takes a moment to end what was cancelled in the middle of a statement
+                await asyncio.sleep(0.01)
     known = await names(db)
     assert {f"after{turns}" for turns in range(MOMENTS)} <= known
     assert {name[1:] for name in known if name[0] == "a" and name[1] != "f"} == {n[1:] for n in known if n[0] == "b"}

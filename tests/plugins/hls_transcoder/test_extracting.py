@@ -22,11 +22,16 @@ if TYPE_CHECKING:
     from mediaserver.core.ffmpeg import FFmpegTools
 
 
+def children() -> set[int]:
+    return {pid for pid, parent, _ in processes() if parent == os.getpid()}
+
+
 async def test_a_killed_reading_says_nothing_about_the_film(tools: FFmpegTools, workspace: Path) -> None:
     film = subtitled("srt.mkv", "srt")()
     tracks = wanted(await probe(tools, film), ())
+    before = children()  # a database, say
     reading = asyncio.create_task(from_tracks(tools, film, tracks, workspace))
-    while not (mine := [pid for pid, parent, _ in processes() if parent == os.getpid()]):
+    while not (mine := children() - before):
         await asyncio.sleep(0)
     for pid in mine:
         os.kill(pid, signal.SIGKILL)
