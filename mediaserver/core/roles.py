@@ -8,7 +8,7 @@ import gc
 import os
 import signal
 import socket
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import fields
 from typing import TYPE_CHECKING
 
@@ -134,7 +134,8 @@ def _yield_to_others() -> None:
     """Those who watch come first: a scan gets what they leave, and never takes a core from them when it wakes up."""
     os.nice(YIELDING)
     if hasattr(os, "SCHED_BATCH"):
-        os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
+        with suppress(OSError):  # not granted, to a container say, or to who yields even more already
+            os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
 
 
 async def described(server: Server, path: Path, info: MediaInfo) -> Metadata | None:

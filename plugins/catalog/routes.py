@@ -89,28 +89,23 @@ def register(registry: RouteRegistry) -> None:
     async def browse(request: Request) -> HTTPResponse:
         actor = request.ctx.actor
 
+        limit = await title_limit(request.app.ctx.server, actor)
+
         async def answer() -> bytes:
             wanted = query(request, Browse)
             asked = BrowseQuery(wanted.type, wanted.sort, wanted.page, wanted.limit)
-            page = await catalog.browse(asked, actor)
+            page = await catalog.page(asked, actor, limit)
             pagination = {"page": page.page, "limit": page.limit, "total": page.total, "has_next": page.has_next}
             content = [shown(request, item) for item in page.items]
             return json({"content": content, "pagination": pagination}).body or b""
 
-        limit = await title_limit(request.app.ctx.server, actor)
         question = (request.query_string, actor.is_admin, limit, absolute(request, "/"))
         return json_bytes(await catalog.lists.get(question, answer))
 
     @registry.get("/v1/content/<ref:str>", guard=signed_in, scope="catalog:read")
     async def content(request: Request, ref: str) -> HTTPResponse:
         actor = request.ctx.actor
-
-        async def answer() -> Item:
-            found: Item = await catalog.item(await catalog.resolve(ref), actor)
-            return found
-
-        limit = await title_limit(request.app.ctx.server, actor)
-        item = await catalog.singles.get((ref, actor.is_admin, limit), answer)
+        item = await catalog.item(await catalog.resolve(ref), actor)
         episodes, renditions, tracks = await asyncio.gather(
             _episodes(catalog, item, actor), _renditions(registry, item.id), _tracks(registry, item.id)
         )

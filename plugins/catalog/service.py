@@ -24,12 +24,11 @@ from .memory import Memory
 
 if TYPE_CHECKING:
     from mediaserver import Server
-    from mediaserver.contracts import Actor, ExternalTitle
+    from mediaserver.contracts import Actor, ExternalTitle, TitleLimit
     from mediaserver.events import Event
 
 LONGEST_SLUG = 200  # characters, as in mediaserver.models
 MOST_LISTS = 1000  # of one process, 8 KB each
-MOST_SINGLES = 1000  # 1 KB each
 MOST_PLAYABLE = 8  # 1 KB per title and list; there are as many as there are limits on what may be seen
 SAYS_NOTHING = (EncodingProgressed, LibraryScanned, PlaybackStarted, PlaybackProgressed, PlaybackStopped)
 ORDERS = {
@@ -49,7 +48,6 @@ class TitleCatalog:
         self._changes = changes
         self._items = items
         self.lists: Memory[bytes] = Memory(MOST_LISTS)
-        self.singles: Memory[Item] = Memory(MOST_SINGLES)
         self._playable: Memory[list[Item]] = Memory(MOST_PLAYABLE)
 
     def heard(self, event: Event) -> None:
@@ -57,7 +55,7 @@ class TitleCatalog:
         if not isinstance(event, SAYS_NOTHING):
             self._playable.forget()
             if not isinstance(event, LocationChanged):
-                self._forget_pages()
+                self.lists.forget()
 
     async def resolve(self, ref: str) -> int:
         with suppress(NotFound):
@@ -70,20 +68,24 @@ class TitleCatalog:
         return int(title.id)
 
     async def item(self, title_id: int, actor: Actor) -> Item:
-        title = await (await self._visible(actor)).get_or_none(id=title_id)
+        title = await (await self._visible_to(actor)).get_or_none(id=title_id)
         if title is None:
             raise NotFound("There is no such title.")
         return (await self._items.of([title]))[0]
 
     async def browse(self, query: BrowseQuery, actor: Actor) -> Page[Item]:
         """Films and series; episodes are listed inside their series."""
+        return await self.page(query, actor, await title_limit(self._server, actor))
+
+    async def page(self, query: BrowseQuery, actor: Actor, limit: TitleLimit) -> Page[Item]:
+        """The same for who has asked already what the actor may see, and keeps the answer under it."""
         kinds = [TitleKind(query.type)] if query.type else [TitleKind.MOVIE, TitleKind.SERIES]
-        chosen = (await self._visible(actor)).filter(kind__in=kinds)
+        chosen = _visible(actor, limit).filter(kind__in=kinds)
         titles = await chosen.order_by(*ORDERS[query.sort]).offset((query.page - 1) * query.limit).limit(query.limit)
         return Page(tuple(await self._items.of(titles)), query.page, query.limit, await chosen.count())
 
     async def episodes(self, title_id: int, actor: Actor) -> list[Item]:
-        chosen = (await self._visible(actor)).filter(parent_id=title_id)
+        chosen = (await self._visible_to(actor)).filter(parent_id=title_id)
         return await self._items.of(await chosen.order_by("season", "episode", "id"))
 
     async def playable(self, actor: Actor, *, external: bool = False) -> list[Item]:
@@ -96,23 +98,22 @@ class TitleCatalog:
 
     async def add_external(self, external: ExternalTitle) -> Item:
         title = await elsewhere.add(self._db, self._changes, external)
-        self._forget_pages()  # the news is heard within a second; who added it sees it at once
+        self.lists.forget()  # the news is heard within a second; who added it sees it at once
         self._playable.forget()
         return (await self._items.of([title]))[0]
-
-    def _forget_pages(self) -> None:
-        self.lists.forget()
-        self.singles.forget()
 
     async def external_url(self, title_id: int) -> str:
         return await elsewhere.url_of(title_id)
 
-    async def _visible(self, actor: Actor) -> Any:
-        titles = Title.all() if actor.is_admin else Title.filter(published=True)
-        limit = await title_limit(self._server, actor)
-        if limit.max_maturity is not None:  # no title has a rating yet, and who has a ceiling sees nothing unrated
-            return titles.filter(id__in=[])
-        return titles if limit.kinds is None else titles.filter(kind__in=list(limit.kinds))
+    async def _visible_to(self, actor: Actor) -> Any:
+        return _visible(actor, await title_limit(self._server, actor))
+
+
+def _visible(actor: Actor, limit: TitleLimit) -> Any:
+    titles = Title.all() if actor.is_admin else Title.filter(published=True)
+    if limit.max_maturity is not None:  # no title has a rating yet, and who has a ceiling sees nothing unrated
+        return titles.filter(id__in=[])
+    return titles if limit.kinds is None else titles.filter(kind__in=list(limit.kinds))
 
 
 def register(registry: Registry) -> None:

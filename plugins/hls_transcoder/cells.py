@@ -41,14 +41,11 @@ class Cells:
         return {int(name[:-3]) for name in names if name.endswith(".ts") and name[:-3].isdigit()}
 
     def count(self) -> int:
-        return self.map_and_count()[1]
+        return sum(map(len, self.by_output().values()))
 
-    def map_and_count(self) -> tuple[dict[str, tuple[bool, ...]], int]:
-        """Per rung, which segments are made; and the number of all cells that are, those of further sounds included."""
-        numbers = range(self.recipe.grid.segments)
-        made = {output.name: self.made(output.name) for output in self.recipe.outputs}
-        rungs = {rung.name: tuple(number in made[rung.name] for number in numbers) for rung in self.recipe.rungs}
-        return rungs, sum(map(len, made.values()))
+    def by_output(self) -> dict[str, set[int]]:
+        """The segments that are made of each resolution and each further sound."""
+        return {output.name: self.made(output.name) for output in self.recipe.outputs}
 
     def last_made(self, begun: datetime) -> float:
         """When a cell was last published, in seconds since 1970; the beginning where there is none."""

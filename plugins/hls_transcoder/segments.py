@@ -25,17 +25,17 @@ HOLD_SECONDS = 8.0  # hls.js gives up after 10 s without a byte
 WISH_SECONDS = 3.0
 PREFETCH_SECONDS = 10.0
 PREFETCH = 2  # cells after the one that was delivered
-LAST = 1 << 31
 LINEAR = 3  # so many cells in a row, and the reader gets a chunk at once
 WAITED_FOR, AHEAD = 10, 0  # priorities
 
 
 @dataclass
 class Reading:
-    """Where a reader is: the last cell, and how many it took in a row."""
+    """Where a reader is: the last cell, how many it took in a row, and, once known, how many there are."""
 
     number: int
     row: int
+    end: int | None = None
 
 
 class Segments:
@@ -54,7 +54,6 @@ class Segments:
         self._wakeups = wakeups
         self._start = start
         self._readings: dict[tuple[int, int, str], Reading] = {}
-        self._ends: dict[int, int] = {}  # of plans: how many segments there are at most
 
     async def get(self, grant: MediaGrant, rung: str, number: int) -> Path:
         """Waits up to 8 s for a cell that is made. Raises NotYet, Gone for one that cannot be made, or NotFound."""
@@ -119,16 +118,18 @@ class Segments:
         place = (grant.plan_id, grant.title_id, rung)
         before = self._readings.get(place)
         in_row = before is not None and before.number + 1 == number
-        self._readings[place] = Reading(number, before.row + 1 if before and in_row else 1)
+        reading = Reading(number, before.row + 1 if before and in_row else 1, before.end if before else None)
+        self._readings[place] = reading
         if len(self._readings) > 1000:  # noqa: PLR2004 (readers of one process; the oldest is forgotten)
             self._readings.pop(next(iter(self._readings)))
-        self._start(self._prefetch(grant, rung, number, self._readings[place].row))
+        self._start(self._prefetch(grant, rung, reading))
 
-    async def _prefetch(self, grant: MediaGrant, rung: str, number: int, row: int) -> None:
-        end = min(number + 1 + PREFETCH, self._ends.get(grant.plan_id, LAST))
+    async def _prefetch(self, grant: MediaGrant, rung: str, reading: Reading) -> None:
+        first, row = reading.number + 1, reading.row
+        end = first + PREFETCH if reading.end is None else min(first + PREFETCH, reading.end)
         wanted = [
             after
-            for after in range(number + 1, end)
+            for after in range(first, end)
             if not self._storage.segment(grant.video_id, grant.plan_id, rung, after).exists()
         ]
         if not wanted:
@@ -137,7 +138,7 @@ class Segments:
         if plan is None:
             return
         recipe = Recipe.from_dict(plan.recipe)
-        self._ends[plan.id] = recipe.grid.segments
+        reading.end = recipe.grid.segments
         if recipe.straight:
             return
         for after in wanted[:1] if row >= LINEAR else wanted:

@@ -216,7 +216,9 @@ class HlsStreaming:
             return Encoding(EncodingState.PENDING, 0, 0, "Its playlists are being planned.", picture=picture)
         recipe = Recipe.from_dict(plan.recipe)
         cells = Cells(self._storage, video.id, plan.id, recipe)
-        rungs, done = await asyncio.to_thread(cells.map_and_count)
+        made = await asyncio.to_thread(cells.by_output)
+        numbers, done = range(recipe.grid.segments), sum(map(len, made.values()))
+        rungs = {rung.name: tuple(number in made[rung.name] for number in numbers) for rung in recipe.rungs}
         state, reason = _state(plan, recipe, video, done)
         if state is not EncodingState.READY:
             reason = await _what_stopped(plan) or reason

@@ -56,7 +56,9 @@ async def shutdown(server: Server) -> None:
     if server.role == "serve":
         from . import service
 
-        await service.playback_of(server).pulse.close()
+        playback = service.playback_of(server)
+        await playback.permissions.close()
+        await playback.pulse.close()
 
 
 @hookimpl

@@ -31,12 +31,17 @@ class Permissions:
     def forget(self) -> None:
         self._asked = {}
 
+    async def close(self) -> None:
+        asking = list(self._asking.values())
+        for task in asking:
+            task.cancel()
+        await asyncio.gather(*asking, return_exceptions=True)
+
     async def check(self, actor: Actor, title_id: int) -> None:
         """Raises NotFound for what the actor may not see, Forbidden for what may not be played."""
         question = (actor.user_id, actor.login_id, title_id)
-        if self._age(question) < ASKED_SECONDS:
-            return
-        await self._ask(question, actor, title_id)
+        if self._age(question) >= ASKED_SECONDS:
+            await self._ask(question, actor, self._asked)
 
     async def check_session(self, living: Living, title_id: int) -> None:
         """The same for whoever a session belongs to, who is not here to ask. Raises Forbidden."""
@@ -64,14 +69,14 @@ class Permissions:
             del self._asking[question]
 
     async def _ask_for(self, living: Living, accounts: Accounts, question: Question) -> None:
+        asked = self._asked  # what is forgotten meanwhile takes this answer with it
         try:
-            await self._ask(question, _actor(await accounts.get(living.user_id), living), question[2])
+            await self._ask(question, _actor(await accounts.get(living.user_id), living), asked)
         except NotFound as error:
             raise Forbidden(NOT_ANY_MORE) from error
 
-    async def _ask(self, question: Question, actor: Actor, title_id: int) -> None:
-        now = asyncio.get_running_loop().time()
-        asked = self._asked  # what is forgotten meanwhile takes this answer with it
+    async def _ask(self, question: Question, actor: Actor, asked: dict[Question, float]) -> None:
+        now, title_id = asyncio.get_running_loop().time(), question[2]
         catalog = self._server.services.find(Catalog)
         if catalog is not None:
             await catalog.item(title_id, actor)

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Scanned", "Scanner"]
 
+LONGEST_REST = 1.0  # s; a scan rests as long as it works, beside those who watch
 BATCH = 500  # files handed from the thread that lists folders
 AWAY = "The folder {root} is missing; is its disk connected? Nothing is deleted."
 EMPTIED = "{gone} of {all} files of {root} are gone at once; is a disk not connected? Nothing is deleted."
@@ -127,8 +128,8 @@ class Scanner:
             await self._flush(scan)
             await beside.take(listings)
             if between is not None:
+                await asyncio.sleep(min(time.monotonic() - began, LONGEST_REST))
                 await between()
-                await asyncio.sleep(time.monotonic() - began)  # a large library is scanned beside those who watch
         await self._gone(scan)
         away = {path.rpartition("/")[0] for path, known in scan.known.items() if known.id not in scan.removed}
         await beside.end(folder, scan.unread, away, scan.renamed, recursive=recursive)

@@ -25,9 +25,9 @@ export class Viewing extends EventTarget {
     try {
       const started = await send("POST", this.#path("start"), { steal });
       this.#session = started.session_id;
+      this.#from = started.position >= LEAST ? started.position : 0;
       if (this.#left) this.stop();
       else this.#timer = setInterval(() => this.#beat(), started.heartbeat_seconds * 1000);
-      this.#from = started.position >= LEAST ? started.position : 0;
       return { address: started.manifest_url, from: this.#from };
     } catch (error) {
       if (error.status !== 404) throw error; // streams are not counted on this server
