@@ -30,12 +30,20 @@ PLUGINS: dict[str, Any] = {
 }
 
 
+async def signed_in(
+    start_appliance: Callable[..., Awaitable[Appliance]], screen: Screen, **options: dict[str, Any]
+) -> Appliance:
+    """An appliance whose administrator is signed in on this screen; `options` take the place of those of a plugin."""
+    appliance = await start_appliance(plugins=PLUGINS | options)
+    await make_admin(appliance, screen.page)
+    await expect(screen.page.get_by_role("link", name=ADMIN)).to_be_visible(timeout=MILLISECONDS)
+    return appliance
+
+
 async def test_a_second_viewer_takes_the_stream_and_the_first_takes_it_back_where_it_was(
     start_appliance: Callable[..., Awaitable[Appliance]], screen: Screen
 ) -> None:
-    appliance = await start_appliance(plugins=PLUGINS)
-    await make_admin(appliance, screen.page)
-    await expect(screen.page.get_by_role("link", name=ADMIN)).to_be_visible(timeout=MILLISECONDS)
+    appliance = await signed_in(start_appliance, screen)
     await appliance.drop(media.film(seconds=60), "One Stream.mp4")
     await screen.watch("One Stream")
     await screen.plays_from(0)
@@ -76,10 +84,7 @@ async def test_a_second_viewer_takes_the_stream_and_the_first_takes_it_back_wher
 async def test_a_player_that_crashed_is_known_by_its_silence_also_on_a_telephone(
     start_appliance: Callable[..., Awaitable[Appliance]], screen: Screen
 ) -> None:
-    streams = {"stream_limits": {"default_limit": 2}}
-    appliance = await start_appliance(plugins=PLUGINS | streams)
-    await make_admin(appliance, screen.page)
-    await expect(screen.page.get_by_role("link", name=ADMIN)).to_be_visible(timeout=MILLISECONDS)
+    appliance = await signed_in(start_appliance, screen, stream_limits={"default_limit": 2})
     await appliance.drop(media.film(seconds=4), "Short.mp4")
     await expect(screen.poster("Short")).to_be_visible(timeout=MILLISECONDS)
     [film] = (await (await screen.page.request.get(f"{appliance.url}/v1/content/browse")).json())["content"]
@@ -103,10 +108,7 @@ async def test_a_player_that_crashed_is_known_by_its_silence_also_on_a_telephone
 async def test_who_leaves_before_the_film_has_begun_holds_no_stream(
     start_appliance: Callable[..., Awaitable[Appliance]], screen: Screen
 ) -> None:
-    appliance = await start_appliance(plugins=PLUGINS)
-    page = screen.page
-    await make_admin(appliance, page)
-    await expect(page.get_by_role("link", name=ADMIN)).to_be_visible(timeout=MILLISECONDS)
+    appliance, page = await signed_in(start_appliance, screen), screen.page
     await appliance.drop(media.film(seconds=4), "Short.mp4")
     asked, left = asyncio.Event(), asyncio.Event()
 
@@ -135,10 +137,7 @@ async def test_who_leaves_before_the_film_has_begun_holds_no_stream(
 async def test_who_leaves_before_the_picture_moves_loses_no_place(
     start_appliance: Callable[..., Awaitable[Appliance]], screen: Screen
 ) -> None:
-    appliance = await start_appliance(plugins=PLUGINS)
-    page = screen.page
-    await make_admin(appliance, page)
-    await expect(page.get_by_role("link", name=ADMIN)).to_be_visible(timeout=MILLISECONDS)
+    appliance, page = await signed_in(start_appliance, screen), screen.page
     await appliance.drop(media.film(seconds=60), "Half Seen.mp4")
     await expect(screen.poster("Half Seen")).to_be_visible(timeout=MILLISECONDS)
     [film] = (await (await page.request.get(f"{appliance.url}/v1/content/browse")).json())["content"]
