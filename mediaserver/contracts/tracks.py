@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
@@ -38,11 +39,12 @@ class Subtitle:
 
 @dataclass(frozen=True, slots=True)
 class Tracks:
-    """What a title has beside its pictures, as far as it is known now."""
+    """What a title is made of, as far as it is known now."""
 
     subtitles: tuple[Subtitle, ...] = ()
     chapters: tuple[Chapter, ...] = ()
     sprites: bool = False  # `sprites.vtt` is there: pictures to seek by
+    made: Mapping[str, tuple[int, int]] = field(default_factory=dict)  # per resolution: segments made, of how many
 
 
 class SidecarKind(StrEnum):

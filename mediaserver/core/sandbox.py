@@ -221,6 +221,7 @@ class Sandbox:
             "writes": [str(path) for path in writes],
             "devices": [str(path) for path in devices],
         }
+        inherits = limits.nice is None  # then it shares the cores its starter's session gets
         process = subprocess.Popen(  # noqa: ASYNC220 - a fork of 2 ms; asyncio's own would hide the resource usage
             [sys.executable, "-I", "-S", sandbox_exec.__file__, json.dumps(spec), *argv],
             stdin=subprocess.DEVNULL,
@@ -228,6 +229,7 @@ class Sandbox:
             stderr=subprocess.PIPE,
             cwd=cwd or "/",
             env={"LC_ALL": "C.UTF-8"},
-            start_new_session=True,
+            start_new_session=not inherits,
+            process_group=0 if inherits else None,
         )
         return SandboxedTool(process, limits)

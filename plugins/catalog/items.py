@@ -23,10 +23,12 @@ FROM core_title t LEFT JOIN core_title s ON s.id = t.parent_id
 WHERE t.published AND t.kind IN ({kinds}) ORDER BY t.created_at DESC, t.id DESC
 """
 FILES = """
-SELECT l.title_id, v.id, v.duration, v.online FROM core_title_video l JOIN core_video v ON v.id = l.video_id
+SELECT l.title_id, v.id, v.duration, v.online, (
+    SELECT p.path FROM core_location p WHERE p.video_id = v.id AND p.state = 'ready' ORDER BY p.id LIMIT 1
+) AS path
+FROM core_title_video l JOIN core_video v ON v.id = l.video_id
 WHERE l.role IN ('version', 'part'){which} ORDER BY l.position, l.id
 """
-PLACES = "SELECT video_id, path FROM core_location WHERE state = 'ready'{which} ORDER BY id DESC"
 ELSEWHERE = "SELECT e.title_id, e.url, e.duration FROM catalog_external e{which}"
 SERIES = """
 SELECT parent_id, COUNT(*) AS episodes, COUNT(DISTINCT season) AS seasons
@@ -80,12 +82,8 @@ class Items:
         """Of these titles, or (None) of all that there are."""
         told: dict[int, Told] = {}
         for row in await self._rows(FILES, " AND l.title_id IN", ids):
-            known = told.setdefault(row["title_id"], Told(row["id"], row["duration"]))
+            known = told.setdefault(row["title_id"], Told(row["id"], row["duration"], row["path"] or ""))
             known.playable = known.playable or bool(row["online"])
-        videos = None if ids is None else [each.video_id for each in told.values() if each.video_id]
-        paths = {row["video_id"]: row["path"] for row in await self._rows(PLACES, " AND video_id IN", videos)}
-        for each in told.values():
-            each.path = paths.get(each.video_id, "")
         without = None if ids is None else [each for each in ids if each not in told]
         for row in await self._rows(ELSEWHERE, " WHERE e.title_id IN", without) if external else ():
             told.setdefault(row["title_id"], Told(None, row["duration"], "", row["url"], playable=True))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -14,7 +13,6 @@ from mediaserver.errors import NotFound
 
 if TYPE_CHECKING:
     from mediaserver import RouteRegistry
-    from mediaserver.contracts import Actor
 
 
 class Browse(BaseModel):
@@ -105,33 +103,14 @@ def register(registry: RouteRegistry) -> None:
     @registry.get("/v1/content/<ref:str>", guard=signed_in, scope="catalog:read")
     async def content(request: Request, ref: str) -> HTTPResponse:
         actor = request.ctx.actor
-        item = await catalog.item(await catalog.resolve(ref), actor)
-        episodes, renditions, tracks = await asyncio.gather(
-            _episodes(catalog, item, actor), _renditions(registry, item.id), _tracks(registry, item.id)
-        )
+        item = await catalog.named(ref, actor)
+        episodes = await catalog.episodes(item.id, actor) if item.type == "series" else []
         told = [shown(request, each) for each in episodes]
-        return json(shown(request, item) | {"episodes_list": told, "renditions": renditions, **tracks})
-
-
-async def _episodes(catalog: Any, item: Item, actor: Actor) -> list[Item]:
-    episodes: list[Item] = await catalog.episodes(item.id, actor) if item.type == "series" else []
-    return episodes
-
-
-async def _renditions(registry: RouteRegistry, title_id: int) -> list[dict[str, Any]]:
-    """Per resolution, how many of its segments are made."""
-    streaming = registry.services.find(Streaming)
-    if streaming is None:
-        return []
-    try:
-        encoding = await streaming.progress(title_id)
-    except NotFound:
-        return []
-    return [{"name": name, "made": sum(made), "total": len(made)} for name, made in encoding.rungs.items()]
+        return json(shown(request, item) | {"episodes_list": told} | await _tracks(registry, item.id))
 
 
 async def _tracks(registry: RouteRegistry, title_id: int) -> dict[str, Any]:
-    """Subtitles, those too that cannot be shown, chapters, and whether there are pictures to seek by."""
+    """Per resolution how many of its segments are made; subtitles, those too that cannot be shown; and so on."""
     streaming = registry.services.find(Streaming)
     try:
         found = await streaming.tracks(title_id) if streaming is not None else Tracks()
@@ -142,4 +121,5 @@ async def _tracks(registry: RouteRegistry, title_id: int) -> dict[str, Any]:
         for each in found.subtitles
     ]
     chapters = [asdict(each) for each in found.chapters]
-    return {"subtitles": subtitles, "chapters": chapters, "sprites": found.sprites}
+    renditions = [{"name": name, "made": made, "total": total} for name, (made, total) in found.made.items()]
+    return {"renditions": renditions, "subtitles": subtitles, "chapters": chapters, "sprites": found.sprites}

@@ -5,6 +5,8 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+from tortoise.expressions import Q
+
 from mediaserver import Registry, row_id, title_limit
 from mediaserver.contracts import BrowseQuery, Catalog, Changes, Database, Item, Page, Pictures
 from mediaserver.errors import NotFound
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from mediaserver.contracts import Actor, ExternalTitle, TitleLimit
     from mediaserver.events import Event
 
+NO_SUCH_TITLE = "There is no such title."
 LONGEST_SLUG = 200  # characters, as in mediaserver.models
 MOST_LISTS = 1000  # of one process, 8 KB each
 MOST_PLAYABLE = 8  # 1 KB per title and list; there are as many as there are limits on what may be seen
@@ -58,19 +61,30 @@ class TitleCatalog:
                 self.lists.forget()
 
     async def resolve(self, ref: str) -> int:
-        with suppress(NotFound):
-            number = row_id(ref)
-            if await Title.filter(id=number).exists():
-                return number
-        title = await Title.get_or_none(slug=ref) if len(ref) <= LONGEST_SLUG and ref.isprintable() else None
-        if title is None:
-            raise NotFound("There is no such title.")
-        return int(title.id)
+        return int((await self._title(ref)).id)
 
     async def item(self, title_id: int, actor: Actor) -> Item:
-        title = await (await self._visible_to(actor)).get_or_none(id=title_id)
-        if title is None:
-            raise NotFound("There is no such title.")
+        return await self._seen_by(actor, await Title.get_or_none(id=title_id))
+
+    async def named(self, ref: str, actor: Actor) -> Item:
+        """The item an id or a slug names; raises NotFound."""
+        return await self._seen_by(actor, await self._title(ref))
+
+    async def _title(self, ref: str) -> Title:
+        """Raises NotFound."""
+        names, number = [Q(slug=ref)] if len(ref) <= LONGEST_SLUG and ref.isprintable() else [], None
+        with suppress(NotFound):
+            number = row_id(ref)
+            names.append(Q(id=number))
+        titles = await Title.filter(Q(*names, join_type=Q.OR)) if names else []
+        if not titles:
+            raise NotFound(NO_SUCH_TITLE)
+        return next((title for title in titles if title.id == number), titles[0])
+
+    async def _seen_by(self, actor: Actor, title: Title | None) -> Item:
+        """Raises NotFound."""
+        if title is None or not _is_visible(title, actor, await title_limit(self._server, actor)):
+            raise NotFound(NO_SUCH_TITLE)
         return (await self._items.of([title]))[0]
 
     async def browse(self, query: BrowseQuery, actor: Actor) -> Page[Item]:
@@ -114,6 +128,12 @@ def _visible(actor: Actor, limit: TitleLimit) -> Any:
     if limit.max_maturity is not None:  # no title has a rating yet, and who has a ceiling sees nothing unrated
         return titles.filter(id__in=[])
     return titles if limit.kinds is None else titles.filter(kind__in=list(limit.kinds))
+
+
+def _is_visible(title: Title, actor: Actor, limit: TitleLimit) -> bool:
+    """What `_visible` says, of one."""
+    unlimited = limit.max_maturity is None and (limit.kinds is None or title.kind.value in limit.kinds)
+    return unlimited and (title.published or actor.is_admin)
 
 
 def register(registry: Registry) -> None:

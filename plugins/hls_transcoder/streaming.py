@@ -192,11 +192,17 @@ class HlsStreaming:
         video = await self._chosen(title_id)
         if video is None:
             raise NotFound("There is no such title, or it has no video.")
-        return Tracks(
-            await subtitles.told(video.id),
-            MediaInfo.from_dict(video.probe).chapters,
-            sprites.is_made(self._storage, video.id),
-        )
+        texts, plan = await asyncio.gather(subtitles.told(video.id), self._plans.latest(video.id))
+        pictures, made = await asyncio.to_thread(self._on_disk, video.id, plan)
+        return Tracks(texts, MediaInfo.from_dict(video.probe).chapters, pictures, made)
+
+    def _on_disk(self, video_id: int, plan: Plan | None) -> tuple[bool, dict[str, tuple[int, int]]]:
+        made = {}
+        if plan is not None:
+            recipe = Recipe.from_dict(plan.recipe)
+            cells = Cells(self._storage, video_id, plan.id, recipe)
+            made = {rung.name: (len(cells.made(rung.name)), recipe.grid.segments) for rung in recipe.rungs}
+        return sprites.is_made(self._storage, video_id), made
 
     def _in_background(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)

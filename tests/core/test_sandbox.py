@@ -113,6 +113,27 @@ async def test_a_background_program_is_modest():
     assert (await tool.wait()).stdout == b"11\n"
 
 
+AUTOGROUP = Path("/proc/self/autogroup")
+
+
+@pytest.mark.skipif(not AUTOGROUP.exists(), reason="this kernel shares its cores among processes, not sessions")
+async def test_a_background_program_is_modest_beside_other_sessions_and_one_that_is_waited_for_shares_ours():
+    ours = AUTOGROUP.read_text()
+    told = {}
+    for nice in (11, None):
+        tool = await python("time.sleep(60)", limits=Limits(wall=60, cpu=20, nice=nice))
+        command = Path(f"/proc/{tool.pid}/cmdline")
+        async with asyncio.timeout(30):
+            while b"sandbox_exec" in command.read_bytes():  # it has not become the program yet
+                await asyncio.sleep(0.01)
+        told[nice] = Path(f"/proc/{tool.pid}/autogroup").read_text()
+        assert os.getpgid(tool.pid) == tool.pid, "what it starts ends with it"
+        os.kill(tool.pid, signal.SIGKILL)
+        await tool.wait()
+    assert told[11].endswith(" nice 11\n")
+    assert told[None] == ours
+
+
 async def test_a_file_that_grows_too_large_ends_the_program(tmp_path):
     script = "f = open('big', 'wb', buffering=0)\nwhile True: f.write(bytes(50_000))"
     limits = Limits(wall=20, cpu=20, file_size=100_000)

@@ -39,3 +39,5 @@ async def test_without_any_plugin_it_is_healthy_and_records_the_library(tmp_path
         await until(recorded, "the film is recorded")
         nice = {role: os.getpriority(os.PRIO_PROCESS, pid) for role, pid in appliance.roles().items()}
         assert nice["watch"] > nice["worker"] == nice["serve"], "a scan yields to those who watch"
+        session = Path(f"/proc/{appliance.roles()['watch']}/autogroup")
+        assert not session.exists() or session.read_text().endswith(f" nice {nice['watch']}\n")

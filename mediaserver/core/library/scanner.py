@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Scanned", "Scanner"]
 
-LONGEST_REST = 1.0  # s; a scan rests as long as it works, beside those who watch
 BATCH = 500  # files handed from the thread that lists folders
 AWAY = "The folder {root} is missing; is its disk connected? Nothing is deleted."
 EMPTIED = "{gone} of {all} files of {root} are gone at once; is a disk not connected? Nothing is deleted."
@@ -116,7 +115,6 @@ class Scanner:
         walker = Walker(root, self._settings.roots, self._settings.follow_symlinks)
         walk = walker.walk(folder, below=lambda path: recursive or path not in listed)
         while listings := await asyncio.to_thread(_take, walk):
-            began = time.monotonic()
             if not recursive:
                 await self._know_more(scan, folder, listings)
             for listing in listings:
@@ -128,7 +126,6 @@ class Scanner:
             await self._flush(scan)
             await beside.take(listings)
             if between is not None:
-                await asyncio.sleep(min(time.monotonic() - began, LONGEST_REST))
                 await between()
         await self._gone(scan)
         away = {path.rpartition("/")[0] for path, known in scan.known.items() if known.id not in scan.removed}
