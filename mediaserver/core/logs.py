@@ -5,22 +5,24 @@ from __future__ import annotations
 import logging
 import re
 import sys
+import time
 from typing import TYPE_CHECKING, Any
 
 import structlog
 
 if TYPE_CHECKING:
-    from collections.abc import MutableMapping
+    from collections.abc import Callable, MutableMapping
 
 log = structlog.get_logger()
 SECRET_KEYS = re.compile(r"password|secret|token|cookie|authorization", re.IGNORECASE)
 MEDIA_TOKEN = re.compile(r"(/v1/media/)[^/\s]+")
+STILL_SO = 60.0  # s
 TRACEBACK = structlog.tracebacks.ExceptionDictTransformer(show_locals=False)  # typed passwords stand in locals
 LOUD = ("saq",)  # its warnings tell what we mean to do: jobs are cancelled when a worker stops
 QUIET = ("asyncio", "aiosqlite", "tortoise", "sanic.root", "sanic.server", "watchdog", "rebulk", "guessit")
 
 
-def configure(level: str, form: str, role: str) -> None:
+def configure(level: str, form: str, role: str, clock: Callable[[], float] = time.monotonic) -> None:
     """`form` is auto (text on a terminal or a pipe read by people, colours only on a terminal), text or json."""
     number = getattr(logging, level.upper())
     shared: list[Any] = [
@@ -48,7 +50,7 @@ def configure(level: str, form: str, role: str) -> None:
     )
     handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(structlog.stdlib.ProcessorFormatter(processors=[_drop_meta, *final], foreign_pre_chain=shared))
-    handler.addFilter(_told_in_a_line)
+    handler.addFilter(InALine(clock))
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(max(number, logging.INFO))
@@ -58,14 +60,29 @@ def configure(level: str, form: str, role: str) -> None:
         logging.getLogger(name).setLevel(logging.ERROR)
 
 
-def _told_in_a_line(record: logging.LogRecord) -> bool:
-    """Redis that is away is no fault of the program; SAQ and asyncio tell it by tracebacks, again and again."""
-    error = record.exc_info[1] if record.exc_info else None
-    if type(error).__module__.startswith("redis."):
+class InALine(logging.Filter):
+    """Redis that is away is no fault of the program; SAQ and asyncio tell it by tracebacks, some every second.
+
+    Each sentence is told once, and again after a minute of `clock` (seconds) if it is still so.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        super().__init__()
+        self._clock = clock
+        self._told: dict[str, float] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        error = record.exc_info[1] if record.exc_info else None
+        if not type(error).__module__.startswith("redis."):
+            return True
         said = record.getMessage().partition("\n")[0]
         record.msg, record.args = f"{said}: Redis does not answer ({error})", ()
         record.exc_info = record.exc_text = None
-    return True
+        now = self._clock()
+        if now - self._told.get(said, -STILL_SO) < STILL_SO:
+            return False
+        self._told[said] = now
+        return True
 
 
 def _drop_meta(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

@@ -40,11 +40,11 @@ def register_routes(registry):
 
 
 @pytest.fixture
-def logging_as() -> Iterator[Callable[[str], None]]:
+def logging_as() -> Iterator[Callable[..., None]]:
     """Our logs as `log.format` says, and what stood before them afterwards."""
     root, kept = logging.getLogger(), structlog.get_config()
     handlers, level = root.handlers[:], root.level
-    yield lambda form: configure("info", form, "serve")
+    yield lambda form, **clock: configure("info", form, "serve", **clock)
     root.handlers[:] = handlers
     root.setLevel(level)
     structlog.configure(**kept)
@@ -69,10 +69,14 @@ async def test_what_was_typed_is_not_in_the_log_of_a_failure(
     assert "hush-hush" not in said
 
 
-def test_redis_that_is_away_is_told_in_a_line_by_whichever_library(
-    logging_as: Callable[[str], None], capsys: pytest.CaptureFixture[str]
+def test_redis_that_is_away_is_told_in_a_line_a_minute_by_whichever_library(
+    logging_as: Callable[..., None], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    logging_as("text")
-    logging.getLogger("saq").error("Upkeep task failed unexpectedly", exc_info=RedisAway("Connection refused."))
-    [line] = capsys.readouterr().out.splitlines()
-    assert "Upkeep task failed unexpectedly: Redis does not answer (Connection refused.)" in line
+    told: list[str] = []
+    now = 0.0
+    logging_as("text", clock=lambda: now)
+    for now in (0.0, 1.0, 59.0, 60.0, 61.0):
+        logging.getLogger("saq").error("Upkeep task failed unexpectedly", exc_info=RedisAway("Connection refused."))
+        told += [f"{now:g} {line}" for line in capsys.readouterr().out.splitlines()]
+    assert [line.split()[0] for line in told] == ["0", "60"]
+    assert all("Upkeep task failed unexpectedly: Redis does not answer (Connection refused.)" in line for line in told)
