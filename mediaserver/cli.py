@@ -93,6 +93,17 @@ def settings(ctx: click.Context, **overrides: Any) -> Loaded:
     return loaded
 
 
+def running_here(ctx: click.Context) -> Loaded:
+    """The settings of a server that has run here. Raises MediaServerError where none has."""
+    loaded = settings(ctx)
+    if not loaded.data.is_dir():
+        raise MediaServerError(
+            f"No server has run here: there is no {loaded.data}. Go to its folder, or name its settings: "
+            f"mediaserver --config /path/to/config.yaml {ctx.info_name}"
+        )
+    return loaded
+
+
 def with_server(loaded: Loaded, role: str, work: Callable[[Server], Awaitable[Any]]) -> Any:
     """Open the server for one command."""
     import asyncio
@@ -224,7 +235,7 @@ def scan(ctx: click.Context, path: Path | None) -> None:
     """Ask the watcher to look at PATH, or at the whole library, now."""
     from mediaserver.core.commands import ask_to_scan
 
-    click.echo(with_server(settings(ctx), "cli", lambda server: ask_to_scan(server, path)))
+    click.echo(with_server(running_here(ctx), "cli", lambda server: ask_to_scan(server, path)))
 
 
 @main.command()
@@ -234,7 +245,7 @@ def why(ctx: click.Context, path: Path) -> None:
     """State of the file PATH and why, in one sentence."""
     from mediaserver.contracts import Library
 
-    reason = with_server(settings(ctx), "cli", lambda server: server.services.get(Library).why(path.absolute()))
+    reason = with_server(running_here(ctx), "cli", lambda server: server.services.get(Library).why(path.absolute()))
     click.echo(f"{reason.state}: {reason.sentence}")
 
 

@@ -222,7 +222,17 @@ def test_why_answers_for_any_path(terminal: Terminal, tmp_path: Path) -> None:
         assert terminal.run("why", path).stdout.startswith(state)
 
 
+@pytest.mark.parametrize("command", [("why", "a.mp4"), ("scan",)])
+def test_what_asks_a_server_begins_none_where_none_has_run(
+    terminal: Terminal, tmp_path: Path, command: tuple[str, ...]
+) -> None:
+    said = terminal.refused(*command)
+    assert f"No server has run here: there is no {tmp_path / 'data'}. Go to its folder" in said
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["config.yaml"]
+
+
 def test_scan_asks_the_watcher(terminal: Terminal) -> None:
+    terminal.run("migrate")
     assert terminal.run("scan").stdout.strip().endswith("The watcher was asked to look.")
     assert "asked to look at library/a.mp4" in terminal.run("scan", "library/a.mp4").stdout
     assert "/etc: This path is not in the library" in terminal.refused("scan", "/etc")
