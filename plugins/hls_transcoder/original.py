@@ -21,8 +21,9 @@ if TYPE_CHECKING:
 
     Again = Callable[[], Awaitable[None]]
 
-__all__ = ["Original", "Vigil"]
+__all__ = ["AWAY", "Original", "Vigil"]
 
+AWAY = "Its file cannot be reached right now: it was removed, or its disk is not connected."
 AGAIN_SECONDS = 30.0  # a film takes hours to send; a session that is silent for four minutes is over
 TYPES = {
     ".mp4": "video/mp4", ".m4v": "video/mp4", ".mov": "video/quicktime", ".mkv": "video/x-matroska",
@@ -51,7 +52,7 @@ class Original:
             raise NotFound("This film is gone.")
         path = await self._library.source(video.id)
         if path is None:
-            raise Unavailable("The file of this title cannot be reached right now; is its disk connected?")
+            raise Unavailable(AWAY)
         return MediaFile(_type(path, str(video.probe["container"])), path, own_name=_name(path))
 
     async def send(self, request: Request, found: MediaFile, cut: Callable[[], None], again: Again) -> None:

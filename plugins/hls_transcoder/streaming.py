@@ -31,6 +31,7 @@ from .granted import Granted, Published
 from .ladder import picture_size
 from .mending import cut_short
 from .models import Plan, PlanState
+from .original import AWAY
 from .recipes import Recipe
 from .segments import Segments
 
@@ -120,7 +121,7 @@ class HlsStreaming:
             raise Conflict("A series is played by its episodes.", details=str(first.id) if first else None)
         video = await self._chosen(title_id)
         if video is None or not video.online:
-            raise Unavailable("The file of this title cannot be reached right now; is its disk connected?")
+            raise Unavailable(AWAY)
         return video
 
     async def _chosen(self, title_id: int) -> Video | None:
@@ -270,7 +271,7 @@ def _state(plan: Plan, recipe: Recipe, video: Video, done: int) -> tuple[Encodin
     if done >= recipe.cells and settled:
         return (EncodingState.PARTIAL, ends) if ends else (EncodingState.READY, "Every part is made.")
     if not video.online:
-        return EncodingState.OFFLINE, "Its file cannot be reached right now; is its disk connected?"
+        return EncodingState.OFFLINE, AWAY
     if done:
         return EncodingState.PROCESSING, f"{done} of {recipe.cells} parts are made; it plays everywhere already."
     return EncodingState.PENDING, "It plays already; its parts are made when they are watched or when a worker is free."

@@ -40,8 +40,8 @@ export class FilmPoster extends HTMLElement {
 
   #drawSign() {
     this.#sign.hidden = !this.#away && !this.#damage;
-    this.#sign.textContent = this.#away ? "Disk not connected" : "Damaged";
-    this.#sign.title = this.#away ? "" : this.#damage;
+    this.#sign.textContent = this.#away ? "File not found" : "Damaged";
+    this.#sign.title = this.#away ? "Its file was removed, or its disk is not connected." : this.#damage;
   }
 
   /** `rows` for the grid strip; null once everything is made. */

@@ -73,7 +73,7 @@ async def test_a_file_that_is_away_is_told_in_a_sentence(app_with: Callable[...,
         (theatre.library / "Film.mp4").rename(tmp_path / "elsewhere.mp4")
         answer = await theatre.app.get(address)
         assert answer.status_code == 503
-        assert answer.json()["error"]["message"].startswith("The file of this title cannot be reached right now")
+        assert answer.json()["error"]["message"].startswith("Its file cannot be reached right now")
 
 
 @slow
