@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import gc
 import os
-import subprocess
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -135,12 +135,8 @@ def run(ctx: click.Context, host: str | None, port: int | None) -> None:
 
     if config_file(ctx) is None:
         write_default_config(Path("config.yaml"))
-    where = _options(host, port)
-    prepared = subprocess.run([*_program(ctx), "prepare", *where], check=False, stdin=subprocess.DEVNULL)
-    if prepared.returncode:
-        sys.exit(prepared.returncode)
-    commands = {role: [*_program(ctx), role, *where] for role in ROLES}
-    sys.exit(Supervisor(commands, say=click.echo, grace=10.0).run())
+    commands = {role: [*_program(ctx), role, *_options(host, port)] for role in ROLES}
+    sys.exit(Supervisor(commands, say=click.echo, grace=10.0, opener="serve").run())
 
 
 def _program(ctx: click.Context) -> list[str]:
@@ -165,26 +161,14 @@ def write_default_config(path: Path) -> None:
     click.echo(f"Wrote {path.absolute()}: every setting, with its meaning.")
 
 
-@main.command(hidden=True)
-@listening
-@click.pass_context
-def prepare(ctx: click.Context, host: str | None, port: int | None) -> None:
-    """Check everything once before the roles start, upgrade the database, say where to go."""
-    import asyncio
-
-    from mediaserver.core.commands import prepare_all
-
-    loaded = settings(ctx, server__host=host, server__port=port)
-    for line in asyncio.run(prepare_all(loaded)):
-        click.echo(line)
-
-
 @main.command()
 @listening
 @click.pass_context
 def serve(ctx: click.Context, host: str | None, port: int | None) -> None:
     """Answer requests."""
-    _role(ctx, "serve", server__host=host, server__port=port)
+    from mediaserver.supervisor import awaited
+
+    _role(ctx, "serve", awaited(), server__host=host, server__port=port)
 
 
 @main.command()
@@ -203,13 +187,14 @@ def watch(ctx: click.Context, host: str | None, port: int | None) -> None:
     _role(ctx, "watch", server__host=host, server__port=port)
 
 
-def _role(ctx: click.Context, name: str, **overrides: Any) -> None:
+def _role(ctx: click.Context, name: str, *arguments: Any, **overrides: Any) -> None:
     from mediaserver.supervisor import watch_lifeline
 
     watch_lifeline()
+    gc.disable()  # hardly anything that imports make is garbage; looking for it takes a tenth of a start
     from mediaserver.core import roles
 
-    roles.run_role(getattr(roles, name)(settings(ctx, **overrides)))
+    roles.run_role(getattr(roles, name)(settings(ctx, **overrides), *arguments))
 
 
 # ---- one-off commands --------------------------------------------------------------------------------------

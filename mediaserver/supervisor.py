@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
 LIFELINE = "MEDIASERVER_LIFELINE"
+AWAITED = "MEDIASERVER_AWAITED"  # the descriptor on which a role that is waited for says that it stands
 EX_CONFIG = 78  # sysexits.h: a role that ends so cannot go on and has said why
 FIRST_PAUSE, LONGEST_PAUSE, STEADY_AFTER = 0.5, 30.0, 60.0
 ORPHAN_GRACE = 5  # seconds a role has to end by itself when its supervisor is gone
@@ -32,12 +33,17 @@ class Child:
         self._started_at = 0.0
         self._failures = 0
 
-    def start(self, lifeline: int) -> None:
+    def start(self, lifeline: int, awaited: int | None = None) -> None:
         """Raises OSError where the program cannot be started at all."""
         self._started_at = time.monotonic()
-        environment = {**os.environ, LIFELINE: str(lifeline)}
+        passed = {LIFELINE: lifeline} if awaited is None else {LIFELINE: lifeline, AWAITED: awaited}
+        environment = {**os.environ, **{name: str(number) for name, number in passed.items()}}
         self.process = subprocess.Popen(
-            self.command, env=environment, pass_fds=[lifeline], stdin=subprocess.DEVNULL, start_new_session=True
+            self.command,
+            env=environment,
+            pass_fds=passed.values(),
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,
         )
 
     def ended(self) -> int | None:
@@ -67,21 +73,33 @@ class Child:
 
 
 class Supervisor:
-    """Runs one process per role until SIGTERM, Ctrl-C, or a role says that it cannot go on; in the main thread."""
+    """Runs one process per role until SIGTERM, Ctrl-C, or a role says that it cannot go on; in the main thread.
 
-    def __init__(self, commands: Mapping[str, Sequence[str]], say: Callable[[str], None], grace: float = 10.0) -> None:
+    The role `opener` has the machine for itself until it says that it stands; if it fails before, so does everything.
+    """
+
+    def __init__(
+        self,
+        commands: Mapping[str, Sequence[str]],
+        say: Callable[[str], None],
+        grace: float = 10.0,
+        opener: str | None = None,
+    ) -> None:
         self._children = [Child(role, command) for role, command in commands.items()]
+        self._openers = [child for child in self._children if child.role == opener]
         self._say = say
         self._grace = grace
         self._signals: list[int] = []
         self._exit_code = 0
 
     def run(self) -> int:
-        """0 after an orderly stop, 78 when a role cannot go on, 1 when a role had to be killed."""
+        """0 after an orderly stop, 78 when a role cannot go on, 1 when one had to be killed, else what `opener` said."""
         with ExitStack() as stack:
             lifeline = stack.enter_context(_pipe())[0]
             wake_up = stack.enter_context(self._listening())
             stack.callback(self._kill_all)
+            for child in self._openers:
+                self._open(child, lifeline, wake_up)
             while not self._signals and not self._exit_code:
                 self._start_due(lifeline)
                 _wait(wake_up, self._seconds_to_next_start())
@@ -89,13 +107,25 @@ class Supervisor:
             self._stop(wake_up)
         return self._exit_code
 
+    def _open(self, child: Child, lifeline: int, wake_up: int) -> None:
+        with _pipe() as (said, awaited):
+            self._start(child, lifeline, awaited)
+            while child.process is not None and not self._signals and not _wait(wake_up, None, said):
+                code = child.ended() or 0
+                if code < 0:
+                    self._say(f"{child.role} has ended ({_reason(code)}) before anything else could start.")
+                self._exit_code = 1 if code < 0 else code
+
     def _start_due(self, lifeline: int) -> None:
         for child in self._children:
             if child.process is None and child.start_at <= time.monotonic():
-                try:
-                    child.start(lifeline)
-                except OSError as error:
-                    self._say(f"{child.role} cannot be started ({error}); next try in {child.back_off():g} s.")
+                self._start(child, lifeline)
+
+    def _start(self, child: Child, lifeline: int, awaited: int | None = None) -> None:
+        try:
+            child.start(lifeline, awaited)
+        except OSError as error:
+            self._say(f"{child.role} cannot be started ({error}); next try in {child.back_off():g} s.")
 
     def _seconds_to_next_start(self) -> float | None:
         waiting = [child.start_at for child in self._children if child.process is None]
@@ -163,6 +193,21 @@ def watch_lifeline() -> None:
     threading.Thread(target=_end_with, args=(int(lifeline),), name="lifeline", daemon=True).start()
 
 
+def awaited() -> Callable[[], None] | None:
+    """What a role calls when it stands, where its supervisor lets the others wait for it; else None."""
+    said = os.environ.pop(AWAITED, None)
+    if said is None:
+        return None
+    os.set_inheritable(int(said), False)
+    return lambda: _say_once(int(said))
+
+
+def _say_once(awaited: int) -> None:
+    with suppress(BrokenPipeError):  # the supervisor is gone, and the lifeline ends this role
+        os.write(awaited, b"\n")
+    os.close(awaited)
+
+
 def _end_with(lifeline: int) -> None:
     os.read(lifeline, 1)
     if os.getpgrp() == os.getpid():  # somebody must be left to end the group once this process is gone
@@ -198,9 +243,12 @@ def _pipe() -> Iterator[tuple[int, int]]:
         os.close(readable)
 
 
-def _wait(wake_up: int, seconds: float | None) -> None:
-    if select.select([wake_up], [], [], seconds)[0]:
+def _wait(wake_up: int, seconds: float | None, *others: int) -> bool:
+    """Until a signal comes, or one of `others` is readable, which it answers."""
+    readable = select.select([wake_up, *others], [], [], seconds)[0]
+    if wake_up in readable:
         os.read(wake_up, 4096)
+    return any(other in readable for other in others)
 
 
 def _reason(code: int) -> str:

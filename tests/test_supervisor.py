@@ -25,11 +25,12 @@ SUPERVISOR = """
 import json, sys
 from mediaserver.supervisor import Supervisor
 commands = json.loads(sys.argv[1])
-sys.exit(Supervisor(commands, lambda line: print(line, flush=True), grace=float(sys.argv[2])).run())
+said = lambda line: print(line, flush=True)
+sys.exit(Supervisor(commands, said, grace=float(sys.argv[2]), opener=sys.argv[3] or None).run())
 """
 ROLE = """
 import os, signal, subprocess, sys, time
-from mediaserver.supervisor import watch_lifeline
+from mediaserver.supervisor import awaited, watch_lifeline
 watch_lifeline()
 name = sys.argv[1]
 {setup}
@@ -39,6 +40,8 @@ os.write(1, f"{{name}} up {{os.getpid()}}\\n".encode())
 PATIENT = "signal.pause()"
 ORDERLY = "signal.signal(signal.SIGTERM, lambda *_: (os.write(1, (name + ' down\\n').encode()), sys.exit(0)))"
 GRANDCHILD = "print('grandchild up', subprocess.Popen(['sleep', '3600']).pid, flush=True)"
+OPENING = "stand = awaited(); print('is awaited', bool(stand), flush=True)"
+STANDING = "open(os.environ['GATE']).read(); os.write(1, b'stands\\n'); stand(); signal.pause()"
 DEAF = "signal.signal(signal.SIGTERM, signal.SIG_IGN)"
 
 
@@ -71,8 +74,8 @@ class Running:
 
 
 @contextmanager
-def supervised(grace: float = 20.0, **commands: list[str]) -> Iterator[Running]:
-    arguments = [sys.executable, "-c", SUPERVISOR, json.dumps(commands), str(grace)]
+def supervised(grace: float = 20.0, opener: str = "", **commands: list[str]) -> Iterator[Running]:
+    arguments = [sys.executable, "-c", SUPERVISOR, json.dumps(commands), str(grace), opener]
     with subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True) as process:
         watchdog = threading.Timer(60, process.kill)
         watchdog.start()
@@ -200,3 +203,46 @@ def test_a_role_without_a_supervisor_runs_by_itself() -> None:
     program = subprocess.run(role("serve", "sys.exit(5)"), stdout=subprocess.PIPE, text=True, timeout=30)
     assert program.returncode == 5
     assert program.stdout.startswith("serve up")
+
+
+def test_the_others_follow_when_the_one_that_opens_says_that_it_stands(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate = tmp_path / "gate"
+    os.mkfifo(gate)
+    monkeypatch.setenv("GATE", str(gate))
+    commands = {"worker": role("worker"), "serve": role("serve", STANDING, OPENING)}
+    with supervised(opener="serve", **commands) as running:
+        running.until("serve up")
+        gate.write_text("go on")
+        running.until("worker up")
+        assert [line.split(" up")[0] for line in running.lines] == ["is awaited True", "serve", "stands", "worker"]
+        running.process.terminate()
+        assert running.end() == 0
+
+
+@pytest.mark.parametrize(("work", "code"), [("sys.exit(78)", 78), ("sys.exit(75)", 75), ("os.kill(os.getpid(), 9)", 1)])
+def test_where_the_one_that_opens_fails_nothing_else_starts(work: str, code: int) -> None:
+    with supervised(opener="serve", serve=role("serve", work), worker=role("worker")) as running:
+        assert running.end() == code
+        assert not any("worker" in line or "again" in line for line in running.lines)
+
+
+def test_a_stop_during_the_opening_is_heard() -> None:
+    with supervised(opener="serve", serve=role("serve", setup=ORDERLY), worker=role("worker")) as running:
+        running.until("serve up")
+        running.process.terminate()
+        assert running.end() == 0
+        assert running.lines[1:] == ["serve down"]
+
+
+def test_one_that_opened_starts_again_like_any_other() -> None:
+    """Nobody waits for it the second time."""
+    work = "(stand or (lambda: None))(); print('stands', flush=True); signal.pause()"
+    with supervised(opener="serve", serve=role("serve", work, OPENING)) as running:
+        first = running.pid("serve up")
+        running.until("stands")
+        os.kill(first, signal.SIGKILL)
+        running.until("is awaited False")
+        running.process.terminate()
+        assert running.end() == 0

@@ -11,11 +11,8 @@ import click
 from pydantic_core import to_jsonable_python
 
 from mediaserver.contracts import Library
-from mediaserver.core.actors import is_loopback
 from mediaserver.core.config import is_secret
-from mediaserver.core.doctor import unreadable
 from mediaserver.core.library.service import OUTSIDE
-from mediaserver.core.roles import address, listen
 from mediaserver.core.server import Server
 from mediaserver.core.settings import Settings
 from mediaserver.errors import MediaServerError
@@ -27,30 +24,6 @@ if TYPE_CHECKING:
 
 PASSWORD_IN_URL = re.compile(r"(://[^:@/]*:)[^@]+@")
 PLUGIN_OPTION = 3  # parts of a key such as plugins.catalog.language
-
-
-async def prepare_all(loaded: Loaded) -> list[str]:
-    """Everything that can stop a start, tried once; answers what to tell the user. Raises MediaServerError."""
-    section = loaded.settings.server
-    listen(section.host, section.port).close()
-    async with Server(loaded, "prepare") as server:
-        await server.tools.check()
-        return [*loaded.warnings, *unreadable(server), *_welcome(server)]
-
-
-def _welcome(server: Server) -> list[str]:
-    section = server.settings.server
-    where = address(section.host, section.port)
-    folder = server.library_settings.folders[0]
-    lines = ["", f"  Mediaserver opens at {where}", f"  Drop videos into {folder}", ""]
-    if is_loopback(section.host):
-        guest = ", guest: viewer" if server.guests.setting == "loopback" else ""
-        lines.append("  Only this machine can see it. To open it to your home network, in config.yaml:")
-        lines.append(f"    server: {{host: 0.0.0.0{guest}}}")
-    elif server.guests.setting == "loopback":
-        lines.append(f"  {section.host} is open to the network, but without accounts others are let in nowhere.")
-        lines.append("  To let everybody in your network watch, in config.yaml: server: {guest: viewer}")
-    return [*lines, ""]
 
 
 async def bring_up_to_date(loaded: Loaded, *, copies: bool) -> None:

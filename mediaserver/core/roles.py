@@ -20,7 +20,7 @@ from mediaserver.core.server import Server
 from mediaserver.errors import StartError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Coroutine
+    from collections.abc import AsyncIterator, Callable, Coroutine
     from pathlib import Path
     from typing import Any
 
@@ -54,17 +54,26 @@ def stop_on_signals() -> asyncio.Event:
     return stop
 
 
-async def serve(loaded: Loaded) -> None:
+async def serve(loaded: Loaded, stand: Callable[[], None] | None = None) -> None:
+    """With `stand` it opens the installation: whoever waits is called when all is well and requests are answered."""
     from mediaserver.core.app import create_app
+    from mediaserver.core.opening import Opening
 
     stop = stop_on_signals()
     section = loaded.settings.server
     with listen(section.host, section.port) as listening:
-        async with Server(loaded, "serve") as server:
+        opening = Opening(stand) if stand else None
+        server = Server(loaded, "serve")
+        server.opens = opening is not None
+        async with server:
+            if opening:
+                await opening.check(server)
             app = create_app(server)
             await server.share_quarantine()
             async with serving(app, listening):
-                gc.freeze()
+                if opening:
+                    opening.over()
+                settle_memory()
                 log.info(f"listening on {address(section.host, listening.getsockname()[1])}")
                 await stop.wait()
                 server.ready = False
@@ -104,7 +113,7 @@ async def worker(loaded: Loaded) -> None:
     stop = stop_on_signals()
     async with Server(loaded, "worker") as server:
         await server.tools.check()
-        gc.freeze()
+        settle_memory()
         await JobRunner(server, slots(loaded)).run(stop)
 
 
@@ -127,8 +136,15 @@ async def watch(loaded: Loaded) -> None:
             clock=server.clock,
             run_folder=server.data / "run",
         )
-        gc.freeze()
+        settle_memory()
         await watcher.run(stop)
+
+
+def settle_memory() -> None:
+    """What stands now stays: the collector, which rested during the start, need not look at it any more."""
+    gc.collect()
+    gc.freeze()
+    gc.enable()
 
 
 def _yield_to_others() -> None:

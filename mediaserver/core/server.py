@@ -83,6 +83,7 @@ class Server:
         self.routes: list[Route] = []
         self.ready = False
         self.copies = True  # of the database, before an upgrade
+        self.opens = False  # an installation, for its other roles
         self._stack = AsyncExitStack()
 
     # ---- plugins -------------------------------------------------------------------------------------------
@@ -125,8 +126,8 @@ class Server:
         self.contributions.withdraw(name)
 
     async def share_quarantine(self) -> None:
-        """Every process leaves out what another one found at fault, those that run too; `prepare` looks anew."""
-        if self.role == "prepare":
+        """Every process leaves out what another one found at fault, those that run too; who opens looks anew."""
+        if self.opens:
             await Quarantine.all().delete()
         for name, reason in self.hooks.faults.items():
             _, is_new = await Quarantine.update_or_create(defaults={"reason": reason}, plugin=name)

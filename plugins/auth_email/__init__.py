@@ -56,7 +56,7 @@ def register_routes(registry: RouteRegistry) -> None:
 
 @hookimpl
 async def startup(server: Server) -> None:
-    if server.role in ("prepare", "serve"):
+    if server.role == "serve":
         from . import opening
 
         await opening.first_administrator(server)

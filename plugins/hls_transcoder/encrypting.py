@@ -5,9 +5,6 @@ from __future__ import annotations
 import secrets
 from typing import TYPE_CHECKING
 
-from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
-from cryptography.hazmat.primitives.padding import PKCS7
-
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -21,6 +18,9 @@ def new_key() -> str:
 
 def encrypt_file(path: Path, key: str, number: int) -> None:
     """AES-128-CBC with PKCS7, in place; the number of the segment is the initialization vector (5.2)."""
+    from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes  # 7 MB
+    from cryptography.hazmat.primitives.padding import PKCS7
+
     cipher = Cipher(algorithms.AES128(bytes.fromhex(key)), modes.CBC(number.to_bytes(KEY_BYTES, "big"))).encryptor()
     padder = PKCS7(algorithms.AES128.block_size).padder()
     padded = padder.update(path.read_bytes()) + padder.finalize()

@@ -42,6 +42,25 @@ class Terminal:
         assert "Traceback" not in done.stdout + done.stderr
         return done
 
+    def opened(self, *arguments: str) -> str:
+        """What `run` says until it answers requests; it is stopped then."""
+        command = [sys.executable, "-m", "mediaserver", "run", *arguments]
+        environment = self.env | {"PYTHONUNBUFFERED": "1"}
+        said = ""
+        with subprocess.Popen(
+            command, cwd=self.folder, env=environment, stdout=subprocess.PIPE, text=True, umask=self.umask
+        ) as running:
+            assert running.stdout is not None
+            while "listening on" not in said:
+                line = running.stdout.readline()
+                assert line, said
+                said += line
+            running.terminate()
+            said += running.stdout.read()
+        assert running.returncode == 0, said
+        assert "Traceback" not in said
+        return said
+
     def refused(self, *arguments: str | Path, user: int | None = None) -> str:
         """The one line with which a command cannot go on."""
         done = self.run(*arguments, user=user)
@@ -62,7 +81,6 @@ def test_help_names_every_command(terminal: Terminal) -> None:
     assert all(
         word in said for word in ("run", "serve", "worker", "watch", "scan", "why", "doctor", "config", "plugins")
     )
-    assert "prepare" not in said
 
 
 def test_help_lists_the_commands_of_plugins_and_makes_nothing(terminal: Terminal, tmp_path: Path) -> None:
@@ -100,7 +118,7 @@ def test_a_config_that_is_not_there_is_one_line(terminal: Terminal) -> None:
 
 def test_without_ffmpeg_the_start_says_what_to_install(terminal: Terminal, tmp_path: Path) -> None:
     terminal.env["PATH"] = str(tmp_path)
-    line = terminal.refused("prepare")
+    line = terminal.refused("run")
     assert "ffmpeg" in line
     assert "apt install ffmpeg" in line
 
@@ -110,14 +128,14 @@ def test_a_taken_port_names_another_one(terminal: Terminal) -> None:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        line = terminal.refused("prepare", "--port", str(port))
+        line = terminal.refused("run", "--port", str(port))
     assert line.startswith(f"mediaserver: Port {port} is taken by another program.")
     assert f"make run PORT={port + 1}" in line
 
 
 def test_a_foreign_address_is_one_line(terminal: Terminal) -> None:
-    assert "cannot listen there" in terminal.refused("prepare", "--host", "192.0.2.1")
-    assert "is no address of this machine" in terminal.refused("prepare", "--host", "no such host")
+    assert "cannot listen there" in terminal.refused("run", "--host", "192.0.2.1")
+    assert "is no address of this machine" in terminal.refused("run", "--host", "no such host")
 
 
 def test_a_database_that_is_none_is_left_alone(terminal: Terminal, tmp_path: Path) -> None:
@@ -168,7 +186,7 @@ def test_databases_and_secrets_are_closed_to_others_whatever_the_umask(
     """Those of an earlier version too, and the files SQLite makes beside them."""
     data = tmp_path / "data"
     terminal.umask = mask
-    assert terminal.run("prepare").returncode == 0
+    terminal.opened()
     check_modes(data)
     for name in ("mail", "copies"):
         (data / name).mkdir()
@@ -191,10 +209,10 @@ def test_the_wrong_plugin_name_is_one_line(terminal: Terminal) -> None:
 
 
 def test_the_start_tells_where_to_go_and_how_to_open_it(terminal: Terminal) -> None:
-    said = terminal.run("prepare").stdout
+    said = terminal.opened()
     assert "Drop videos into" in said
     assert "Only this machine can see it." in said
-    opened = terminal.run("prepare", "--host", "0.0.0.0").stdout
+    opened = terminal.opened("--host", "0.0.0.0")
     assert "without accounts others are let in nowhere" in opened
     assert "guest: viewer" in opened
 
@@ -204,10 +222,10 @@ def test_a_plugin_that_was_mended_takes_part_again(terminal: Terminal, tmp_path:
     plugin = tmp_path / "plugins" / "mended.py"
     plugin.write_text("1 / 0\n")
     terminal.write("plugins: {mended: {}}\nserver: {port: 0}\n")
-    assert terminal.run("prepare").returncode == 0
+    terminal.opened()
     assert "✗ mended: its import failed" in terminal.run("plugins").stdout
     plugin.write_text('from mediaserver import Plugin\n\nplugin = Plugin(api="1")\n')
-    assert terminal.run("prepare").returncode == 0
+    terminal.opened()
     assert "✓ mended" in terminal.run("plugins").stdout
 
 
@@ -328,7 +346,7 @@ def test_doctor_goes_on_where_something_is_away(terminal: Terminal, settings: st
 
 def test_a_library_folder_that_is_missing_is_told_but_stops_nothing(terminal: Terminal, tmp_path: Path) -> None:
     terminal.write("library: {folders: [films]}\nserver: {port: 0}\nworkers: {min_free_space: 0}\n")
-    for command, code in (("prepare", 0), ("doctor", 1)):
-        done = terminal.run(command)
-        assert done.returncode == code
-        assert f"library folder {tmp_path / 'films'} cannot be read (No such file or directory)" in done.stdout
+    done = terminal.run("doctor")
+    assert done.returncode == 1
+    for said in (done.stdout, terminal.opened()):
+        assert f"library folder {tmp_path / 'films'} cannot be read (No such file or directory)" in said
