@@ -93,7 +93,7 @@ class Supervisor:
         self._exit_code = 0
 
     def run(self) -> int:
-        """0 after an orderly stop, 78 when a role cannot go on, 1 when one had to be killed, else what `opener` said."""
+        """0 after an orderly stop, 78 when a role cannot go on, 1 when one was killed; or how the opener ended."""
         with ExitStack() as stack:
             lifeline = stack.enter_context(_pipe())[0]
             wake_up = stack.enter_context(self._listening())

@@ -67,7 +67,8 @@ OPENING_SECONDS = 10
 class SqliteQueue(Queue):
     """Every call is one short statement on one connection, in one thread.
 
-    Whoever enqueues wakes whoever dequeues, by way of the topic `queue:<name>`; `look_seconds` is the net under it.
+    Whoever enqueues wakes whoever dequeues, by way of the topic `queue:<name>`. The net under it: who dequeues looks
+    first, and of all who wait one looks every `look_seconds`.
     """
 
     def __init__(self, path: Path, name: str, wakeups: Wakeups, *, look_seconds: float = 1.0) -> None:
@@ -77,6 +78,7 @@ class SqliteQueue(Queue):
         self._look_seconds = look_seconds
         self._topic = f"queue:{name}"
         self._waiting: set[Subscription] = set()
+        self._looked = float("-inf")
         self._thread: ThreadPoolExecutor | None = None
         self._connection: sqlite3.Connection | None = None
 
@@ -143,15 +145,20 @@ class SqliteQueue(Queue):
     async def dequeue(self, timeout: float = 0.0, poll_interval: float = 0.0) -> Job | None:  # noqa: ASYNC109
         """The next job that is due; None after `timeout` seconds (0: waits for ever) and after `disconnect`."""
         end = time.monotonic() + timeout if timeout else float("inf")
+        pause = poll_interval or self._look_seconds
+        is_called = True
         with self._wakeups.subscribe(self._topic) as news:
             self._waiting.add(news)
             try:
                 while self._thread is not None:
-                    job = await self._take_unless_cancelled()
+                    if is_called or time.monotonic() - self._looked >= pause:
+                        self._looked = time.monotonic()
+                        if job := await self._take_unless_cancelled():
+                            return job
                     left = end - time.monotonic()
-                    if job is not None or left <= 0:
-                        return job
-                    await news.wait(min(poll_interval or self._look_seconds, left))
+                    if left <= 0:
+                        return None
+                    is_called = await news.wait(min(pause, left))
                 return None
             finally:
                 self._waiting.discard(news)

@@ -18,6 +18,7 @@ TOPIC = "changes"
 POLL_SECONDS = 1.0  # a lost wake-up costs no more than this
 BATCH = 500
 KEEP_ROWS = 100_000
+NEWER = "SELECT 1 FROM core_change WHERE seq > ? LIMIT 1"  # costs a fifth of what Tortoise's way to ask does
 OVERLAP_SECONDS = 10.0  # Postgres commits sequence numbers out of order: the last ten seconds are read again
 
 
@@ -92,6 +93,8 @@ class Reader:
 
     async def _rows(self) -> list[Change]:
         if self._db.is_sqlite:
+            if not await self._db.fetch(NEWER, self.seq, reading=True):  # every process asks once a second
+                return []
             return await Change.filter(seq__gt=self.seq).order_by("seq").limit(BATCH)
         newest = max(self._recent.values(), default=0.0)
         late = Change.filter(at__gt=newest - OVERLAP_SECONDS, seq__lte=self.seq, seq__not_in=list(self._recent))

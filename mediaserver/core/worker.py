@@ -30,6 +30,7 @@ RECONCILE_SECONDS = 5.0
 SWEEP_SECONDS = 600.0
 CURSOR_LEASE_SECONDS = 15.0
 LOOK_SECONDS = 1.0  # what a lost wake-up costs
+DEQUEUE_SECONDS = 30.0  # a slot begins anew then; that it looks meanwhile is the queue's affair
 STOP_SECONDS = 5
 LISTENER_SECONDS = 30.0  # a listener that hangs is left behind
 
@@ -109,7 +110,7 @@ class JobRunner:
             self._server.queues[queue],
             [("run", run)],
             concurrency=self._slots[queue],
-            dequeue_timeout=1,
+            dequeue_timeout=1 if self._server.settings.redis else DEQUEUE_SECONDS,
             shutdown_grace_period_s=0,
             cancellation_hard_deadline_s=STOP_SECONDS,
             timers={"schedule": 1, "worker_info": 10, "sweep": 20, "abort": 3600},
@@ -240,8 +241,13 @@ class NewsReader:
             await every(LOOK_SECONDS, "telling plugins the news", self._tell, news)
 
     async def _tell(self) -> None:
-        if await self._server.leases.take(self.NAME, self._owner, CURSOR_LEASE_SECONDS):
+        """Most looks find nothing: that is one question, and no lease is taken for it."""
+        if await self._is_behind() and await self._server.leases.take(self.NAME, self._owner, CURSOR_LEASE_SECONDS):
             await self._read()
+
+    async def _is_behind(self) -> bool:
+        sql = "SELECT 1 FROM core_change WHERE seq > coalesce((SELECT seq FROM core_cursor WHERE name = ?), 0) LIMIT 1"
+        return bool(await self._server.db.fetch(sql, self.NAME, reading=True))
 
     async def _read(self) -> None:
         seq = await self._server.leases.position(self.NAME)
