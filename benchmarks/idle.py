@@ -3,7 +3,8 @@
     python benchmarks/idle.py [--starts N]
 
 On default settings (accounts and rate limits with them) and a mail server that is named, with an empty library and a
-database that is there already. The reference of a start is Python itself importing Sanic and Tortoise in the same run.
+database that is there already, with the packages that users have (`installed.py`). The reference of a start is Python
+itself importing Sanic and Tortoise in the same run.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from typing import Any
 import httpx
 
 from benchmarks.figures import cpu, rss, spread
+from benchmarks.installed import python_of_users
 from tests.e2e.appliance import Appliance
 
 PLUGINS: dict[str, Any] = {"auth_email": {}, "rate_limits": {}}
@@ -60,6 +62,8 @@ def imports() -> float:
 
 async def resting(folder: Path) -> None:
     async with Appliance(folder / "home", plugins=PLUGINS, **SECTIONS) as appliance:
+        await appliance.stop()
+        await appliance.start()  # the first start made the database, which takes memory that stays until the next
         processes = {"run": appliance.pid, **appliance.roles()}
         await asyncio.sleep(REST)
         memory = {role: rss(pid) for role, pid in processes.items()}
@@ -75,14 +79,18 @@ async def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else None)
     parser.add_argument("--starts", type=int, default=5)
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # build machines set it; who runs the program does not
-    times, reference = [], []
-    for _ in range(parser.parse_args().starts):
-        reference.append(imports())
-        with tempfile.TemporaryDirectory(prefix="bench-idle-") as name:
-            times.append(await started(Path(name)))
-    print(f"start to /ready: {spread(times)}; imports alone {spread(reference)}")
     with tempfile.TemporaryDirectory(prefix="bench-idle-") as name:
-        await resting(Path(name))
+        sys.executable = python_of_users(Path(name) / "python")
+        await measured(Path(name), parser.parse_args().starts)
+
+
+async def measured(folder: Path, starts: int) -> None:
+    times, reference = [], []
+    for number in range(starts):
+        reference.append(imports())
+        times.append(await started(folder / str(number)))
+    print(f"start to /ready: {spread(times)}; imports alone {spread(reference)}")
+    await resting(folder / "rest")
 
 
 if __name__ == "__main__":

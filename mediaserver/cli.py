@@ -191,7 +191,7 @@ def _role(ctx: click.Context, name: str, *arguments: Any, **overrides: Any) -> N
     from mediaserver.supervisor import watch_lifeline
 
     watch_lifeline()
-    gc.disable()  # hardly anything that imports make is garbage; looking for it takes a tenth of a start
+    gc.set_threshold(50_000)  # hardly anything that imports make is garbage; looking for it takes a tenth of a start
     from mediaserver.core import roles
 
     roles.run_role(getattr(roles, name)(settings(ctx, **overrides), *arguments))

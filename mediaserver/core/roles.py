@@ -141,10 +141,10 @@ async def watch(loaded: Loaded) -> None:
 
 
 def settle_memory() -> None:
-    """What stands now stays: the collector, which rested during the start, need not look at it any more."""
+    """What stands now stays: the collector, which hardly looked during the start, need not look at it any more."""
     gc.collect()
     gc.freeze()
-    gc.enable()
+    gc.set_threshold(700)
 
 
 def _yield_to_others() -> None:
