@@ -18,7 +18,7 @@ from mediaserver.errors import ConfigError
 
 PREFIX = "MEDIASERVER_"
 SHORT_NAMES = {"DATABASE_URL": ("database",), "REDIS_URL": ("redis",), "MEDIASERVER_DATA": ("data",)}
-NOT_SETTINGS = {"MEDIASERVER_LIFELINE", "MEDIASERVER_CONFIG"}
+NOT_SETTINGS = {"MEDIASERVER_LIFELINE", "MEDIASERVER_AWAITED", "MEDIASERVER_CONFIG"}
 SECRET_WORDS = ("password", "secret", "token")
 Key = tuple[str, ...]
 
