@@ -68,12 +68,16 @@ class ChangeLog:
 
 
 class Reader:
-    """Reads on from a sequence number, each change once, those included that were committed late."""
+    """Reads on from a sequence number, each change once, those included that were committed late.
 
-    def __init__(self, db: Database, after: int) -> None:
+    With `late` also what another reader, which is gone, may have missed so: some of it will have been told before.
+    """
+
+    def __init__(self, db: Database, after: int, *, late: bool = False) -> None:
         self._db = db
         self.seq = after
         self._recent: dict[int, float] = {}
+        self._late = late
         self._unread: list[tuple[int, Event]] = []
 
     async def read(self) -> list[tuple[int, Event]]:
@@ -96,10 +100,17 @@ class Reader:
             if not await self._db.fetch(NEWER, self.seq, reading=True):  # every process asks once a second
                 return []
             return await Change.filter(seq__gt=self.seq).order_by("seq").limit(BATCH)
-        newest = max(self._recent.values(), default=0.0)
-        late = Change.filter(at__gt=newest - OVERLAP_SECONDS, seq__lte=self.seq, seq__not_in=list(self._recent))
-        missed = await late.order_by("seq").limit(BATCH) if self._recent else []
+        late = Change.filter(seq__lte=self.seq, seq__not_in=list(self._recent), at__gt=await self._unsettled())
+        missed = await late.order_by("seq").limit(BATCH) if self._recent or self._late else []
         return missed or await Change.filter(seq__gt=self.seq).order_by("seq").limit(BATCH)
+
+    async def _unsettled(self) -> float:
+        """What was recorded since then, by the database's clock, may be committed only now."""
+        now = max(self._recent.values(), default=0.0)
+        if self._late and not self._recent:
+            [row] = await self._db.fetch("SELECT {now} AS now")
+            now = row["now"]
+        return now - OVERLAP_SECONDS
 
     def _forget(self) -> None:
         newest = max(self._recent.values(), default=0.0)

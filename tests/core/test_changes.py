@@ -90,6 +90,45 @@ async def test_a_fact_that_is_committed_after_a_later_one_is_told_all_the_same(a
     assert await reader.read() == []
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("database_url", ["postgres"], indirect=True)
+async def test_plugins_hear_what_was_committed_after_a_later_fact_or_while_its_teller_died(
+    app_with: AppWith, tmp_path: Path
+) -> None:
+    (tmp_path / "listening.py").write_text(LISTENER)
+    server = (await app_with(folders=(tmp_path,), listening={}).start()).server
+    heard = server.hooks.loaded["listening"].found.module.heard
+
+    def elsewhere(doing: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
+        return asyncio.create_task(doing, context=contextvars.Context())  # outside the transaction
+
+    async def until_heard(event: TitleAdded) -> None:
+        async with asyncio.timeout(20):
+            while event not in heard:
+                await asyncio.sleep(0.01)
+
+    teller = elsewhere(NewsReader(server).run())
+    async with server.db.transaction() as tx:
+        await server.changes.record(TitleAdded(1), tx)
+        await elsewhere(server.changes.record(TitleAdded(2)))
+        await elsewhere(until_heard(TitleAdded(2)))
+    await until_heard(TitleAdded(1))
+
+    async with server.db.transaction() as tx:
+        await server.changes.record(TitleAdded(3), tx)
+        await elsewhere(server.changes.record(TitleAdded(4)))
+        await elsewhere(until_heard(TitleAdded(4)))
+        teller.cancel()
+        await asyncio.gather(teller, return_exceptions=True)
+    gone = "UPDATE core_cursor SET owner = ?, lease_until = 0 WHERE name = ?"
+    await server.db.fetch(gone, "elsewhere:1:1", NewsReader.NAME)
+    assert TitleAdded(3) not in heard
+    teller = elsewhere(NewsReader(server).run())
+    await until_heard(TitleAdded(3))
+    teller.cancel()
+    await asyncio.gather(teller, return_exceptions=True)
+
+
 @pytest.mark.databases
 async def test_news_of_a_plugin_that_is_off_or_has_changed_are_passed_over(app_with: AppWith) -> None:
     server = (await app_with().start()).server
