@@ -8,7 +8,8 @@ import pytest
 
 from plugins.web_ui.build_assets import bring
 from tests.e2e.appliance import Appliance
-from tests.e2e.screen import FLAGS, Screen
+from tests.e2e.screen import FLAGS, MILLISECONDS, Screen
+from tests.media import alone
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -45,7 +46,8 @@ def grown(postgres: Postgres, redis_server: RedisServer) -> Iterator[dict[str, A
 
 @pytest.fixture(scope="session")
 def _player_parts() -> None:
-    bring()
+    with alone("player"):
+        bring()
 
 
 @pytest.fixture
@@ -53,8 +55,9 @@ async def screen(_player_parts: None) -> AsyncIterator[Screen]:
     """A browser window."""
     if CHROMIUM is None:
         pytest.skip("chromium is not installed here")
-    from playwright.async_api import async_playwright
+    from playwright.async_api import async_playwright, expect
 
+    expect.set_options(timeout=MILLISECONDS)
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         page = await browser.new_page(viewport={"width": 1280, "height": 720})

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
-from tests.e2e.appliance import Appliance, another, until
+from tests.e2e.appliance import PATIENCE, Appliance, another, until
 from tests.e2e.published import frames, remember
 from tests.media import film
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.slow
 FAST = {"hls_transcoder": {"preset": "ultrafast", "chunk_segments": 1}}
-RESUMED = 60  # s after a fault
+RESUMED = 60  # s after a full disk: the promise, which only soak measures
 SECONDS, SEGMENTS = 16, 4
 LEASE = 20
 LAPSED = [f"UPDATE {table} SET lease_until = 0" for table in ("core_job", "hls_claim", "core_cursor")]
@@ -79,7 +79,7 @@ async def ingest(tmp_path: Path, count: int, pause: float, settings: dict[str, A
                 await asyncio.sleep(pause / 10)
 
         dropping = asyncio.create_task(drop_all())
-        end = time.monotonic() + count * 5 + 2 * RESUMED
+        end = time.monotonic() + count * 5 + 2 * PATIENCE
         while not (dropping.done() and len(appliance.cells()) == count) or emptyings < 2:
             assert time.monotonic() < end, appliance.log
             await asyncio.sleep(pause)
@@ -90,12 +90,12 @@ async def ingest(tmp_path: Path, count: int, pause: float, settings: dict[str, A
         titles = [str(each["id"]) for each in (await appliance.get("/v1/content/browse?limit=100"))["content"]]
         assert len(titles) == len(set(titles)) == count
         for title in titles:
-            await until(lambda title=title: is_ready(appliance, title), "every film is ready", RESUMED)
-        await until(lambda: is_at_rest(appliance), "nobody works any more", RESUMED)
+            await until(lambda title=title: is_ready(appliance, title), "every film is ready")
+        await until(lambda: is_at_rest(appliance), "nobody works any more")
         remember(published, appliance)
         assert len(published) == count
         await appliance.film(film("after.mp4", seconds=5), "After.mp4")
-        await until(lambda: asyncio.sleep(0, len(appliance.cells()) > count), "a film dropped later is made", RESUMED)
+        await until(lambda: asyncio.sleep(0, len(appliance.cells()) > count), "a film dropped later is made")
     return emptyings
 
 
@@ -106,7 +106,6 @@ async def test_a_broker_that_is_emptied_twice_loses_no_film_and_makes_none_twice
 
 
 @pytest.mark.soak
-@pytest.mark.timeout(600)
 async def test_a_broker_that_is_emptied_every_five_seconds_of_fifty_films_loses_none_and_makes_none_twice(
     tmp_path: Path, emptied: tuple[dict[str, Any], Callable[[], None]]
 ) -> None:
@@ -114,7 +113,6 @@ async def test_a_broker_that_is_emptied_every_five_seconds_of_fifty_films_loses_
 
 
 @pytest.mark.soak
-@pytest.mark.timeout(300)
 async def test_while_redis_is_away_nobody_is_refused_and_the_work_goes_on_afterwards(
     tmp_path: Path, grown: dict[str, Any], redis_server: RedisServer
 ) -> None:
@@ -126,7 +124,7 @@ async def test_while_redis_is_away_nobody_is_refused_and_the_work_goes_on_afterw
         await asyncio.sleep(LEASE)
         redis_server.start()
         for title in (early, late):
-            await until(lambda title=title: is_ready(appliance, title), "every cell is made", RESUMED)
+            await until(lambda title=title: is_ready(appliance, title), "every cell is made")
 
 
 # ---- the database goes and comes back ----------------------------------------------------------------------------
@@ -149,7 +147,6 @@ async def test_while_postgres_is_away_requests_are_put_off_and_the_work_goes_on_
 
 
 @pytest.mark.soak
-@pytest.mark.timeout(300)
 async def test_postgres_may_be_away_for_longer_than_a_lease(
     tmp_path: Path, grown: dict[str, Any], postgres: Postgres
 ) -> None:
@@ -175,9 +172,9 @@ async def restart_postgres(tmp_path: Path, grown: dict[str, Any], postgres: Post
             for statement in LAPSED:
                 postgres.rows(grown["database"], statement)
         remember(published, appliance)
-        await until(lambda: is_served(appliance, cell), "requests are answered again", RESUMED)
-        await until(lambda: is_ready(appliance, title), "every cell is made", RESUMED)
-        await until(lambda: is_at_rest(appliance), "nobody works any more", RESUMED)
+        await until(lambda: is_served(appliance, cell), "requests are answered again")
+        await until(lambda: is_ready(appliance, title), "every cell is made")
+        await until(lambda: is_at_rest(appliance), "nobody works any more")
         remember(published, appliance)
         assert len(published) == SEGMENTS
 
@@ -206,7 +203,6 @@ async def test_what_a_frozen_worker_brings_late_harms_nothing(tmp_path: Path) ->
 
 
 @pytest.mark.soak
-@pytest.mark.timeout(300)
 async def test_a_worker_frozen_past_its_lease_is_replaced_and_comes_back(tmp_path: Path) -> None:
     await freeze(tmp_path, None)
 
@@ -229,7 +225,7 @@ async def freeze(tmp_path: Path, hasten: Callable[[Appliance], None] | None) -> 
             async with another(appliance, "worker") as other:
                 if hasten:
                     hasten(appliance)
-                await until(lambda: is_ready(appliance, title), "another worker has made it", LEASE + RESUMED)
+                await until(lambda: is_ready(appliance, title), "another worker has made it")
                 remember(published, appliance)
                 os.killpg(frozen, signal.SIGCONT)
                 await until(lambda: asyncio.sleep(0, not appliance.ffmpegs()), "what was late has ended")
@@ -250,7 +246,6 @@ LONG, CELLS, POINTS = 40, 20, 5
 
 
 @pytest.mark.soak
-@pytest.mark.timeout(600)
 @pytest.mark.skipif(os.geteuid() != 0, reason="mounts small disks")
 async def test_a_disk_that_is_full_at_twenty_points_publishes_nothing_bad_and_costs_a_minute_at_most(
     tmp_path: Path,
@@ -281,7 +276,7 @@ async def fill_again_and_again(folder: Path, points: list[int], chance: random.R
                 (media / "filler").unlink()
                 made = len(published)
                 await until(lambda made=made: asyncio.sleep(0, len(appliance.cells()) > made), "work resumes", RESUMED)
-            await until(lambda: is_ready(appliance, title), "every cell is made", 2 * RESUMED)
+            await until(lambda: is_ready(appliance, title), "every cell is made")
             remember(published, appliance)
             assert len(published) == CELLS
             for rung in ("480p", "720p"):

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from tests.e2e.screen import Screen
 
 HOLE = 0.2  # s, which players step over
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
+pytestmark = pytest.mark.slow
 
 
 def own() -> Path:
@@ -43,12 +43,13 @@ async def test_original_is_a_quality_and_one_may_go_to_it_and_back(
     await screen.open(appliance.url)
     await screen.watch("Own Film")
     await screen.plays_from(0)
+    await screen.goes(0.25)  # that it lasts until all was chosen
 
     async def shows(width: int) -> None:
         async def so() -> bool:
             return (await screen.player())["width"] == width
 
-        await until(so, f"pictures {width} pixels wide", 20)
+        await until(so, f"pictures {width} pixels wide")
 
     for name, width in (("Original", 1280), ("480p", 854), ("Original", 1280)):
         await screen.choose("Quality", name)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.e2e.appliance import Appliance, free_port
+from tests.e2e.appliance import Appliance
 from tests.media import film
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     Start = Callable[..., Awaitable[Appliance]]
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
+pytestmark = pytest.mark.slow
 
 ADMIN = {"email": "root@example.org", "password": "a long way home"}
 BROWSE, LOGIN, LOGOUT, ME = "/v1/content/browse", "/v1/auth/login", "/v1/auth/logout", "/v1/users/me"
@@ -55,9 +55,8 @@ async def serve_page(reader: asyncio.StreamReader, writer: asyncio.StreamWriter)
 @pytest.fixture
 async def elsewhere() -> AsyncIterator[int]:
     """The port of a server that is not ours: it answers everything with an empty page."""
-    port = free_port()
-    async with await asyncio.start_server(serve_page, "127.0.0.1", port):
-        yield port
+    async with await asyncio.start_server(serve_page, "127.0.0.1", 0) as server:
+        yield server.sockets[0].getsockname()[1]
 
 
 async def settle(start: Start, *origins: str, samesite: str = "lax") -> Appliance:

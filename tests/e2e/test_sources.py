@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     Start = Callable[..., Awaitable[Appliance]]
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
+pytestmark = pytest.mark.slow
 AAC, ROUNDED = 1920, 2  # ticks of 90 kHz: between two packets of sound, and what rounding may cost
 VARIANT = r"RESOLUTION=(\S+?),FRAME-RATE=([\d.]+).*\n(\d+p)/"
 UNDECIDED = {"settling", "probing", "pending", "processing", "unknown"}
@@ -40,7 +40,7 @@ async def test_every_source_ends_as_it_should(start_appliance: Start, tmp_path: 
                 ended[name] = told
         return len(ended) == len(TABLE)
 
-    await until(all_ended, "an end of every source", 300)
+    await until(all_ended, "an end of every source", 500)
     found = {name: await facts(appliance, source, ended[name], tmp_path) for name, source in TABLE.items()}
     assert found == {name: expected(source) for name, source in TABLE.items()}
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
-from tests.e2e.appliance import Appliance, another_serve, until
+from tests.e2e.appliance import PATIENCE, Appliance, another_serve, until
 from tests.media import film
 
 if TYPE_CHECKING:
@@ -71,7 +71,8 @@ class Crowd:
         self._devices = itertools.count()
         self._chance = random.Random(7)
         # With an expiry httpcore closes, when it is late, connections that it has just given to a request.
-        self._client = httpx.AsyncClient(timeout=60, limits=httpx.Limits(max_connections=200, keepalive_expiry=None))
+        limits = httpx.Limits(max_connections=200, keepalive_expiry=None)
+        self._client = httpx.AsyncClient(timeout=PATIENCE, limits=limits)
 
     async def move_in(self) -> None:
         root = await self._sign_in(self.doors[0], ADMIN)
@@ -209,7 +210,6 @@ async def test_whatever_a_crowd_does_each_account_has_exactly_its_streams(crowd:
 
 
 @pytest.mark.soak
-@pytest.mark.timeout(600)
 async def test_whatever_a_multitude_does_each_account_has_exactly_its_streams(crowd: Crowd) -> None:
     for scene in SCENES:
         await scene(crowd, MULTITUDE)
