@@ -139,10 +139,11 @@ def test_a_program_that_does_not_exist_is_said_and_tried_again() -> None:
         assert running.end() == 0
 
 
-def test_a_role_that_cannot_go_on_stops_everything() -> None:
-    with supervised(
-        serve=role("serve", setup=ORDERLY), worker=role("worker", "time.sleep(0.5); sys.exit(78)")
-    ) as running:
+def test_a_role_that_cannot_go_on_stops_everything(tmp_path: Path) -> None:
+    is_up = tmp_path / "serve is up"
+    waits = f"while not os.path.exists({str(is_up)!r}): time.sleep(0.02)\nsys.exit(78)"
+    serve = role("serve", setup=f"{ORDERLY}\nopen({str(is_up)!r}, 'w').close()")
+    with supervised(serve=serve, worker=role("worker", waits)) as running:
         assert running.end() == 78
         assert "serve down" in running.lines
         assert not any("again" in line for line in running.lines)

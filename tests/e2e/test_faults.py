@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.slow
 FAST = {"hls_transcoder": {"preset": "ultrafast", "chunk_segments": 1}}
+SLOW = {"hls_transcoder": {"preset": "medium", "chunk_segments": 1}}  # so that the fault comes before the end
 RESUMED = 60  # s after a full disk: the promise, which only soak measures
 SECONDS, SEGMENTS = 16, 4
 LEASE = 20
@@ -155,7 +156,7 @@ async def test_postgres_may_be_away_for_longer_than_a_lease(
 
 async def restart_postgres(tmp_path: Path, grown: dict[str, Any], postgres: Postgres, away: float) -> None:
     published: dict[Path, tuple[int, int]] = {}
-    async with Appliance(tmp_path, plugins=FAST, **grown) as appliance:
+    async with Appliance(tmp_path, plugins=SLOW, **grown) as appliance:
         title = (await appliance.film(clip(), "Restarted.mp4"))["id"]
         cell = f"{await appliance.media(title)}/480p/{SEGMENTS - 1:03d}.ts"
         await until(lambda: asyncio.sleep(0, appliance.ffmpegs()), "an ffmpeg runs")
@@ -216,7 +217,7 @@ def expire(appliance: Appliance) -> None:
 
 async def freeze(tmp_path: Path, hasten: Callable[[Appliance], None] | None) -> None:
     published: dict[Path, tuple[int, int]] = {}
-    async with Appliance(tmp_path, plugins=FAST, workers={"count": 1, "min_free_space": 0}) as appliance:
+    async with Appliance(tmp_path, plugins=SLOW, workers={"count": 1, "min_free_space": 0}) as appliance:
         title = (await appliance.film(clip(), "Frozen.mp4"))["id"]
         await until(lambda: asyncio.sleep(0, appliance.ffmpegs()), "an ffmpeg runs")
         frozen = appliance.roles()["worker"]
