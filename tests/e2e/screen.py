@@ -86,6 +86,20 @@ class Screen:
     async def goes(self, speed: float) -> None:
         await self.page.locator("video").evaluate("(video, speed) => { video.playbackRate = speed }", speed)
 
+    async def begins_anew(self, wanted: bool) -> None:
+        """At its end, so that it plays for as long as the test takes."""
+        await self.page.locator("video").evaluate("(video, wanted) => { video.loop = wanted }", wanted)
+
+    async def goes_on(self) -> None:
+        """The picture moves, wherever it is."""
+        before = (await self.player())["position"]
+
+        async def moves() -> bool:
+            now = await self.player()
+            return bool(now["position"] != before and not now["seeking"] and not now["paused"])
+
+        await until(moves, "a picture that moves")
+
     async def seek(self, seconds: float) -> None:
         await self.page.locator("video").evaluate("(video, to) => { video.currentTime = to }", seconds)
 

@@ -11,6 +11,7 @@ from urllib.parse import parse_qs
 
 import httpx
 import pytest
+import pytest_asyncio
 
 from mediaserver.core.secrets import FileKeys
 from tests.e2e.appliance import Appliance, another_serve, until
@@ -63,7 +64,7 @@ class Doors:
     async def status(self, url: str, token: str, path: str = ME) -> int:
         return (await self.ask(url, "GET", path, token)).status_code
 
-    async def move_in(self, name: str = "ada") -> None:
+    async def move_in(self, name: str) -> None:
         self.root = self.root or await self.sign_in(self.one, ADMIN)
         self.who = {"email": f"{name}@example.org", "password": PASSWORD}
         added = await self.done(self.one, "POST", "/v1/admin/users", self.root["access_token"], **self.who)
@@ -79,13 +80,18 @@ class Doors:
         await until(said, f"{status} from the other process")
 
 
-@pytest.fixture
-async def doors(start_appliance: Callable[..., Awaitable[Appliance]]) -> AsyncIterator[Doors]:
-    appliance = await start_appliance(plugins=PLUGINS, **SECTIONS)
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def house(share_appliance: Callable[..., Awaitable[Appliance]]) -> AsyncIterator[Doors]:
+    appliance = await share_appliance(plugins=PLUGINS, **SECTIONS)
     async with another_serve(appliance) as other:
-        doors = Doors(appliance, other)
-        await doors.move_in()
-        yield doors
+        yield Doors(appliance, other)
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def doors(house: Doors, request: pytest.FixtureRequest) -> Doors:
+    """In each test somebody else moves in."""
+    await house.move_in(request.function.__name__[:50])
+    return house
 
 
 async def sign_out(doors: Doors) -> None:

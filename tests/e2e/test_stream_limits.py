@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
+import pytest_asyncio
 
 from tests.e2e.appliance import PATIENCE, Appliance, another_serve, until
 from tests.media import film
@@ -153,7 +154,7 @@ class Crowd:
         await self._client.aclose()
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def crowd(start_appliance: Callable[..., Awaitable[Appliance]]) -> AsyncIterator[Crowd]:
     appliance = await start_appliance(plugins=PLUGINS, workers={"count": 0}, mail={"backend": "directory"})
     async with AsyncExitStack() as stack:

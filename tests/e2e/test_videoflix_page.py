@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import pytest_asyncio
 from playwright.async_api import expect
 
 from plugins.web_ui.build_assets import VENDOR
@@ -55,7 +56,7 @@ class FrontEnd:
         writer.close()
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def front_end() -> AsyncIterator[FrontEnd]:
     port = free_port()
     served = FrontEnd(port)
