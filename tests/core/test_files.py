@@ -277,16 +277,18 @@ def test_a_text_has_a_version_too(server: Server) -> None:
 
 
 @pytest.mark.slow
-def test_many_gigabytes_are_sent_without_growing(server: Server) -> None:
+def test_a_gigabyte_is_sent_without_growing(server: Server) -> None:
+    """Over the border of 4 GiB, behind which old numbers are too small."""
+    first, size = (4 << 30) - (1 << 29), 1 << 30
     before = server.number("/memory")
     client = http.client.HTTPConnection("127.0.0.1", server.port, timeout=120)
-    client.request("GET", "/file/huge.ts")
+    client.request("GET", "/file/huge.ts", headers={"Range": f"bytes={first}-{first + size - 1}"})
     response = client.getresponse()
     buffer, received = bytearray(1 << 20), 0
     while count := response.readinto(buffer):
         received += count
     client.close()
-    assert received == 5 << 30
+    assert received == size
     assert server.number("/memory") - before < 64 * 1024  # KiB
 
 

@@ -202,6 +202,10 @@ class Appliance:
         jobs = (await self.get("/v1/admin/jobs?limit=100"))["jobs"]
         return all(job["state"] not in ("due", "running") for job in jobs)
 
+    async def is_at_rest(self) -> bool:
+        """What nobody waits for any more may still be due; it is dropped after half a minute."""
+        return all(job["state"] != "running" for job in (await self.get("/v1/admin/jobs?limit=100"))["jobs"])
+
 
 @asynccontextmanager
 async def another_serve(appliance: Appliance) -> AsyncIterator[str]:

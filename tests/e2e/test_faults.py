@@ -44,11 +44,6 @@ async def is_ready(appliance: Appliance, title: str) -> bool:
     return await appliance.status(title) == "ready"
 
 
-async def is_at_rest(appliance: Appliance) -> bool:
-    """What nobody waits for any more may still be due; it is dropped after half a minute."""
-    return all(job["state"] != "running" for job in (await appliance.get("/v1/admin/jobs?limit=100"))["jobs"])
-
-
 # ---- the broker is emptied ---------------------------------------------------------------------------------------
 
 
@@ -92,7 +87,7 @@ async def ingest(tmp_path: Path, count: int, pause: float, settings: dict[str, A
         assert len(titles) == len(set(titles)) == count
         for title in titles:
             await until(lambda title=title: is_ready(appliance, title), "every film is ready")
-        await until(lambda: is_at_rest(appliance), "nobody works any more")
+        await until(appliance.is_at_rest, "nobody works any more")
         remember(published, appliance)
         assert len(published) == count
         await appliance.film(film("after.mp4", seconds=5), "After.mp4")
@@ -175,7 +170,7 @@ async def restart_postgres(tmp_path: Path, grown: dict[str, Any], postgres: Post
         remember(published, appliance)
         await until(lambda: is_served(appliance, cell), "requests are answered again")
         await until(lambda: is_ready(appliance, title), "every cell is made")
-        await until(lambda: is_at_rest(appliance), "nobody works any more")
+        await until(appliance.is_at_rest, "nobody works any more")
         remember(published, appliance)
         assert len(published) == SEGMENTS
 
@@ -230,7 +225,7 @@ async def freeze(tmp_path: Path, hasten: Callable[[Appliance], None] | None) -> 
                 remember(published, appliance)
                 os.killpg(frozen, signal.SIGCONT)
                 await until(lambda: asyncio.sleep(0, not appliance.ffmpegs()), "what was late has ended")
-                await until(lambda: is_at_rest(appliance), "nobody works any more")
+                await until(appliance.is_at_rest, "nobody works any more")
                 remember(published, appliance)
                 assert len(published) == SEGMENTS
                 assert other.returncode is None

@@ -20,7 +20,7 @@ from tests.e2e.published import frames, remember
 from tests.media import film
 from tests.sources import TABLE
 
-SECONDS, RATE, SEGMENTS = 40, 25, 10
+SECONDS, RATE, SEGMENTS = 28, 25, 7
 FAST = {"hls_transcoder": {"preset": "ultrafast"}}
 pytestmark = pytest.mark.slow
 T = TypeVar("T")
@@ -71,11 +71,11 @@ MOMENTS: list[tuple[int, Blow]] = [  # so many cells are made, then the blow
     (0, an_ffmpeg),
     (1, role("serve")),
     (2, role("worker")),
-    (5, an_ffmpeg),
-    (7, role("watch")),
-    (9, role("worker")),
-    (12, role("worker")),
-    (14, everything),
+    (4, an_ffmpeg),
+    (5, role("watch")),
+    (6, role("worker")),
+    (8, role("worker")),
+    (10, everything),
 ]
 
 

@@ -29,9 +29,9 @@ PLUGINS = {
     "auth_email": {"bcrypt_rounds": 4, "admin_email": ADMIN["email"], "admin_password": ADMIN["password"]},
     "stream_limits": {},
 }
-ACCOUNTS = 20
+ACCOUNTS = 12
 LIMITS = (1, 2, 5)
-CROWD, MULTITUDE = 200, 1000  # starts at once
+CROWD, MULTITUDE = 120, 1008  # starts at once
 SESSIONS = "/v1/streaming/sessions"
 
 
