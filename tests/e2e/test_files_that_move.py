@@ -131,7 +131,7 @@ async def test_a_full_disk_is_never_blamed_on_the_film_and_the_work_goes_on_when
 
 
 async def test_a_film_replaced_while_it_is_mended_gets_no_picture_of_the_new_one(tmp_path: Path) -> None:
-    slow = {"hls_transcoder": {"preset": "slower"}}  # so that it is replaced before it is mended
+    slow = {"hls_transcoder": {"preset": "medium"}}  # so that it is replaced before it is mended
     async with Appliance(tmp_path, plugins=slow) as appliance:
         await appliance.film(TABLE["mp4 with zeros at its end.mp4"].make(), "Film.mp4")
 

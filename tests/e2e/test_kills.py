@@ -178,7 +178,7 @@ async def test_a_film_that_was_mended_for_a_while_ends_where_it_would_have(
     start_appliance: Callable[..., Awaitable[Appliance]],
 ) -> None:
     """The black cells that a killed worker left are not taken for right ones: half of this film are zeros."""
-    appliance = await start_appliance(plugins={"hls_transcoder": {"preset": "slower"}})
+    appliance = await start_appliance(plugins={"hls_transcoder": {"preset": "medium"}})
     damaged = await appliance.film(TABLE["mp4 with zeros at its end.mp4"].make(), "Damaged.mp4")
 
     async def first_black_one() -> bool:
