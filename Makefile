@@ -14,8 +14,6 @@ PROGRAMS := ffmpeg chromium nginx redis-server /usr/share/postgresql-common rsyn
 PAGES := plugins/web_ui/package-lock.json plugins/web_ui/build_assets.py
 BENCHMARKS := idle first_play encode serve_segments limits auth streams streams_under_scan scan brokers
 PYTEST := $(BIN)/pytest -q
-# What watches a player by the second has the machine for itself.
-ALONE := tests/e2e/test_watching_at_once.py tests/e2e/test_scrubbing.py
 
 .PHONY: help run test quick lint types docs bench soak clean lock debian
 
@@ -27,9 +25,7 @@ run: $(VENV)/.run  ## start the server; PORT=8000 and CONFIG=config.yaml may be 
 
 test: $(VENV)/.dev debian  ## every test but the soak runs
 	$(PYTEST) -n 2 -m "not slow and not soak"
-	$(PYTEST) -n 2 -m "slow and not soak" tests/core tests/plugins tests/hostile
-	$(PYTEST) -n 2 --dist worksteal -m "slow and not soak" $(addprefix --ignore=,$(ALONE)) tests/e2e tests/test_*.py
-	$(PYTEST) -m "slow and not soak" $(ALONE)
+	$(PYTEST) -n 2 --dist worksteal -m "slow and not soak"
 
 quick: $(VENV)/.dev  ## the tests that need no encoding, no browser and no crowd of processes; COLUMN=grown: on Postgres and Redis
 	$(PYTEST) -n 2 $(if $(COLUMN),--column $(COLUMN)) -m "not contract and not slow and not soak"

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
-import shutil
 import subprocess
 import tempfile
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mediaserver.core.ffmpeg import FFmpegTools, Tools, find_tools
 from mediaserver.core.sandbox import Sandbox
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 CACHE = Path(__file__).resolve().parent.parent / ".cache" / "media"
 X264 = ("-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p")
@@ -34,19 +38,40 @@ def make(name: str, *arguments: str | Path) -> Path:
     told = [str(argument) for argument in arguments]
     key = hashlib.sha256("\0".join([name, *told]).encode()).hexdigest()[:20]
     made = CACHE / key / name
-    if made.exists():
-        return made
-    CACHE.mkdir(parents=True, exist_ok=True)
-    workspace = Path(tempfile.mkdtemp(dir=CACHE, prefix="tmp-"))
-    try:
-        argv = ["ffmpeg", "-v", "error", "-nostdin", "-y", *told, f"file:{workspace / name}"]
-        subprocess.run(argv, check=True, stdin=subprocess.DEVNULL)
-        made.parent.mkdir(exist_ok=True)
-        with suppress(FileExistsError):  # whoever is first wins: the sandbox of a test under way names this very inode
-            os.link(workspace / name, made)
-    finally:
-        shutil.rmtree(workspace, ignore_errors=True)
+    if not made.exists():
+        with _publishing(made) as path:
+            argv = ["ffmpeg", "-v", "error", "-nostdin", "-y", *told, f"file:{path}"]
+            subprocess.run(argv, check=True, stdin=subprocess.DEVNULL)
     return made
+
+
+def kept(name: str, data: bytes) -> Path:
+    """A file that holds these bytes, at one place for all runs: other media are kept by how they were made of it."""
+    key = hashlib.sha256(name.encode() + b"\0" + data).hexdigest()[:20]
+    path = CACHE / key / name
+    if not path.exists():
+        with _publishing(path) as part:
+            part.write_bytes(data)
+    return path
+
+
+@contextmanager
+def _publishing(made: Path) -> Iterator[Path]:
+    """Where to write it; it appears whole, and whoever is first wins: a sandbox under way names this very inode."""
+    made.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=CACHE, prefix="tmp-") as workspace:
+        yield Path(workspace, made.name)
+        with suppress(FileExistsError):
+            os.link(Path(workspace, made.name), made)
+
+
+@contextmanager
+def alone(what: str) -> Iterator[None]:
+    """One process of all that test on this checkout at a time."""
+    CACHE.mkdir(parents=True, exist_ok=True)
+    with (CACHE / f"{what}.lock").open("wb") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def pictures(seconds: float, rate: str = "25", size: str = "160x90") -> tuple[str, ...]:
@@ -80,12 +105,5 @@ def copied(source: Path, name: str, *options: str) -> Path:
 
 def truncated(source: Path, share: float) -> Path:
     """The first part of a file, as an interrupted copy leaves it."""
-    cut = source.with_name(f"cut-{share}-{source.name}")
-    if not cut.exists():
-        data = source.read_bytes()
-        part = cut.with_suffix(f".{os.getpid()}.part")
-        part.write_bytes(data[: int(len(data) * share)])
-        with suppress(FileExistsError):
-            os.link(part, cut)
-        part.unlink()
-    return cut
+    data = source.read_bytes()
+    return kept(f"cut-{share}-{source.name}", data[: int(len(data) * share)])

@@ -24,7 +24,7 @@ OWNER = "films"
 PASSWORD = "p@ss/word: 100%"  # one that an address must spell otherwise
 TEMPLATE = "migrated"
 ROOM = 2_000_000_000  # bytes
-SECONDS = 30  # to start, and to stop
+SECONDS = 120  # to start, and to stop
 OPTIONS = {
     "fsync": "off",  # nobody needs it tomorrow
     "full_page_writes": "off",

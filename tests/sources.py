@@ -72,12 +72,9 @@ def damaged(name: str, change: Callable[[bytearray], None], *options: str, secon
 
     def write() -> Path:
         whole = film(f"whole-{name}", seconds=seconds, gop=25, options=options)
-        path = whole.with_name(name)
         data = bytearray(whole.read_bytes())
         change(data)
-        if not path.exists():
-            path.write_bytes(data)
-        return path
+        return media.kept(name, bytes(data))
 
     return write
 
@@ -127,10 +124,7 @@ def of_three_sizes() -> Path:
 
 
 def joined(name: str, *parts: Path) -> Path:
-    path = parts[0].with_name(name)
-    if not path.exists():
-        path.write_bytes(b"".join(part.read_bytes() for part in parts))
-    return path
+    return media.kept(name, b"".join(part.read_bytes() for part in parts))
 
 
 def restarted() -> Path:
@@ -154,24 +148,11 @@ def fragmented() -> Path:
 def swapped(name: str, source: Callable[[], Path], old: bytes, new: bytes) -> Callable[[], Path]:
     """The same bytes but for one place, as a header that lies."""
 
-    def write() -> Path:
-        whole = source()
-        path = whole.with_name(name)
-        if not path.exists():
-            path.write_bytes(whole.read_bytes().replace(old, new))
-        return path
-
-    return write
+    return lambda: media.kept(name, source().read_bytes().replace(old, new))
 
 
 def written(name: str, data: bytes) -> Callable[[], Path]:
-    def write() -> Path:
-        path = media.CACHE / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(data)
-        return path
-
-    return write
+    return lambda: media.kept(name, data)
 
 
 def tracks() -> Path:

@@ -70,14 +70,14 @@ class Running:
     def end(self) -> int:
         assert self.process.stdout is not None
         self.lines += [line.strip() for line in self.process.stdout]
-        return self.process.wait(20)
+        return self.process.wait(120)
 
 
 @contextmanager
 def supervised(grace: float = 20.0, opener: str = "", **commands: list[str]) -> Iterator[Running]:
     arguments = [sys.executable, "-c", SUPERVISOR, json.dumps(commands), str(grace), opener]
     with subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True) as process:
-        watchdog = threading.Timer(60, process.kill)
+        watchdog = threading.Timer(120, process.kill)
         watchdog.start()
         try:
             yield Running(process)
@@ -93,7 +93,7 @@ def lives(pid: int) -> bool:
 
 
 def wait_until(check: Callable[[], bool]) -> None:
-    end = time.monotonic() + 30
+    end = time.monotonic() + 120
     while not check():
         assert time.monotonic() < end
         time.sleep(0.02)
@@ -142,10 +142,11 @@ def test_a_program_that_does_not_exist_is_said_and_tried_again() -> None:
         assert running.end() == 0
 
 
-def test_a_role_that_cannot_go_on_stops_everything() -> None:
-    with supervised(
-        serve=role("serve", setup=ORDERLY), worker=role("worker", "time.sleep(0.5); sys.exit(78)")
-    ) as running:
+def test_a_role_that_cannot_go_on_stops_everything(tmp_path: Path) -> None:
+    is_up = tmp_path / "serve is up"
+    waits = f"while not os.path.exists({str(is_up)!r}): time.sleep(0.02)\nsys.exit(78)"
+    serve = role("serve", setup=f"{ORDERLY}\nopen({str(is_up)!r}, 'w').close()")
+    with supervised(serve=serve, worker=role("worker", waits)) as running:
         assert running.end() == 78
         assert "serve down" in running.lines
         assert not any("again" in line for line in running.lines)
@@ -186,7 +187,7 @@ def test_what_a_role_leaves_behind_at_the_stop_is_ended() -> None:
         grandchild = running.pid("grandchild up")
         running.until("worker up")
         running.process.terminate()
-        assert running.process.wait(20) == 0
+        assert running.process.wait(120) == 0
         wait_until(lambda: not lives(grandchild))
 
 
@@ -200,7 +201,7 @@ def test_nothing_survives_a_supervisor_that_is_killed(setup: str) -> None:
 
 
 def test_a_role_without_a_supervisor_runs_by_itself() -> None:
-    program = subprocess.run(role("serve", "sys.exit(5)"), stdout=subprocess.PIPE, text=True, timeout=30)
+    program = subprocess.run(role("serve", "sys.exit(5)"), stdout=subprocess.PIPE, text=True, timeout=120)
     assert program.returncode == 5
     assert program.stdout.startswith("serve up")
 

@@ -34,7 +34,7 @@ class Terminal:
             env=self.env,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=300,
             user=user,
             umask=self.umask,
             check=False,

@@ -134,12 +134,12 @@ async def test_five_processes_upgrade_at_once_and_no_row_is_lost(
     package(tmp_path, "shelves_five", m0001_initial=FIRST)
     command = [sys.executable, "-c", PROGRAM, str(file), "shelves_five"]
     env = {"PYTHONPATH": f"{ROOT}:{tmp_path}", "PATH": "/usr/bin:/bin"}
-    subprocess.run(command, env=env, check=True, timeout=60)
+    subprocess.run(command, env=env, check=True, timeout=300)
     query(file, "INSERT INTO shelf (name, place) VALUES ('films', 1)")
     query(file, "INSERT INTO book (shelf_id) VALUES (1)")
     package(tmp_path, "shelves_five", m0001_initial=FIRST, m0002_longer=SECOND)
     running = [subprocess.Popen(command, env=env, stdout=subprocess.PIPE, text=True) for _ in range(5)]
-    said = [process.communicate(timeout=60)[0] for process in running]
+    said = [process.communicate(timeout=300)[0] for process in running]
     assert [process.returncode for process in running] == [0] * 5
     assert sum("0002_longer applied" in each for each in said) == 1
     assert query(file, "SELECT name, place FROM shelf") == [("films", 1)]

@@ -56,7 +56,7 @@ class House:
 
     def run(self, *command: str, **environment: str) -> tuple[int, str]:
         process = self.begin(*command, **environment)
-        said = process.communicate(timeout=60)[0]
+        said = process.communicate(timeout=300)[0]
         assert PASSWORD not in said
         assert "Traceback" not in said, said
         return process.returncode, said
@@ -78,7 +78,7 @@ def house(tmp_path: Path, postgres: Postgres) -> House:
 def test_processes_that_start_at_once_make_each_table_once(tmp_path: Path, postgres: Postgres) -> None:
     house = House(tmp_path / "house", postgres.empty(), OURS)
     running = [house.begin("migrate", MEDIASERVER_LOG__LEVEL="info") for _ in range(3)]
-    said = [process.communicate(timeout=60)[0] for process in running]
+    said = [process.communicate(timeout=300)[0] for process in running]
     assert [process.returncode for process in running] == [0] * 3, said
     for app in ("core", *OURS):
         assert sum(each.count(f"database: {app} 0001_initial applied") for each in said) == 1
@@ -142,7 +142,7 @@ async def test_a_server_works_on_once_its_database_is_back(
     app = await app_with(catalog={}).start()
 
     async def until_ready(status: int) -> None:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(120):
             while (await app.get("/ready")).status_code != status:
                 await asyncio.sleep(0.05)
 

@@ -14,7 +14,7 @@ from mediaserver.core.sandbox import Sandbox
 from mediaserver.core.sandbox_exec import SOCKET
 
 pytestmark = pytest.mark.slow
-LIMITS = Limits(wall=20, cpu=20)
+LIMITS = Limits(wall=120, cpu=20)
 SHELL = "/bin/sh"
 
 needs_landlock = pytest.mark.skipif(Sandbox.detect().landlock_abi == 0, reason="this kernel has no Landlock")
@@ -89,7 +89,7 @@ async def test_no_socket_is_made(kind):
 
 
 async def test_memory_is_bounded():
-    limits = Limits(wall=20, cpu=20, memory=128 << 20)
+    limits = Limits(wall=120, cpu=20, memory=128 << 20)
     tool = await python("print(len(bytearray(64 << 20))); bytearray(256 << 20)", limits=limits)
     done = await tool.wait()
     assert done.stdout == b"67108864\n"
@@ -104,12 +104,12 @@ async def unused_tcp_server():
 
 
 async def test_limits_hold_inside():
-    done = await run("ulimit -t; ulimit -v; ulimit -f; ulimit -n; ulimit -c", limits=Limits(wall=20, cpu=7))
+    done = await run("ulimit -t; ulimit -v; ulimit -f; ulimit -n; ulimit -c", limits=Limits(wall=120, cpu=7))
     assert done.stdout.decode().split() == ["7", str(3 << 20), str(2 << 21), "64", "0"]
 
 
 async def test_a_background_program_is_modest():
-    tool = await python("print(os.nice(0))", limits=Limits(wall=20, cpu=20, nice=11, idle_io=True))
+    tool = await python("print(os.nice(0))", limits=Limits(wall=120, cpu=20, nice=11, idle_io=True))
     assert (await tool.wait()).stdout == b"11\n"
 
 
@@ -136,14 +136,14 @@ async def test_a_background_program_is_modest_beside_other_sessions_and_one_that
 
 async def test_a_file_that_grows_too_large_ends_the_program(tmp_path):
     script = "f = open('big', 'wb', buffering=0)\nwhile True: f.write(bytes(50_000))"
-    limits = Limits(wall=20, cpu=20, file_size=100_000)
+    limits = Limits(wall=120, cpu=20, file_size=100_000)
     done = await (await python(script, writes=[tmp_path], limits=limits, cwd=tmp_path)).wait()
     assert done.returncode != 0
     assert (tmp_path / "big").stat().st_size == 100_000
 
 
 async def test_a_program_that_burns_its_time_is_killed():
-    done = await run("while :; do :; done", limits=Limits(wall=20, cpu=1))
+    done = await run("while :; do :; done", limits=Limits(wall=120, cpu=1))
     assert done.returncode in {-signal.SIGXCPU, -signal.SIGKILL}
     assert 0.5 < done.cpu_seconds < 5
 
@@ -157,7 +157,7 @@ while True: time.sleep(60)
 
 
 async def test_a_program_that_takes_too_long_is_stopped_with_all_it_started():
-    done = await (await python(STUBBORN, limits=Limits(wall=1, cpu=20))).wait()
+    done = await (await python(STUBBORN, limits=Limits(wall=4, cpu=20))).wait()
     assert done.timed_out
     assert done.returncode == -signal.SIGKILL
     await gone(int(done.stdout))
@@ -166,13 +166,13 @@ async def test_a_program_that_takes_too_long_is_stopped_with_all_it_started():
 async def test_paused_time_counts_for_no_limit():
     sandbox = Sandbox.detect()
     argv = [SHELL, "-c", "echo ready; read x </dev/zero"]
-    tool = await sandbox.start(argv, reads=[Path("/dev/zero")], limits=Limits(wall=0.5, cpu=20))
+    tool = await sandbox.start(argv, reads=[Path("/dev/zero")], limits=Limits(wall=3, cpu=20))
     lines = tool.lines()
     assert await anext(lines) == b"ready"
     tool.pause()
     assert await state(tool.pid, "T")
     with pytest.raises(TimeoutError):
-        await asyncio.wait_for(asyncio.shield(waiting := asyncio.ensure_future(tool.wait())), 1.0)
+        await asyncio.wait_for(asyncio.shield(waiting := asyncio.ensure_future(tool.wait())), 3.5)
     tool.resume()
     assert (await waiting).timed_out
 
@@ -237,7 +237,7 @@ async def test_the_program_dies_with_the_server():
     try:
         parent.kill()
         parent.wait()
-        assert select.select([pidfd], [], [], 10)[0], "the tool outlived its parent"
+        assert select.select([pidfd], [], [], 120)[0], "the tool outlived its parent"
     finally:
         os.close(pidfd)
         parent.stdout.close()
@@ -296,6 +296,6 @@ with asyncio.Runner(loop_factory={loop}) as runner:
 """
     log = tmp_path / "closes"
     strace = ["strace", "-qq", "--seccomp-bpf", "-f", "-e", "trace=close", "-e", "signal=none", "-o", str(log)]
-    subprocess.run([*strace, sys.executable, "-c", script], check=True, timeout=60, cwd=Path(__file__).parents[2])
+    subprocess.run([*strace, sys.executable, "-c", script], check=True, timeout=300, cwd=Path(__file__).parents[2])
     assert "close(" in log.read_text()
     assert "EBADF" not in log.read_text()

@@ -1,29 +1,45 @@
 from __future__ import annotations
 
+import json
 import shutil
 from contextlib import AsyncExitStack
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import pytest_asyncio
 
 from plugins.web_ui.build_assets import bring
 from tests.e2e.appliance import Appliance
-from tests.e2e.screen import FLAGS, Screen
+from tests.e2e.screen import FLAGS, MILLISECONDS, Screen
+from tests.media import alone
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-    from pathlib import Path
+
+    from playwright.async_api import Browser
 
     from tests.postgres import Postgres
     from tests.redis_server import RedisServer
 
+    Start = Callable[..., Awaitable[Appliance]]
+
 CHROMIUM = shutil.which("chromium")
+HERE = Path(__file__).parent
+LONGEST = ("test_sources", "test_stream_limits", "test_kills", "test_playing", "test_schemathesis")
 
 
-@pytest.fixture
-async def start_appliance(
-    tmp_path: Path, database_url: str, redis_url: str | None
-) -> AsyncIterator[Callable[..., Awaitable[Appliance]]]:
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """One loop for all that stands here, so that tests share browsers and appliances; the longest ones come first."""
+    for item in items:
+        if HERE in item.path.parents and pytest_asyncio.is_async_test(item):
+            item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)
+    order = {name: number for number, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: order.get(item.path.stem, len(order)) if HERE in item.path.parents else len(order) + 1)
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def start_appliance(tmp_path: Path, database_url: str, redis_url: str | None) -> AsyncIterator[Start]:
     """Start `mediaserver run`; `plugins` holds options by plugin name, the rest are sections of config.yaml."""
     async with AsyncExitStack() as stack:
 
@@ -32,6 +48,22 @@ async def start_appliance(
             return await stack.enter_async_context(Appliance(tmp_path / "appliance", **described))
 
         yield start
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def share_appliance(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Start]:
+    """As `start_appliance`; tests of a module that ask for the same one share it, with all that is in it."""
+    async with AsyncExitStack() as stack:
+        running: dict[str, Appliance] = {}
+
+        async def share(**settings: Any) -> Appliance:
+            key = json.dumps(settings, sort_keys=True)
+            if key not in running:
+                folder = tmp_path_factory.mktemp("shared") / "appliance"
+                running[key] = await stack.enter_async_context(Appliance(folder, **settings))
+            return running[key]
+
+        yield share
 
 
 @pytest.fixture
@@ -45,20 +77,28 @@ def grown(postgres: Postgres, redis_server: RedisServer) -> Iterator[dict[str, A
 
 @pytest.fixture(scope="session")
 def _player_parts() -> None:
-    bring()
+    with alone("player"):
+        bring()
 
 
-@pytest.fixture
-async def screen(_player_parts: None) -> AsyncIterator[Screen]:
-    """A browser window."""
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def browser(_player_parts: None) -> AsyncIterator[Browser]:
     if CHROMIUM is None:
         pytest.skip("chromium is not installed here")
-    from playwright.async_api import async_playwright
+    from playwright.async_api import async_playwright, expect
 
+    expect.set_options(timeout=MILLISECONDS)
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        page = await browser.new_page(viewport={"width": 1280, "height": 720})
-        screen = Screen(page)
-        yield screen
+        yield browser
         await browser.close()
-        assert screen.faults == []
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def screen(browser: Browser) -> AsyncIterator[Screen]:
+    """A browser window, of somebody who was never here."""
+    context = await browser.new_context(viewport={"width": 1280, "height": 720})
+    screen = Screen(await context.new_page())
+    yield screen
+    await context.close()
+    assert screen.faults == []

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from playwright.async_api import expect
 
-from tests.e2e.appliance import until
+from tests.e2e.appliance import PATIENCE, until
 
 if TYPE_CHECKING:
     from playwright.async_api import Locator, Page
@@ -27,7 +27,7 @@ PLAYER = """video => ({
     buffered: Array.from({length: video.buffered.length}, (_, i) => [video.buffered.start(i), video.buffered.end(i)]),
 })"""
 ENOUGH = 3  # HTMLMediaElement.HAVE_FUTURE_DATA
-MILLISECONDS = 60_000
+MILLISECONDS = PATIENCE * 1000
 
 
 class Screen:
@@ -36,6 +36,7 @@ class Screen:
     def __init__(self, page: Page) -> None:
         self.page = page
         self.faults: list[str] = []
+        page.set_default_timeout(MILLISECONDS)
         page.on("pageerror", lambda error: self.faults.append(str(error)))
         page.on("console", lambda line: self._note(line.text))
 
@@ -50,7 +51,7 @@ class Screen:
         return self.page.get_by_role("link", name=title)
 
     async def watch(self, title: str) -> None:
-        await expect(self.poster(title)).to_be_visible(timeout=MILLISECONDS)
+        await expect(self.poster(title)).to_be_visible()
         await self.poster(title).click()
 
     async def player(self) -> dict[str, Any]:
@@ -71,13 +72,33 @@ class Screen:
             said = await self.page.locator("watch-page .doing").all_inner_texts()
             raise AssertionError(f"{error}; the player is {now}, the page says {said}") from None
 
-    async def ends(self) -> dict[str, Any]:
+    async def ends(self, speed: float = 2.0) -> dict[str, Any]:
+        """Watched faster than it was filmed: nobody waits for it."""
+        await self.goes(speed)
+
         async def ended() -> dict[str, Any] | None:
             now = await self.player()
             return now if now["ended"] else None
 
-        state: dict[str, Any] = await until(ended, "the end of the film", 90)
+        state: dict[str, Any] = await until(ended, "the end of the film")
         return state
+
+    async def goes(self, speed: float) -> None:
+        await self.page.locator("video").evaluate("(video, speed) => { video.playbackRate = speed }", speed)
+
+    async def begins_anew(self, wanted: bool) -> None:
+        """At its end, so that it plays for as long as the test takes."""
+        await self.page.locator("video").evaluate("(video, wanted) => { video.loop = wanted }", wanted)
+
+    async def goes_on(self) -> None:
+        """The picture moves, wherever it is."""
+        before = (await self.player())["position"]
+
+        async def moves() -> bool:
+            now = await self.player()
+            return bool(now["position"] != before and not now["seeking"] and not now["paused"])
+
+        await until(moves, "a picture that moves")
 
     async def seek(self, seconds: float) -> None:
         await self.page.locator("video").evaluate("(video, to) => { video.currentTime = to }", seconds)

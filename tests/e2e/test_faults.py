@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
-from tests.e2e.appliance import Appliance, another, until
+from tests.e2e.appliance import PATIENCE, Appliance, another, until
 from tests.e2e.published import frames, remember
 from tests.media import film
 
@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.slow
 FAST = {"hls_transcoder": {"preset": "ultrafast", "chunk_segments": 1}}
-RESUMED = 60  # s after a fault
+SLOW = {"hls_transcoder": {"preset": "medium", "chunk_segments": 1}}  # so that the fault comes before the end
+RESUMED = 60  # s after a full disk: the promise, which only soak measures
 SECONDS, SEGMENTS = 16, 4
 LEASE = 20
 LAPSED = [f"UPDATE {table} SET lease_until = 0" for table in ("core_job", "hls_claim", "core_cursor")]
@@ -41,11 +42,6 @@ def clip() -> Path:
 
 async def is_ready(appliance: Appliance, title: str) -> bool:
     return await appliance.status(title) == "ready"
-
-
-async def is_at_rest(appliance: Appliance) -> bool:
-    """What nobody waits for any more may still be due; it is dropped after half a minute."""
-    return all(job["state"] != "running" for job in (await appliance.get("/v1/admin/jobs?limit=100"))["jobs"])
 
 
 # ---- the broker is emptied ---------------------------------------------------------------------------------------
@@ -79,7 +75,7 @@ async def ingest(tmp_path: Path, count: int, pause: float, settings: dict[str, A
                 await asyncio.sleep(pause / 10)
 
         dropping = asyncio.create_task(drop_all())
-        end = time.monotonic() + count * 5 + 2 * RESUMED
+        end = time.monotonic() + count * 5 + 2 * PATIENCE
         while not (dropping.done() and len(appliance.cells()) == count) or emptyings < 2:
             assert time.monotonic() < end, appliance.log
             await asyncio.sleep(pause)
@@ -90,12 +86,12 @@ async def ingest(tmp_path: Path, count: int, pause: float, settings: dict[str, A
         titles = [str(each["id"]) for each in (await appliance.get("/v1/content/browse?limit=100"))["content"]]
         assert len(titles) == len(set(titles)) == count
         for title in titles:
-            await until(lambda title=title: is_ready(appliance, title), "every film is ready", RESUMED)
-        await until(lambda: is_at_rest(appliance), "nobody works any more", RESUMED)
+            await until(lambda title=title: is_ready(appliance, title), "every film is ready")
+        await until(appliance.is_at_rest, "nobody works any more")
         remember(published, appliance)
         assert len(published) == count
         await appliance.film(film("after.mp4", seconds=5), "After.mp4")
-        await until(lambda: asyncio.sleep(0, len(appliance.cells()) > count), "a film dropped later is made", RESUMED)
+        await until(lambda: asyncio.sleep(0, len(appliance.cells()) > count), "a film dropped later is made")
     return emptyings
 
 
@@ -106,7 +102,6 @@ async def test_a_broker_that_is_emptied_twice_loses_no_film_and_makes_none_twice
 
 
 @pytest.mark.soak
-@pytest.mark.timeout(600)
 async def test_a_broker_that_is_emptied_every_five_seconds_of_fifty_films_loses_none_and_makes_none_twice(
     tmp_path: Path, emptied: tuple[dict[str, Any], Callable[[], None]]
 ) -> None:
@@ -114,7 +109,6 @@ async def test_a_broker_that_is_emptied_every_five_seconds_of_fifty_films_loses_
 
 
 @pytest.mark.soak
-@pytest.mark.timeout(300)
 async def test_while_redis_is_away_nobody_is_refused_and_the_work_goes_on_afterwards(
     tmp_path: Path, grown: dict[str, Any], redis_server: RedisServer
 ) -> None:
@@ -126,7 +120,7 @@ async def test_while_redis_is_away_nobody_is_refused_and_the_work_goes_on_afterw
         await asyncio.sleep(LEASE)
         redis_server.start()
         for title in (early, late):
-            await until(lambda title=title: is_ready(appliance, title), "every cell is made", RESUMED)
+            await until(lambda title=title: is_ready(appliance, title), "every cell is made")
 
 
 # ---- the database goes and comes back ----------------------------------------------------------------------------
@@ -149,7 +143,6 @@ async def test_while_postgres_is_away_requests_are_put_off_and_the_work_goes_on_
 
 
 @pytest.mark.soak
-@pytest.mark.timeout(300)
 async def test_postgres_may_be_away_for_longer_than_a_lease(
     tmp_path: Path, grown: dict[str, Any], postgres: Postgres
 ) -> None:
@@ -158,7 +151,7 @@ async def test_postgres_may_be_away_for_longer_than_a_lease(
 
 async def restart_postgres(tmp_path: Path, grown: dict[str, Any], postgres: Postgres, away: float) -> None:
     published: dict[Path, tuple[int, int]] = {}
-    async with Appliance(tmp_path, plugins=FAST, **grown) as appliance:
+    async with Appliance(tmp_path, plugins=SLOW, **grown) as appliance:
         title = (await appliance.film(clip(), "Restarted.mp4"))["id"]
         cell = f"{await appliance.media(title)}/480p/{SEGMENTS - 1:03d}.ts"
         await until(lambda: asyncio.sleep(0, appliance.ffmpegs()), "an ffmpeg runs")
@@ -175,9 +168,9 @@ async def restart_postgres(tmp_path: Path, grown: dict[str, Any], postgres: Post
             for statement in LAPSED:
                 postgres.rows(grown["database"], statement)
         remember(published, appliance)
-        await until(lambda: is_served(appliance, cell), "requests are answered again", RESUMED)
-        await until(lambda: is_ready(appliance, title), "every cell is made", RESUMED)
-        await until(lambda: is_at_rest(appliance), "nobody works any more", RESUMED)
+        await until(lambda: is_served(appliance, cell), "requests are answered again")
+        await until(lambda: is_ready(appliance, title), "every cell is made")
+        await until(appliance.is_at_rest, "nobody works any more")
         remember(published, appliance)
         assert len(published) == SEGMENTS
 
@@ -206,7 +199,6 @@ async def test_what_a_frozen_worker_brings_late_harms_nothing(tmp_path: Path) ->
 
 
 @pytest.mark.soak
-@pytest.mark.timeout(300)
 async def test_a_worker_frozen_past_its_lease_is_replaced_and_comes_back(tmp_path: Path) -> None:
     await freeze(tmp_path, None)
 
@@ -220,7 +212,7 @@ def expire(appliance: Appliance) -> None:
 
 async def freeze(tmp_path: Path, hasten: Callable[[Appliance], None] | None) -> None:
     published: dict[Path, tuple[int, int]] = {}
-    async with Appliance(tmp_path, plugins=FAST, workers={"count": 1, "min_free_space": 0}) as appliance:
+    async with Appliance(tmp_path, plugins=SLOW, workers={"count": 1, "min_free_space": 0}) as appliance:
         title = (await appliance.film(clip(), "Frozen.mp4"))["id"]
         await until(lambda: asyncio.sleep(0, appliance.ffmpegs()), "an ffmpeg runs")
         frozen = appliance.roles()["worker"]
@@ -229,11 +221,11 @@ async def freeze(tmp_path: Path, hasten: Callable[[Appliance], None] | None) -> 
             async with another(appliance, "worker") as other:
                 if hasten:
                     hasten(appliance)
-                await until(lambda: is_ready(appliance, title), "another worker has made it", LEASE + RESUMED)
+                await until(lambda: is_ready(appliance, title), "another worker has made it")
                 remember(published, appliance)
                 os.killpg(frozen, signal.SIGCONT)
                 await until(lambda: asyncio.sleep(0, not appliance.ffmpegs()), "what was late has ended")
-                await until(lambda: is_at_rest(appliance), "nobody works any more")
+                await until(appliance.is_at_rest, "nobody works any more")
                 remember(published, appliance)
                 assert len(published) == SEGMENTS
                 assert other.returncode is None
@@ -250,7 +242,6 @@ LONG, CELLS, POINTS = 40, 20, 5
 
 
 @pytest.mark.soak
-@pytest.mark.timeout(600)
 @pytest.mark.skipif(os.geteuid() != 0, reason="mounts small disks")
 async def test_a_disk_that_is_full_at_twenty_points_publishes_nothing_bad_and_costs_a_minute_at_most(
     tmp_path: Path,
@@ -281,7 +272,7 @@ async def fill_again_and_again(folder: Path, points: list[int], chance: random.R
                 (media / "filler").unlink()
                 made = len(published)
                 await until(lambda made=made: asyncio.sleep(0, len(appliance.cells()) > made), "work resumes", RESUMED)
-            await until(lambda: is_ready(appliance, title), "every cell is made", 2 * RESUMED)
+            await until(lambda: is_ready(appliance, title), "every cell is made")
             remember(published, appliance)
             assert len(published) == CELLS
             for rung in ("480p", "720p"):

@@ -10,8 +10,9 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import pytest_asyncio
 
-from tests.e2e.appliance import Appliance, free_port
+from tests.e2e.appliance import Appliance
 from tests.media import film
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
     Start = Callable[..., Awaitable[Appliance]]
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
+pytestmark = pytest.mark.slow
 
 ADMIN = {"email": "root@example.org", "password": "a long way home"}
 BROWSE, LOGIN, LOGOUT, ME = "/v1/content/browse", "/v1/auth/login", "/v1/auth/logout", "/v1/users/me"
@@ -52,26 +53,30 @@ async def serve_page(reader: asyncio.StreamReader, writer: asyncio.StreamWriter)
     writer.close()
 
 
-@pytest.fixture
-async def elsewhere() -> AsyncIterator[int]:
-    """The port of a server that is not ours: it answers everything with an empty page."""
-    port = free_port()
-    async with await asyncio.start_server(serve_page, "127.0.0.1", port):
-        yield port
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def elsewhere() -> AsyncIterator[tuple[int, int]]:
+    """The ports of two servers that are not ours, the first of them listed; all they have is an empty page."""
+    async with (
+        await asyncio.start_server(serve_page, "127.0.0.1", 0) as one,
+        await asyncio.start_server(serve_page, "127.0.0.1", 0) as other,
+    ):
+        yield one.sockets[0].getsockname()[1], other.sockets[0].getsockname()[1]
 
 
-async def settle(start: Start, *origins: str, samesite: str = "lax") -> Appliance:
+async def settle(start: Start, listed: int, samesite: str = "lax") -> Appliance:
+    origins = [f"http://localhost:{listed}"] + [f"http://127.0.0.1:{listed}"] * (samesite == "none")
     accounts = {"bcrypt_rounds": 4, "admin_email": ADMIN["email"], "admin_password": ADMIN["password"]}
     appliance = await start(
         plugins={"auth_email": {**accounts, "cookie": {"samesite": samesite}}},
-        server={"cors_origins": list(origins)},
+        server={"cors_origins": origins},
         mail={"backend": "directory"},
         workers={"count": 0},
     )
     signed = await appliance.client.post(appliance.url + LOGIN, json=ADMIN)
     appliance.client.cookies.clear()
     appliance.client.headers["authorization"] = f"Bearer {signed.json()['access_token']}"
-    await appliance.film(film("bare.mp4", seconds=2), "Bare.mp4")
+    if not await appliance.films():
+        await appliance.film(film("bare.mp4", seconds=2), "Bare.mp4")
     return appliance
 
 
@@ -98,10 +103,10 @@ async def keeps(page: Page) -> set[str]:
 
 
 async def test_a_listed_front_end_on_another_port_signs_in_lists_films_and_signs_out(
-    start_appliance: Start, screen: Screen, elsewhere: int
+    share_appliance: Start, screen: Screen, elsewhere: tuple[int, int]
 ) -> None:
-    origin = f"http://localhost:{elsewhere}"
-    api = (await settle(start_appliance, origin)).url
+    origin = f"http://localhost:{elsewhere[0]}"
+    api = (await settle(share_appliance, elsewhere[0])).url
     await screen.open(origin)
     assert (await ask(screen.page, api + LOGIN, "POST", ADMIN))["status"] == 200
     assert "csrftoken=" in await screen.page.evaluate("document.cookie")
@@ -114,10 +119,10 @@ async def test_a_listed_front_end_on_another_port_signs_in_lists_films_and_signs
 
 
 async def test_to_another_site_no_lax_cookie_goes_but_a_bearer_token_does(
-    start_appliance: Start, screen: Screen, elsewhere: int
+    share_appliance: Start, screen: Screen, elsewhere: tuple[int, int]
 ) -> None:
-    origin = f"http://localhost:{elsewhere}"
-    api = (await settle(start_appliance, origin)).url.replace("localhost", "127.0.0.1")
+    origin = f"http://localhost:{elsewhere[0]}"
+    api = (await settle(share_appliance, elsewhere[0])).url.replace("localhost", "127.0.0.1")
     await signed_in_here(screen, api)
     await screen.open(origin)
     assert (await ask(screen.page, api + BROWSE))["status"] == 401
@@ -132,11 +137,11 @@ async def test_to_another_site_no_lax_cookie_goes_but_a_bearer_token_does(
 
 
 async def test_with_samesite_none_a_listed_front_end_on_another_site_has_a_login_of_its_own(
-    start_appliance: Start, screen: Screen, elsewhere: int
+    share_appliance: Start, screen: Screen, elsewhere: tuple[int, int]
 ) -> None:
     """Over plain http only because browsers trust this machine. The browser at hand keeps no third-party cookies."""
-    origin, ours = f"http://localhost:{elsewhere}", f"http://127.0.0.1:{elsewhere}"
-    api = (await settle(start_appliance, origin, ours, samesite="none")).url.replace("localhost", "127.0.0.1")
+    origin, ours = f"http://localhost:{elsewhere[0]}", f"http://127.0.0.1:{elsewhere[0]}"
+    api = (await settle(share_appliance, elsewhere[0], "none")).url.replace("localhost", "127.0.0.1")
     await screen.open(origin)
     assert (await ask(screen.page, api + LOGIN, "POST", ADMIN))["status"] == 200
     assert all(cookie.get("secure") for cookie in await screen.page.context.cookies())
@@ -151,13 +156,13 @@ async def test_with_samesite_none_a_listed_front_end_on_another_site_has_a_login
 
 @pytest.mark.parametrize(("host", "samesite"), [("localhost", "lax"), ("127.0.0.1", "none")])
 async def test_a_page_that_is_not_listed_reads_and_changes_nothing(
-    start_appliance: Start, screen: Screen, elsewhere: int, host: str, samesite: str
+    share_appliance: Start, screen: Screen, elsewhere: tuple[int, int], host: str, samesite: str
 ) -> None:
     """Neither one of the same site nor one of another; the cookies go with its form, and what it is refused for is
     its origin."""
-    api = (await settle(start_appliance, samesite=samesite)).url
+    api = (await settle(share_appliance, elsewhere[0], samesite)).url
     await signed_in_here(screen, api)
-    await screen.open(f"http://{host}:{elsewhere}")
+    await screen.open(f"http://{host}:{elsewhere[1]}")
     for method, path in (("GET", BROWSE), ("POST", LOGOUT), ("DELETE", ME)):
         assert (await ask(screen.page, api + path, method, None if method == "GET" else ADMIN))["status"] == 0
     async with screen.page.expect_response(api + LOGOUT) as unasked:

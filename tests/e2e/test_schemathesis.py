@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+import pytest_asyncio
 
 from tests.e2e.appliance import Appliance
 
@@ -31,7 +32,7 @@ PLUGINS = {
 LEFT_OUT = ("/v1/auth/logout", "/auth/logout", "/v1/events")
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def appliance(tmp_path: Path) -> AsyncIterator[Appliance]:
     async with Appliance(tmp_path, plugins=PLUGINS, mail={"backend": "directory"}) as running:
         yield running

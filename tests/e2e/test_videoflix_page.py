@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import pytest_asyncio
 from playwright.async_api import expect
 
 from plugins.web_ui.build_assets import VENDOR
 from tests import media
 from tests.e2e.appliance import Appliance, free_port, until
-from tests.e2e.screen import MILLISECONDS, Screen
+from tests.e2e.screen import Screen
 from tests.e2e.test_signing_in import another_window, mailed_link
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
     Start = Callable[..., Awaitable[Appliance]]
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
+pytestmark = pytest.mark.slow
 
 PAGES = Path(__file__).parent / "pages" / "videoflix"
 ADMIN = {"email": "root@example.org", "password": "a long way home"}
@@ -55,7 +56,7 @@ class FrontEnd:
         writer.close()
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def front_end() -> AsyncIterator[FrontEnd]:
     port = free_port()
     served = FrontEnd(port)
@@ -118,7 +119,7 @@ async def test_from_registering_over_two_players_that_are_one_stream_to_signing_
 
     await screen.open(front_end.origin + LOGIN)
     await send(page, ADA)
-    await page.get_by_role("heading", name="Tom & Jerry").click(timeout=MILLISECONDS)
+    await page.get_by_role("heading", name="Tom & Jerry").click()
     await both_play(page)
     assert len(await streams(appliance)) == 1
     await expect(page.locator("#problem")).to_have_text("")
@@ -126,14 +127,14 @@ async def test_from_registering_over_two_players_that_are_one_stream_to_signing_
     async with another_window(screen) as other:
         await other.goto(front_end.origin + LOGIN)
         await send(other, ADA)
-        await other.get_by_role("heading", name="Tom & Jerry").click(timeout=MILLISECONDS)
+        await other.get_by_role("heading", name="Tom & Jerry").click()
         await expect(other.locator("#problem")).to_contain_text("403")
         await page.get_by_role("button", name="Log out").click()
         await expect(toast).to_contain_text("Logout successful!")
         await page.reload()
         await expect(toast).to_contain_text("401")
         await other.reload()
-        await other.get_by_role("heading", name="Tom & Jerry").click(timeout=MILLISECONDS)
+        await other.get_by_role("heading", name="Tom & Jerry").click()
         await both_play(other)
         assert len(await streams(appliance)) == 1
 
@@ -153,7 +154,7 @@ async def test_the_name_of_a_file_is_text_even_for_pages_that_take_it_for_markup
     await until(listed, "a film for each file")
     await screen.open(front_end.origin + LOGIN)
     await send(page, ADMIN)
-    await expect(page.locator("section")).to_have_count(len(names), timeout=MILLISECONDS)
+    await expect(page.locator("section")).to_have_count(len(names))
     assert await page.locator("section img").count() == len(names)  # those of the page itself
     assert await page.locator("section svg, section b").count() == 0
     shown = await page.locator("section h3").all_inner_texts()

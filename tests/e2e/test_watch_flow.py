@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     Start = Callable[..., Awaitable[Appliance]]
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
+pytestmark = pytest.mark.slow
 
 ROOT = {"email": "root@example.org", "password": "a long way home"}
 ADA = {"email": "ada@example.org", "password": "eight bees fly"}

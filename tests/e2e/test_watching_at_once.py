@@ -11,8 +11,8 @@ import pytest
 from playwright.async_api import expect
 
 from tests import media
-from tests.e2e.appliance import until
-from tests.e2e.screen import MILLISECONDS, Screen
+from tests.e2e.appliance import PATIENCE, until
+from tests.e2e.screen import Screen
 from tests.e2e.test_signing_in import ADMIN, PASSWORD, another_window, fill, make_admin
 
 if TYPE_CHECKING:
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
 
     from tests.e2e.appliance import Appliance
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
+pytestmark = pytest.mark.slow
 PLUGINS: dict[str, Any] = {
     "auth_email": {"bcrypt_rounds": 4},
     "hls_transcoder": {"preset": "ultrafast", "resolutions": ["480p"]},
-    "stream_limits": {"default_limit": 1, "session_timeout_seconds": 240},  # a heartbeat every 30 s
+    "stream_limits": {"default_limit": 1, "session_timeout_seconds": 3600},  # a heartbeat every 7 minutes
 }
 
 
@@ -36,7 +36,7 @@ async def signed_in(
     """An appliance whose administrator is signed in on this screen; `options` take the place of those of a plugin."""
     appliance = await start_appliance(plugins=PLUGINS | options)
     await make_admin(appliance, screen.page)
-    await expect(screen.page.get_by_role("link", name=ADMIN)).to_be_visible(timeout=MILLISECONDS)
+    await expect(screen.page.get_by_role("link", name=ADMIN)).to_be_visible()
     return appliance
 
 
@@ -49,22 +49,21 @@ async def test_a_second_viewer_takes_the_stream_and_the_first_takes_it_back_wher
     await screen.plays_from(0)
     await screen.seek(20)
     await screen.plays_from(20)
-    beats: list[int] = []
-    screen.page.on("response", lambda answer: beats.append(answer.status) if "/progress" in answer.url else None)
+    beats: list[str] = []  # there is none within this test, so it is the news that tell
+    screen.page.on("request", lambda asked: beats.append(asked.url) if asked.url.endswith("/progress") else None)
 
     async with another_window(screen) as page:
         other = Screen(page)
         await other.open(f"{appliance.url}/login?next=/%23/watch/one-stream")
         await fill(page, "Sign in", **{"E-mail address": ADMIN, "Password": PASSWORD})
-        await expect(page.get_by_text("All streams of this account are in use.")).to_be_visible(timeout=MILLISECONDS)
+        await expect(page.get_by_text("All streams of this account are in use.")).to_be_visible()
         await expect(page.get_by_text("Chrome on Linux plays One Stream, since")).to_be_visible()
         await expect(page.get_by_text("last heard of")).not_to_be_visible()
         await page.get_by_role("button", name="Stop it and watch here").click()
         await other.plays_from(20)
 
         told = screen.page.get_by_text("This stream is watched elsewhere now.")
-        await expect(told).to_be_visible(timeout=MILLISECONDS)
-        assert httpx.codes.CONFLICT not in beats, "a heartbeat told it, the news did not"
+        await expect(told).to_be_visible()
         await expect(screen.page.locator("seek-bar")).not_to_be_visible()
         await page.keyboard.press("Escape")  # leaving gives the stream back
         await screen.page.get_by_role("button", name="Watch here").click()
@@ -76,9 +75,9 @@ async def test_a_second_viewer_takes_the_stream_and_the_first_takes_it_back_wher
     tab = Screen(await opened.value)
     await tab.plays_from(20)
     told = screen.page.get_by_text("This stream has ended here: it was stopped, or plays in another tab.")
-    await expect(told).to_be_visible(timeout=MILLISECONDS)
-    assert httpx.codes.CONFLICT not in beats, "a heartbeat told it, the news did not"
+    await expect(told).to_be_visible()
     assert tab.faults == []
+    assert beats == []
 
 
 async def test_a_player_that_crashed_is_known_by_its_silence_also_on_a_telephone(
@@ -86,7 +85,7 @@ async def test_a_player_that_crashed_is_known_by_its_silence_also_on_a_telephone
 ) -> None:
     appliance = await signed_in(start_appliance, screen, stream_limits={"default_limit": 2})
     await appliance.drop(media.film(seconds=4), "Short.mp4")
-    await expect(screen.poster("Short")).to_be_visible(timeout=MILLISECONDS)
+    await expect(screen.poster("Short")).to_be_visible()
     [film] = (await (await screen.page.request.get(f"{appliance.url}/v1/content/browse")).json())["content"]
     for name in ("television", "telephone"):
         crashed = {"device_id": name, "device_type": "other"}
@@ -97,7 +96,7 @@ async def test_a_player_that_crashed_is_known_by_its_silence_also_on_a_telephone
         await page.clock.install(time=time.time() + 150)
         await page.goto(f"{appliance.url}/login?next=/%23/watch/short")
         await fill(page, "Sign in", **{"E-mail address": ADMIN, "Password": PASSWORD})
-        await expect(page.get_by_text("last heard of at")).to_have_count(2, timeout=MILLISECONDS)
+        await expect(page.get_by_text("last heard of at")).to_have_count(2)
         panel = await page.locator("watch-page .doing").bounding_box()
         assert panel is not None
         assert panel["width"] > 300
@@ -118,9 +117,9 @@ async def test_who_leaves_before_the_film_has_begun_holds_no_stream(
         await route.continue_()
 
     await page.route("**/start", slow)
-    async with page.expect_response("**/start", timeout=MILLISECONDS) as answered:
+    async with page.expect_response("**/start") as answered:
         await screen.watch("Short")
-        async with asyncio.timeout(MILLISECONDS / 1000):
+        async with asyncio.timeout(PATIENCE):
             await asked.wait()
         await page.keyboard.press("Escape")
         await expect(screen.poster("Short")).to_be_visible()
@@ -131,7 +130,7 @@ async def test_who_leaves_before_the_film_has_begun_holds_no_stream(
         told = await page.request.get(f"{appliance.url}/v1/streaming/sessions")
         return (await told.json())["sessions"] == []
 
-    await until(nobody_plays, "an account whose stream is free", 5)
+    await until(nobody_plays, "an account whose stream is free")
 
 
 async def test_who_leaves_before_the_picture_moves_loses_no_place(
@@ -139,7 +138,7 @@ async def test_who_leaves_before_the_picture_moves_loses_no_place(
 ) -> None:
     appliance, page = await signed_in(start_appliance, screen), screen.page
     await appliance.drop(media.film(seconds=60), "Half Seen.mp4")
-    await expect(screen.poster("Half Seen")).to_be_visible(timeout=MILLISECONDS)
+    await expect(screen.poster("Half Seen")).to_be_visible()
     [film] = (await (await page.request.get(f"{appliance.url}/v1/content/browse")).json())["content"]
     streaming = f"{appliance.url}/v1/streaming/{film['id']}"
     television = {"device_id": "television", "device_type": "tv"}
@@ -148,9 +147,9 @@ async def test_who_leaves_before_the_picture_moves_loses_no_place(
     assert (await page.request.post(f"{streaming}/stop", data=seen)).ok
 
     await page.route("**/*.ts", lambda route: route.abort())
-    async with page.expect_response("**/480p/index.m3u8", timeout=MILLISECONDS):
+    async with page.expect_response("**/480p/index.m3u8"):
         await screen.watch("Half Seen")
-    async with page.expect_request("**/stop", timeout=MILLISECONDS) as left:
+    async with page.expect_request("**/stop") as left:
         await page.keyboard.press("Escape")
     assert (await left.value).post_data_json["position"] == 20
     again = await (await page.request.post(f"{streaming}/start", data=television)).json()

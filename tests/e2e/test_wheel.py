@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
-from tests.e2e.appliance import ROOT, free_port, until
+from tests.e2e.appliance import PATIENCE, ROOT, free_port, until
 from tests.media import film
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def environment(site: Path) -> dict[str, str]:
 
 def told(site: Path, folder: Path, *command: str) -> str:
     argv = [sys.executable, "-m", "mediaserver", *command]
-    ended = subprocess.run(argv, cwd=folder, env=environment(site), capture_output=True, text=True, timeout=60)
+    ended = subprocess.run(argv, cwd=folder, env=environment(site), capture_output=True, text=True, timeout=PATIENCE)
     assert ended.returncode == 0, ended.stderr
     return ended.stdout
 
@@ -73,21 +73,24 @@ def running(installed: Path, tmp_path: Path) -> Iterator[str]:
         yield f"http://localhost:{port}"
     finally:
         process.terminate()
-        process.wait(30)
+        process.wait(PATIENCE)
         sys.stdout.write((tmp_path / "log").read_text(encoding="utf-8"))  # pytest shows it where the test failed
 
 
 async def sign_in(client: httpx.AsyncClient, log: Path) -> None:
     """As the first administrator, with the link that the start printed."""
-    found = re.search(r"/setup\?token=(\S+)", log.read_text(encoding="utf-8"))
-    assert found
-    made = await client.post("/v1/auth/setup", json={"token": found[1], **ROOT_ACCOUNT})
+
+    async def printed() -> re.Match[str] | None:
+        return re.search(r"/setup\?token=(\S+)", log.read_text(encoding="utf-8"))
+
+    token = (await until(printed, "the set-up link in the log"))[1]
+    made = await client.post("/v1/auth/setup", json={"token": token, **ROOT_ACCOUNT})
     assert made.status_code == httpx.codes.CREATED, made.text
     assert (await client.post("/v1/auth/login", json=ROOT_ACCOUNT)).status_code == httpx.codes.OK
 
 
 async def test_a_film_plays_from_the_wheel_in_an_empty_folder(running: str, installed: Path, tmp_path: Path) -> None:
-    async with httpx.AsyncClient(base_url=running, timeout=30) as client:
+    async with httpx.AsyncClient(base_url=running, timeout=PATIENCE) as client:
 
         async def get(path: str) -> Any:
             try:

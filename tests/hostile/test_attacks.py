@@ -128,7 +128,7 @@ def watched(root: Path, attacks: dict[str, Iterable[str]], listeners: dict[str, 
     told = json.dumps({walls: {name: str(path) for name, path in laid.items()} for walls, laid in films.items()})
     strace = ["strace", "-ff", "-qq", "--seccomp-bpf", "-s", "4096", "-e", CALLS, "-e", "signal=none", "-o", str(log)]
     driver = [sys.executable, "-m", "tests.hostile.witness", str(work)]
-    done = subprocess.run([*strace, *driver], input=told, capture_output=True, text=True, cwd=ROOT, timeout=110)
+    done = subprocess.run([*strace, *driver], input=told, capture_output=True, text=True, cwd=ROOT, timeout=500)
     assert done.returncode == 0, done.stderr
     ends, lines = json.loads(done.stdout), _told(root)
     return {

@@ -29,10 +29,8 @@ TAGS = (
 
 def chaptered() -> media.Path:
     """A text of chapters, with tags of its own."""
-    path = media.CACHE / "chapters.txt"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(f";FFMETADATA1\n[CHAPTER]\nTIMEBASE=1/1\nSTART=0\nEND=1\ntitle={MARK}\n")
-    return path
+    told = f";FFMETADATA1\n[CHAPTER]\nTIMEBASE=1/1\nSTART=0\nEND=1\ntitle={MARK}\n"
+    return media.kept("chapters.txt", told.encode())
 
 
 def marked(name: str, *options: str) -> media.Path:

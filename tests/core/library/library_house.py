@@ -2,8 +2,6 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import os
-import subprocess
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -14,6 +12,7 @@ from mediaserver.core.clock import SystemClock
 from mediaserver.core.library.probe import ProbeFailed
 from mediaserver.core.library.watcher import LibraryWatcher
 from mediaserver.models import Location, LocationState
+from tests import media
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -24,18 +23,9 @@ if TYPE_CHECKING:
     from mediaserver.core.library.settings import LibrarySettings
     from mediaserver.core.wakeups import Wakeups
 
-CACHE = Path(__file__).parents[3] / ".cache" / "media"
-
 
 def make_film() -> Path:
-    film = CACHE / "library-tiny.mp4"
-    if not film.exists():
-        CACHE.mkdir(parents=True, exist_ok=True)
-        tmp = film.with_name(f"{os.getpid()}.mp4")
-        source = ["-f", "lavfi", "-i", "testsrc=size=32x32:rate=5:duration=1"]
-        subprocess.run(["ffmpeg", "-v", "error", "-y", *source, "-movflags", "+faststart", tmp], check=True)
-        tmp.replace(film)
-    return film
+    return media.make("tiny.mp4", *media.pictures(1, "5", "32x32"), "-movflags", "+faststart")
 
 
 @dataclass
@@ -105,7 +95,7 @@ class House:
             stop.set()
             await running
 
-    async def until(self, condition: Callable[[], Awaitable[Any]], seconds: float = 60) -> Any:
+    async def until(self, condition: Callable[[], Awaitable[Any]], seconds: float = 300) -> Any:
         async with asyncio.timeout(seconds):
             while not (result := await condition()):
                 await asyncio.sleep(0.02)
@@ -114,7 +104,7 @@ class House:
     async def states(self) -> dict[str, str]:
         return {row.path: row.state.value for row in await Location.all()}
 
-    async def settled(self, expected: dict[str, str], seconds: float = 60) -> None:
+    async def settled(self, expected: dict[str, str], seconds: float = 300) -> None:
         """Until exactly these files are in these states."""
         try:
             await self.until(lambda: self._is(expected), seconds)
@@ -125,7 +115,7 @@ class House:
     async def _is(self, expected: dict[str, str]) -> bool:
         return await self.states() == expected
 
-    async def ready(self, count: int, seconds: float = 110) -> None:
+    async def ready(self, count: int, seconds: float = 300) -> None:
         await self.until(lambda: self._ready(count), seconds)
 
     async def _ready(self, count: int) -> bool:

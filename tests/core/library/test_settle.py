@@ -37,7 +37,7 @@ async def settler(done: list[str], told: list[str], seconds: float) -> AsyncIter
 
 
 async def until(condition: object) -> None:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(120):
         while not condition():  # type: ignore[operator]
             await asyncio.sleep(0.01)
 

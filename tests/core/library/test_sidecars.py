@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
-import pytest
-
 from mediaserver.contracts import SidecarKind
 from mediaserver.models import Change, Location, Sidecar
 
@@ -147,6 +145,3 @@ async def test_a_file_that_took_the_place_of_a_judged_one_is_not_handed_out(
     (house.folder / "Film.en.srt").unlink()
     (house.folder / "Film.en.srt").symlink_to(tmp_path / "elsewhere")
     assert await house.service.beside(video) == ()
-
-
-pytestmark = pytest.mark.timeout(60)

@@ -81,7 +81,7 @@ class Post:
             await task
 
     async def until(self, check: Callable[[], Awaitable[bool]]) -> None:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(120):
             while not await check():
                 await asyncio.sleep(0.01)
 
@@ -148,7 +148,7 @@ class Desk:
         return "221 nobody hears this"
 
     async def arrival(self) -> EmailMessage:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(120):
             await self.arrived.wait()
         return self.messages[-1]
 

@@ -15,6 +15,7 @@ from mediaserver.contracts import Jobs
 from mediaserver.core import mail_smtp
 from mediaserver.models import JobRecord
 from tests.core.mail.mail_house import ADA, PLUGIN, Desk, read, smtp, standing
+from tests.e2e.appliance import free_port
 
 if TYPE_CHECKING:
     from tests.core.mail.mail_house import House
@@ -263,19 +264,20 @@ async def test_letters_to_others_with_links_to_this_machine_are_found_by_the_doc
 
 
 @pytest.mark.slow
-def test_the_port_of_the_command_line_stands_in_the_mail_of_the_worker(tmp_path: Path, unused_tcp_port: int) -> None:
+def test_the_port_of_the_command_line_stands_in_the_mail_of_the_worker(tmp_path: Path) -> None:
+    port = free_port()
     greets = "\n@hookimpl\nasync def startup(server):\n    if server.role == 'worker':\n"
     greets += "        await server.services.get(Mail).send('welcome', 'ada@example.org', 'account')\n"
     (tmp_path / "plugins").mkdir()
     (tmp_path / "plugins" / "writer.py").write_text(PLUGIN + greets)
     (tmp_path / "config.yaml").write_text("plugins: {writer: {}}\n")
-    command = [sys.executable, "-m", "mediaserver", "run", "--port", str(unused_tcp_port)]
+    command = [sys.executable, "-m", "mediaserver", "run", "--port", str(port)]
     env = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)}
     with subprocess.Popen(command, cwd=tmp_path, env=env, stdout=subprocess.PIPE, text=True) as running:
         try:
             assert running.stdout is not None
             links = (line.strip() for line in running.stdout if "/activate?" in line)
-            assert next(links) == f"http://localhost:{unused_tcp_port}/activate?uid=7&token=a%20b"
+            assert next(links) == f"http://localhost:{port}/activate?uid=7&token=a%20b"
         finally:
             running.terminate()
 

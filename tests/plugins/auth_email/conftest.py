@@ -79,7 +79,7 @@ class House:
         """All that were sent so far, oldest first, once nothing waits any more."""
         async with running_post(self.app.server):
             waiting = JobRecord.filter(kind="mail", state__in=(JobState.DUE, JobState.RUNNING))
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(120):
                 while await waiting.exists():
                     await asyncio.sleep(0.02)
         folder = self.app.server.data / "mail"

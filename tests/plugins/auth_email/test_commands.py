@@ -172,7 +172,7 @@ async def beside(app: RunningApp, *words: str, typed: str = "") -> str:
 
 
 async def status_becomes(app: RunningApp, status: int) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(120):
         while (await app.get("/v1/users/me")).status_code != status:
             await asyncio.sleep(0.05)
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     AppWith = Callable[..., RunningApp]
 
-SECONDS = 10
+SECONDS = 120
 STANDARD = ("content-type", "cache-control", "x-content-type-options", "referrer-policy", "content-security-policy")
 
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from mediaserver.core.ffmpeg import FFmpegTools
     from mediaserver.testing import RunningApp
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture

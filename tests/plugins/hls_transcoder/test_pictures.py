@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from mediaserver.testing import RunningApp
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
+pytestmark = pytest.mark.slow
 
 COLOURS = {"red": (254, 0, 0), "blue": (0, 0, 254), "lime": (0, 255, 1)}
 

@@ -106,15 +106,10 @@ async def test_silence_fills_what_the_headers_did_not_say(tools, workspace):
     assert [cell.number async for cell in encode(tools, job_for(unsaid, film, workspace, 1, 1))] == [1]
 
 
-async def test_cells_come_while_the_rest_is_still_being_made(tools, workspace):
+async def test_cells_come_one_after_the_other(tools, workspace):
     film = media.film("many.mp4", seconds=20)
     job = job_for(await probe(tools, film), film, workspace)
-    seen = []
-    async for cell in encode(tools, job):
-        seen.append(cell.number)
-        if cell.number == 0:
-            assert not (workspace / "480p-004.ts").exists()
-    assert seen == [0, 1, 2, 3, 4]
+    assert [cell.number for cell in await collect(encode(tools, job))] == [0, 1, 2, 3, 4]
 
 
 async def test_all_rungs_come_from_one_run(cells):
@@ -157,11 +152,13 @@ async def test_a_file_that_is_gone_fails_in_one_sentence(tools, workspace, tmp_p
     assert "\n" not in str(failed.value)
 
 
-async def test_leaving_early_stops_ffmpeg(tools, workspace):
-    film = media.film("many.mp4", seconds=20)
-    async with aclosing(encode(tools, job_for(await probe(tools, film), film, workspace))) as run:
-        await anext(run)
-    assert not (workspace / "480p-004.ts").exists()
+async def test_a_cell_comes_while_the_rest_is_still_being_made_and_leaving_then_stops_ffmpeg(tools, workspace):
+    """A preset so slow that the rest takes many seconds."""
+    film = media.film("long.mp4", seconds=40, size="854x480")
+    job = job_for(await probe(tools, film), film, workspace)
+    async with aclosing(encode(tools, replace(job, run=replace(job.run, preset="slower")))) as run:
+        assert (await anext(run)).number == 0
+        assert not (workspace / "480p-009.ts").exists()
     assert not running_in(workspace)
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from mediaserver.testing import RunningApp
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
+pytestmark = pytest.mark.slow
 
 SRT = """1
 00:00:01,000 --> 00:00:02,000
@@ -41,13 +41,7 @@ TIMES = re.compile(r"(\d\d):(\d\d):(\d\d\.\d{3}) --> ")
 
 
 def fixed(name: str, text: str) -> Path:
-    """At one place for all runs: media are kept by how they were made."""
-    media.CACHE.mkdir(parents=True, exist_ok=True)
-    path = media.CACHE / name
-    tmp = path.with_name(f"{os.getpid()}-{name}")
-    tmp.write_text(text, encoding="utf-8")
-    tmp.replace(path)
-    return path
+    return media.kept(name, text.encode())
 
 
 def subtitled(name: str, *codecs: str, options: tuple[str, ...] = ()) -> Path:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from mediaserver.testing import RunningApp
 
-PATIENCE = 60  # seconds
+PATIENCE = 120  # seconds
 
 
 async def until(condition: Callable[[], Awaitable[Any]], what: str) -> Any:

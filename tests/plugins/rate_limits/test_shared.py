@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from structlog.testing import capture_logs
 
+from tests.hands import Hands
 from tests.redis_server import RedisServer
 
 if TYPE_CHECKING:
@@ -31,14 +32,6 @@ def register_routes(registry):
 def redis() -> Iterator[RedisServer]:
     with RedisServer() as server:
         yield server
-
-
-class Hands:
-    def __init__(self) -> None:
-        self.ahead = timedelta()
-
-    def now(self) -> datetime:
-        return datetime.now(UTC) + self.ahead
 
 
 @pytest.fixture
@@ -77,7 +70,7 @@ async def test_two_processes_count_together(served: Callable[..., RunningApp]) -
 async def test_while_redis_is_away_each_process_counts_for_itself_and_says_so_once(
     served: Callable[..., RunningApp], redis: RedisServer
 ) -> None:
-    hands = Hands()
+    hands = Hands(datetime.now(UTC))  # as Redis has it
     app = served(hands)
     assert [await left(app), await left(app)] == [(200, 2), (200, 1)]
     with capture_logs() as logged:
@@ -85,7 +78,7 @@ async def test_while_redis_is_away_each_process_counts_for_itself_and_says_so_on
         assert [await left(app) for _ in range(4)] == [(200, 2), (200, 1), (200, 0), (429, 0)]
         redis.start()
         assert await left(app) == (429, 0)
-        hands.ahead = timedelta(seconds=11)
+        hands.turn(11)
         assert await left(app) == (200, 2)
     said = [entry["event"] for entry in logged]
     assert sum("Redis is away" in event for event in said) == 1
