@@ -5,8 +5,10 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Any
 
+from tortoise import fields
+from tortoise.models import Model
+
 from mediaserver.contracts.tracks import SidecarKind
-from mediaserver.core.tables import Model, fields
 
 __all__ = [
     "Change",

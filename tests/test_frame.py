@@ -177,12 +177,3 @@ def test_a_process_that_answers_nobody_loads_no_web_server_and_nothing_for_passw
     command = [sys.executable, "-c", asked, str(ROOT / "config.yaml"), str(tmp_path)]
     env = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)}
     assert subprocess.run(command, env=env, capture_output=True, text=True, check=True).stdout == "[]\n"
-
-
-def test_no_start_reads_the_source_of_tables() -> None:
-    """Tortoise parses it for comments that nobody reads, its own too: a tenth of a start."""
-    asked = "import linecache\nimport mediaserver.core.server, plugins.catalog.models\nprint(sorted(linecache.cache))"
-    command = [sys.executable, "-c", asked]
-    env = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)}
-    read = subprocess.run(command, env=env, capture_output=True, text=True, check=True).stdout
-    assert "models.py" not in read
