@@ -151,17 +151,23 @@ class SqliteQueue(Queue):
             self._waiting.add(news)
             try:
                 while self._thread is not None:
-                    if is_called or time.monotonic() - self._looked >= pause:
+                    if is_called or time.monotonic() >= self._looked + pause:
                         self._looked = time.monotonic()
                         if job := await self._take_unless_cancelled():
+                            self._call_another(news)
                             return job
-                    left = end - time.monotonic()
-                    if left <= 0:
+                    if time.monotonic() >= end:
                         return None
-                    is_called = await news.wait(min(pause, left))
+                    is_called = await news.wait(max(0.0, min(self._looked + pause, end) - time.monotonic()))
                 return None
             finally:
                 self._waiting.discard(news)
+
+    def _call_another(self, news: Subscription) -> None:
+        """Where one job was due there may be more."""
+        another = next((each for each in self._waiting if each is not news), None)
+        if another is not None:
+            another.announce()
 
     async def abort(self, job: Job, error: str, ttl: float = 5) -> None:  # noqa: ARG002  (the mark is in the row)
         """A job that waits is ended here, one that runs is marked for its worker; what has ended stays as it is."""

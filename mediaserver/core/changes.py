@@ -106,11 +106,10 @@ class Reader:
 
     async def _unsettled(self) -> float:
         """What was recorded since then, by the database's clock, may be committed only now."""
-        now = max(self._recent.values(), default=0.0)
-        if self._late and not self._recent:
-            [row] = await self._db.fetch("SELECT {now} AS now")
-            now = row["now"]
-        return now - OVERLAP_SECONDS
+        if self._recent or not self._late:
+            return max(self._recent.values(), default=0.0) - OVERLAP_SECONDS
+        [row] = await self._db.fetch("SELECT coalesce(max(at), 0) AS told FROM core_change WHERE seq <= ?", self.seq)
+        return float(row["told"]) - OVERLAP_SECONDS
 
     def _forget(self) -> None:
         newest = max(self._recent.values(), default=0.0)

@@ -36,6 +36,11 @@ class Leases:
     async def drop(self, name: str, owner: str) -> None:
         await self._db.fetch("UPDATE core_cursor SET lease_until = 0 WHERE name = ? AND owner = ?", name, owner)
 
+    async def leave(self, name: str, owner: str) -> None:
+        """Drop it after an orderly end: all is done up to its position."""
+        left = "UPDATE core_cursor SET owner = '', lease_until = 0 WHERE name = ? AND owner = ?"
+        await self._db.fetch(left, name, owner)
+
     async def position(self, name: str) -> int:
         rows = await self._db.fetch("SELECT seq FROM core_cursor WHERE name = ?", name)
         return int(rows[0]["seq"]) if rows else 0

@@ -63,26 +63,24 @@ def configure(level: str, form: str, role: str, clock: Callable[[], float] = tim
 class InALine(logging.Filter):
     """Redis that is away is no fault of the program; SAQ and asyncio tell it by tracebacks, some every second.
 
-    Each sentence is told once, and again after a minute of `clock` (seconds) if it is still so.
+    Each is told once, whatever job it names, and again after a minute of `clock` (seconds) if it is still so.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         super().__init__()
         self._clock = clock
-        self._told: dict[str, float] = {}
+        self._told: dict[tuple[str, str, type], float] = {}
 
     def filter(self, record: logging.LogRecord) -> bool:
         error = record.exc_info[1] if record.exc_info else None
         if not type(error).__module__.startswith("redis."):
             return True
+        kind, now = (record.name, record.msg, type(error)), self._clock()
         said = record.getMessage().partition("\n")[0]
         record.msg, record.args = f"{said}: Redis does not answer ({error})", ()
         record.exc_info = record.exc_text = None
-        now = self._clock()
-        if now - self._told.get(said, -STILL_SO) < STILL_SO:
-            return False
-        self._told[said] = now
-        return True
+        self._told = {each: at for each, at in self._told.items() if now - at < STILL_SO}
+        return self._told.setdefault(kind, now) == now
 
 
 def _drop_meta(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

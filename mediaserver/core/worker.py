@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+from collections import deque
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
 
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from mediaserver.core.registry import JobKind, Timer
     from mediaserver.core.server import Server
     from mediaserver.core.wakeups import Subscription
+    from mediaserver.events import Event
 
 log = structlog.get_logger()
 RENEW_SECONDS = 5.0
@@ -30,7 +33,7 @@ RECONCILE_SECONDS = 5.0
 SWEEP_SECONDS = 600.0
 CURSOR_LEASE_SECONDS = 15.0
 LOOK_SECONDS = 1.0  # what a lost wake-up costs
-DEQUEUE_SECONDS = 30.0  # a slot begins anew then; that it looks meanwhile is the queue's affair
+DEQUEUE_SECONDS = 30.0  # a slot begins anew then; how often it looks is its queue's affair, and a stop cancels it
 STOP_SECONDS = 5
 LISTENER_SECONDS = 30.0  # a listener that hangs is left behind
 
@@ -235,33 +238,45 @@ class NewsReader:
     def __init__(self, server: Server) -> None:
         self._server = server
         self._owner = own_name()
-        self._reader: Reader | None = None  # None too where it is not known that plugins were told all it read
+        self._reader: Reader | None = None
+        self._untold: deque[tuple[int, Event]] = deque()
+        self._after_another = False
 
     async def run(self) -> None:
-        with self._server.wakeups.subscribe(TOPIC) as news:
-            await every(LOOK_SECONDS, "telling plugins the news", self._tell, news)
+        try:
+            with self._server.wakeups.subscribe(TOPIC) as news:
+                await every(LOOK_SECONDS, "telling plugins the news", self._tell, news)
+        finally:
+            with suppress(DatabaseAway, OperationalError):  # then the next one reads a little again
+                await self._server.leases.leave(self.NAME, self._owner)
 
     async def _tell(self) -> None:
         """Most looks find nothing: on SQLite, where nothing comes late, that is one question and takes no lease."""
         if self._server.db.is_sqlite and not await self._is_behind():
             return
-        before = await self._server.leases.owner(self.NAME) if self._reader is None else self._owner
+        if self._reader is None:
+            self._after_another |= await self._server.leases.owner(self.NAME) not in ("", self._owner)
         if await self._server.leases.take(self.NAME, self._owner, CURSOR_LEASE_SECONDS):
-            await self._read(after_another=before not in ("", self._owner))
-        else:
-            self._reader = None
+            await self._read()
 
     async def _is_behind(self) -> bool:
         sql = "SELECT 1 FROM core_change WHERE seq > coalesce((SELECT seq FROM core_cursor WHERE name = ?), 0) LIMIT 1"
         return bool(await self._server.db.fetch(sql, self.NAME, reading=True))
 
-    async def _read(self, *, after_another: bool) -> None:
-        seq = await self._server.leases.position(self.NAME)
-        reader, self._reader = self._reader, None
-        if reader is None or reader.seq != seq:
-            reader = Reader(self._server.db, seq, late=after_another)
-        for number, event in await reader.read():
+    async def _read(self) -> None:
+        reader = await self._current()
+        self._untold.extend(await reader.read())
+        while self._untold:
+            number, event = self._untold[0]
             await self._server.hooks.notify("on_event", seconds=LISTENER_SECONDS, server=self._server, event=event)
             await self._server.leases.move(self.NAME, number)
+            self._untold.popleft()
         await self._server.leases.move(self.NAME, reader.seq)
-        self._reader = reader
+
+    async def _current(self) -> Reader:
+        """One that begins where another process ended reads also what that one, killed, may not have told any more."""
+        seq = await self._server.leases.position(self.NAME)
+        if self._reader is None or self._reader.seq < seq:
+            self._reader = Reader(self._server.db, seq, late=self._after_another or self._reader is not None)
+            self._untold.clear()
+        return self._reader

@@ -333,6 +333,23 @@ async def test_on_sqlite_a_job_starts_by_the_wake_up_and_not_by_looking(tmp_path
 
 
 @pytest.mark.sqlite
+async def test_on_sqlite_all_who_wait_take_what_is_due_once_one_has_looked(tmp_path: Path) -> None:
+    sender = SqliteQueue(tmp_path / "jobs.sqlite3", "mail", Wakeups())  # its news reach nobody
+    receiver = SqliteQueue(tmp_path / "jobs.sqlite3", "mail", Wakeups(), look_seconds=3600)
+    await sender.connect()
+    await receiver.connect()
+    waiting = [asyncio.create_task(receiver.dequeue()) for _ in range(3)]
+    await asyncio.sleep(0.1)
+    for number in range(4):
+        await enqueue(sender, number)
+    async with asyncio.timeout(120):
+        taken = [await receiver.dequeue(), *(await asyncio.gather(*waiting))]  # who begins to wait looks first
+    assert sorted(job.key for job in taken if job) == ["0:0", "1:0", "2:0", "3:0"]
+    await sender.disconnect()
+    await receiver.disconnect()
+
+
+@pytest.mark.sqlite
 async def test_on_sqlite_disconnecting_ends_whoever_waits(tmp_path: Path) -> None:
     queue = SqliteQueue(tmp_path / "jobs.sqlite3", "mail", Wakeups(), look_seconds=3600)
     await queue.connect()
