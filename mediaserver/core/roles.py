@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from mediaserver.contracts import Metadata
-from mediaserver.core.sandbox_exec import yield_as_session
+from mediaserver.core.autogroups import yield_as_session
 from mediaserver.core.server import Server
 from mediaserver.errors import StartError
 
@@ -151,7 +151,7 @@ def _yield_to_others() -> None:
     """Those who watch come first: a scan gets what they leave, and never takes a core from them when it wakes up."""
     os.nice(YIELDING)
     if os.getsid(0) == os.getpid():  # else it is a terminal's
-        yield_as_session(YIELDING)
+        yield_as_session(os.getpid(), YIELDING, lambda: False)
     if hasattr(os, "SCHED_BATCH"):
         with suppress(OSError):  # not granted, to a container say, or to who yields even more already
             os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))

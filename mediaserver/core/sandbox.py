@@ -16,6 +16,7 @@ from typing import IO, cast
 
 from mediaserver.contracts import Finished, Limits
 from mediaserver.core import sandbox_exec
+from mediaserver.core.autogroups import yield_as_session
 
 __all__ = ["Sandbox", "SandboxedTool"]
 
@@ -83,6 +84,8 @@ class SandboxedTool:
         fd = os.pidfd_open(self.pid)
         self._loop.add_reader(fd, self._reap, fd)
         self._run_clock()
+        if limits.nice is not None:
+            yield_as_session(self.pid, limits.nice, self._exited.done)
 
     @property
     def pid(self) -> int:

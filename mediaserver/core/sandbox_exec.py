@@ -12,14 +12,12 @@ import resource
 import signal
 import struct
 import sys
-import time
 from typing import Any
 
 PR_SET_PDEATHSIG, PR_SET_SECCOMP, PR_SET_NO_NEW_PRIVS = 1, 22, 38
 LANDLOCK_CREATE_RULESET, LANDLOCK_ADD_RULE, LANDLOCK_RESTRICT_SELF = 444, 445, 446  # the same on every architecture
 IOPRIO_SET = {"x86_64": 251, "aarch64": 30, "armv7l": 314, "riscv64": 30}
 IOPRIO_IDLE = 3 << 13
-WISHES = 20
 
 # linux/landlock.h: bit n of the handled accesses, and the ABI that brought it
 EXECUTE, WRITE_FILE, READ_FILE, READ_DIR = 1 << 0, 1 << 1, 1 << 2, 1 << 3
@@ -143,26 +141,9 @@ def limit_resources(limits: dict[str, Any]) -> None:
     lower(resource.RLIMIT_DATA, limits["memory"])
 
 
-def yield_as_session(nice: int) -> None:
-    """Let this whole session yield: Linux shares its cores among sessions, where its autogroups are on, and how nice a
-    process is counts only inside its own (sched(7)). It grants one such wish in 0.1 s to all who are not root.
-    """
-    for _ in range(WISHES):
-        try:
-            with open("/proc/self/autogroup", "w") as group:  # noqa: PTH123
-                group.write(str(nice))
-        except BlockingIOError:
-            time.sleep(0.1)
-        except OSError:  # no autogroups here
-            return
-        else:
-            return
-
-
 def be_modest(limits: dict[str, Any]) -> None:
     if limits["nice"] is not None:
         os.setpriority(os.PRIO_PROCESS, 0, limits["nice"])
-        yield_as_session(limits["nice"])
     number = IOPRIO_SET.get(os.uname().machine)
     if limits["idle_io"] and number is not None:
         syscall(number, ctypes.c_int(1), ctypes.c_int(0), ctypes.c_int(IOPRIO_IDLE))
