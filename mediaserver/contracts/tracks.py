@@ -1,4 +1,4 @@
-"""What stands beside a film's pictures, as contracts hand it around: chapters, subtitles, files of other people."""
+"""What a film is made of, as contracts hand it around: chapters, subtitles, files of other people."""
 
 from __future__ import annotations
 

@@ -110,7 +110,7 @@ def register(registry: RouteRegistry) -> None:
 
 
 async def _tracks(registry: RouteRegistry, title_id: int) -> dict[str, Any]:
-    """Per resolution how many of its segments are made; subtitles, those too that cannot be shown; and so on."""
+    """`mediaserver.contracts.Tracks` in the words of the API."""
     streaming = registry.services.find(Streaming)
     try:
         found = await streaming.tracks(title_id) if streaming is not None else Tracks()

@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from mediaserver.contracts import Actor, ExternalTitle, TitleLimit
     from mediaserver.events import Event
 
-NO_SUCH_TITLE = "There is no such title."
 LONGEST_SLUG = 200  # characters, as in mediaserver.models
 MOST_LISTS = 1000  # of one process, 8 KB each
 MOST_PLAYABLE = 8  # 1 KB per title and list; there are as many as there are limits on what may be seen
@@ -61,31 +60,16 @@ class TitleCatalog:
                 self.lists.forget()
 
     async def resolve(self, ref: str) -> int:
-        return int((await self._title(ref)).id)
+        return int(_known(await _first(Title.all(), ref)).id)
 
     async def item(self, title_id: int, actor: Actor) -> Item:
-        return await self._seen_by(actor, await Title.get_or_none(id=title_id))
+        return await self._shown(await (await self._visible_to(actor)).get_or_none(id=title_id))
 
     async def named(self, ref: str, actor: Actor) -> Item:
-        """The item an id or a slug names; raises NotFound."""
-        return await self._seen_by(actor, await self._title(ref))
+        return await self._shown(await _first(await self._visible_to(actor), ref))
 
-    async def _title(self, ref: str) -> Title:
-        """Raises NotFound."""
-        names, number = [Q(slug=ref)] if len(ref) <= LONGEST_SLUG and ref.isprintable() else [], None
-        with suppress(NotFound):
-            number = row_id(ref)
-            names.append(Q(id=number))
-        titles = await Title.filter(Q(*names, join_type=Q.OR)) if names else []
-        if not titles:
-            raise NotFound(NO_SUCH_TITLE)
-        return next((title for title in titles if title.id == number), titles[0])
-
-    async def _seen_by(self, actor: Actor, title: Title | None) -> Item:
-        """Raises NotFound."""
-        if title is None or not _is_visible(title, actor, await title_limit(self._server, actor)):
-            raise NotFound(NO_SUCH_TITLE)
-        return (await self._items.of([title]))[0]
+    async def _shown(self, title: Title | None) -> Item:
+        return (await self._items.of([_known(title)]))[0]
 
     async def browse(self, query: BrowseQuery, actor: Actor) -> Page[Item]:
         """Films and series; episodes are listed inside their series."""
@@ -130,10 +114,20 @@ def _visible(actor: Actor, limit: TitleLimit) -> Any:
     return titles if limit.kinds is None else titles.filter(kind__in=list(limit.kinds))
 
 
-def _is_visible(title: Title, actor: Actor, limit: TitleLimit) -> bool:
-    """What `_visible` says, of one."""
-    unlimited = limit.max_maturity is None and (limit.kinds is None or title.kind.value in limit.kinds)
-    return unlimited and (title.published or actor.is_admin)
+async def _first(titles: Any, ref: str) -> Title | None:
+    """The one of this id, else of this slug."""
+    names, number = [Q(slug=ref)] if len(ref) <= LONGEST_SLUG and ref.isprintable() else [], None
+    with suppress(NotFound):
+        number = row_id(ref)
+        names.append(Q(id=number))
+    found: list[Title] = await titles.filter(Q(*names, join_type=Q.OR)) if names else []
+    return min(found, key=lambda title: title.id != number, default=None)
+
+
+def _known(title: Title | None) -> Title:
+    if title is None:
+        raise NotFound("There is no such title.")
+    return title
 
 
 def register(registry: Registry) -> None:

@@ -83,7 +83,7 @@ async def named(catalog: Catalog, actor: Actor, movie_id: str) -> Item:
     """What can be played by this slug. Raises NotFound."""
     found: Item | None = None
     with suppress(NotFound):
-        found = await catalog.item(await catalog.resolve(movie_id), actor)
+        found = await catalog.named(movie_id, actor)
     if movie_id.isdecimal() and (found is None or found.slug != movie_id):  # the number of another title
         found = next((item for item in await catalog.playable(actor, external=True) if item.slug == movie_id), None)
     if found is None or not found.published or found.type == "series":

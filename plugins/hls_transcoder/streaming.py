@@ -202,7 +202,8 @@ class HlsStreaming:
         if plan is not None:
             recipe = Recipe.from_dict(plan.recipe)
             cells = Cells(self._storage, video_id, plan.id, recipe)
-            made = {rung.name: (len(cells.made(rung.name)), recipe.grid.segments) for rung in recipe.rungs}
+            numbers = set(range(recipe.grid.segments))
+            made = {rung.name: (len(numbers & cells.made(rung.name)), len(numbers)) for rung in recipe.rungs}
         return sprites.is_made(self._storage, video_id), made
 
     def _in_background(self, work: Coroutine[Any, Any, None]) -> None:
