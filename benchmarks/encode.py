@@ -10,8 +10,8 @@ of the ratios of each chunk.
 - bound: one decode, for each rung a plain ffmpeg that scales (and maps HDR) and encodes, less its own decode, and the
   sound encoded once. This is how ENCODING.md reaches "within 6 %": 1.34 / (1.56 - 2 x 0.15).
 - apart: one job of ours per rung, as back ends do that encode one resolution after another.
-- workers: the chunks of one film by 1, 2 and 4 at a time, and as many plain ffmpegs of the largest rung, which is all
-  that the machine can give; wall seconds.
+- workers: 2 and 4 chunks of one film at once against the same in turn, before and after; and as many plain ffmpegs of
+  the largest rung, which is all that the machine can give; wall seconds.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import cycle, islice
 from pathlib import Path
 
 from mediaserver.contracts import Limits, MediaInfo, Rung
@@ -37,7 +38,7 @@ from plugins.hls_transcoder.runner import EncodeJob, encode
 from tests.media import make, tools
 
 CHUNK = 4  # segments, as hls_transcoder.chunk_segments
-WORKERS = (1, 2, 4)
+WORKERS = (2, 4)
 FIRST = "1080p25"
 LIMITS = Limits(wall=3600, cpu=3600, file_size=64 << 30)
 
@@ -130,7 +131,7 @@ class Sums:
 
     def ratio(self, one: str, other: str) -> str:
         ratios = [a / b for a, b in zip(self.figures[one], self.figures[other], strict=True)]
-        return f"{statistics.median(ratios):.2f} (each chunk: {', '.join(f'{ratio:.2f}' for ratio in ratios)})"
+        return f"{statistics.median(ratios):.2f} (each: {', '.join(f'{ratio:.2f}' for ratio in ratios)})"
 
 
 async def cpu_of(film: Film, sums: Sums, first: int) -> None:
@@ -185,19 +186,23 @@ async def costs(row: str, told: argparse.Namespace) -> None:
 
 async def over_workers(told: argparse.Namespace) -> None:
     film, sums = await source_of("workers", told), Sums()
-    works = {
-        "ours": [partial(film.chunk, first) for first in film.starts] * 2,
-        "plain": [partial(film.rung, first, film.rungs[-1]) for first in film.starts] * 2,
+    kinds: dict[str, Callable[[int], Awaitable[float]]] = {
+        "ours": film.chunk,
+        "plain": lambda first: film.rung(first, film.rungs[-1]),
     }
     for _ in range(told.rounds):
         for workers in WORKERS:
-            for name, all_of_them in works.items():
-                sums.add(f"{name} {workers}", await wall(all_of_them, workers))
-    print(f"workers  {film.said}; {len(works['ours'])} chunks, {os.cpu_count()} cores; load {os.getloadavg()[0]:.1f}")
-    for name in works:
-        for workers in WORKERS:
-            said = f"  {name:5} {workers} at a time: {sums.total(f'{name} {workers}') / told.rounds:6.1f} s"
-            print(f"{said}, as fast as 1: {sums.ratio(f'{name} 1', f'{name} {workers}')}")
+            for name, kind in kinds.items():
+                works = [partial(kind, first) for first in islice(cycle(film.starts), workers)]
+                before, taken, after = await wall(works, 1), await wall(works, workers), await wall(works, 1)
+                sums.add(f"{name} in turn {workers}", (before + after) / 2)
+                sums.add(f"{name} {workers}", taken)
+    print(f"workers  {film.said}; {os.cpu_count()} cores; load {os.getloadavg()[0]:.1f}")
+    for workers in WORKERS:
+        for name in kinds:
+            said = f"{sums.total(f'{name} {workers}') / told.rounds:6.1f} s"
+            ratio = sums.ratio(f"{name} in turn {workers}", f"{name} {workers}")
+            print(f"  {name:5} {workers} chunks at once: {said}, as fast as in turn: {ratio}")
 
 
 async def main() -> None:
