@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import sys
 from pathlib import Path
@@ -166,9 +165,10 @@ def write_default_config(path: Path) -> None:
 @click.pass_context
 def serve(ctx: click.Context, host: str | None, port: int | None) -> None:
     """Answer requests."""
-    from mediaserver.supervisor import awaited
+    from mediaserver.supervisor import is_supervised, standing
 
-    _role(ctx, "serve", awaited(), server__host=host, server__port=port)
+    stand = standing()
+    _role(ctx, "serve", host, port, stand=stand, looks_anew=stand is not None or not is_supervised())
 
 
 @main.command()
@@ -176,7 +176,7 @@ def serve(ctx: click.Context, host: str | None, port: int | None) -> None:
 @click.pass_context
 def worker(ctx: click.Context, host: str | None, port: int | None) -> None:
     """Run jobs: encode films."""
-    _role(ctx, "worker", server__host=host, server__port=port)
+    _role(ctx, "worker", host, port)
 
 
 @main.command()
@@ -184,17 +184,16 @@ def worker(ctx: click.Context, host: str | None, port: int | None) -> None:
 @click.pass_context
 def watch(ctx: click.Context, host: str | None, port: int | None) -> None:
     """Watch the library for files."""
-    _role(ctx, "watch", server__host=host, server__port=port)
+    _role(ctx, "watch", host, port)
 
 
-def _role(ctx: click.Context, name: str, *arguments: Any, **overrides: Any) -> None:
+def _role(ctx: click.Context, name: str, host: str | None, port: int | None, **more: Any) -> None:
     from mediaserver.supervisor import watch_lifeline
 
     watch_lifeline()
-    gc.set_threshold(50_000)  # hardly anything that imports make is garbage; looking for it takes a tenth of a start
     from mediaserver.core import roles
 
-    roles.run_role(getattr(roles, name)(settings(ctx, **overrides), *arguments))
+    roles.run_role(getattr(roles, name)(settings(ctx, server__host=host, server__port=port), **more))
 
 
 # ---- one-off commands --------------------------------------------------------------------------------------

@@ -33,10 +33,10 @@ class Child:
         self._started_at = 0.0
         self._failures = 0
 
-    def start(self, lifeline: int, awaited: int | None = None) -> None:
+    def start(self, lifeline: int, stands: int | None = None) -> None:
         """Raises OSError where the program cannot be started at all."""
         self._started_at = time.monotonic()
-        passed = {LIFELINE: lifeline} if awaited is None else {LIFELINE: lifeline, AWAITED: awaited}
+        passed = {LIFELINE: lifeline} if stands is None else {LIFELINE: lifeline, AWAITED: stands}
         environment = {**os.environ, **{name: str(number) for name, number in passed.items()}}
         self.process = subprocess.Popen(
             self.command,
@@ -75,7 +75,8 @@ class Child:
 class Supervisor:
     """Runs one process per role until SIGTERM, Ctrl-C, or a role says that it cannot go on; in the main thread.
 
-    The role `opener` has the machine for itself until it says that it stands; if it fails before, so does everything.
+    The role `opener` has the machine for itself until it says that it stands; where it ends before, all does. One that
+    cannot be started at all is tried again, as any other.
     """
 
     def __init__(
@@ -93,7 +94,7 @@ class Supervisor:
         self._exit_code = 0
 
     def run(self) -> int:
-        """0 after an orderly stop, 78 when a role cannot go on, 1 when one was killed; or how the opener ended."""
+        """0 after an orderly stop, 78 when a role cannot go on, 1 when one was killed; or how the opener failed."""
         with ExitStack() as stack:
             lifeline = stack.enter_context(_pipe())[0]
             wake_up = stack.enter_context(self._listening())
@@ -101,35 +102,31 @@ class Supervisor:
             for child in self._openers:
                 self._open(child, lifeline, wake_up)
             while not self._signals and not self._exit_code:
-                self._start_due(lifeline)
-                _wait(wake_up, self._seconds_to_next_start())
+                self._start_due(self._children, lifeline)
+                _wait(wake_up, _seconds_to_next_start(self._children))
                 self._look_after()
             self._stop(wake_up)
         return self._exit_code
 
     def _open(self, child: Child, lifeline: int, wake_up: int) -> None:
-        with _pipe() as (said, awaited):
-            self._start(child, lifeline, awaited)
-            while child.process is not None and not self._signals and not _wait(wake_up, None, said):
-                code = child.ended() or 0
-                if code < 0:
-                    self._say(f"{child.role} has ended ({_reason(code)}) before anything else could start.")
-                self._exit_code = 1 if code < 0 else code
+        with _pipe() as (said, stands):
+            while not self._signals and not self._exit_code:
+                self._start_due([child], lifeline, stands)
+                if _wait(wake_up, _seconds_to_next_start([child]), said):
+                    return
+                code = child.ended()
+                if code is not None and not self._signals:
+                    self._exit_code = code if code > 0 else 1
+                    if code <= 0:  # else it has said why
+                        self._say(f"{child.role} has ended ({_reason(code)}) before anything else could start.")
 
-    def _start_due(self, lifeline: int) -> None:
-        for child in self._children:
+    def _start_due(self, children: Sequence[Child], lifeline: int, stands: int | None = None) -> None:
+        for child in children:
             if child.process is None and child.start_at <= time.monotonic():
-                self._start(child, lifeline)
-
-    def _start(self, child: Child, lifeline: int, awaited: int | None = None) -> None:
-        try:
-            child.start(lifeline, awaited)
-        except OSError as error:
-            self._say(f"{child.role} cannot be started ({error}); next try in {child.back_off():g} s.")
-
-    def _seconds_to_next_start(self) -> float | None:
-        waiting = [child.start_at for child in self._children if child.process is None]
-        return max(0.0, min(waiting) - time.monotonic()) if waiting else None
+                try:
+                    child.start(lifeline, stands)
+                except OSError as error:
+                    self._say(f"{child.role} cannot be started ({error}); next try in {child.back_off():g} s.")
 
     def _look_after(self) -> None:
         for child in self._children:
@@ -193,7 +190,12 @@ def watch_lifeline() -> None:
     threading.Thread(target=_end_with, args=(int(lifeline),), name="lifeline", daemon=True).start()
 
 
-def awaited() -> Callable[[], None] | None:
+def is_supervised() -> bool:
+    """To be asked before `watch_lifeline`."""
+    return LIFELINE in os.environ
+
+
+def standing() -> Callable[[], None] | None:
     """What a role calls when it stands, where its supervisor lets the others wait for it; else None."""
     said = os.environ.pop(AWAITED, None)
     if said is None:
@@ -202,10 +204,10 @@ def awaited() -> Callable[[], None] | None:
     return lambda: _say_once(int(said))
 
 
-def _say_once(awaited: int) -> None:
+def _say_once(stands: int) -> None:
     with suppress(BrokenPipeError):  # the supervisor is gone, and the lifeline ends this role
-        os.write(awaited, b"\n")
-    os.close(awaited)
+        os.write(stands, b"\n")
+    os.close(stands)
 
 
 def _end_with(lifeline: int) -> None:
@@ -241,6 +243,11 @@ def _pipe() -> Iterator[tuple[int, int]]:
     finally:
         os.close(writable)
         os.close(readable)
+
+
+def _seconds_to_next_start(children: Sequence[Child]) -> float | None:
+    waiting = [child.start_at for child in children if child.process is None]
+    return max(0.0, min(waiting) - time.monotonic()) if waiting else None
 
 
 def _wait(wake_up: int, seconds: float | None, *others: int) -> bool:

@@ -53,7 +53,8 @@ class RunningApp:
 
         from mediaserver.core.app import create_app
         from mediaserver.core.config import load
-        from mediaserver.core.roles import listen, serving
+        from mediaserver.core.listening import listen
+        from mediaserver.core.roles import serving
         from mediaserver.core.server import Server
 
         self._folder.mkdir(parents=True, exist_ok=True)

@@ -30,7 +30,7 @@ sys.exit(Supervisor(commands, said, grace=float(sys.argv[2]), opener=sys.argv[3]
 """
 ROLE = """
 import os, signal, subprocess, sys, time
-from mediaserver.supervisor import awaited, watch_lifeline
+from mediaserver.supervisor import standing, watch_lifeline
 watch_lifeline()
 name = sys.argv[1]
 {setup}
@@ -40,7 +40,7 @@ os.write(1, f"{{name}} up {{os.getpid()}}\\n".encode())
 PATIENT = "signal.pause()"
 ORDERLY = "signal.signal(signal.SIGTERM, lambda *_: (os.write(1, (name + ' down\\n').encode()), sys.exit(0)))"
 GRANDCHILD = "print('grandchild up', subprocess.Popen(['sleep', '3600']).pid, flush=True)"
-OPENING = "stand = awaited(); print('is awaited', bool(stand), flush=True)"
+OPENING = "stand = standing(); print('is awaited', bool(stand), flush=True)"
 STANDING = "open(os.environ['GATE']).read(); os.write(1, b'stands\\n'); stand(); signal.pause()"
 DEAF = "signal.signal(signal.SIGTERM, signal.SIG_IGN)"
 
@@ -222,11 +222,24 @@ def test_the_others_follow_when_the_one_that_opens_says_that_it_stands(
         assert running.end() == 0
 
 
-@pytest.mark.parametrize(("work", "code"), [("sys.exit(78)", 78), ("sys.exit(75)", 75), ("os.kill(os.getpid(), 9)", 1)])
+@pytest.mark.parametrize(
+    ("work", "code"),
+    [("sys.exit(78)", 78), ("sys.exit(75)", 75), ("sys.exit(0)", 1), ("os.kill(os.getpid(), 9)", 1)],
+)
 def test_where_the_one_that_opens_fails_nothing_else_starts(work: str, code: int) -> None:
     with supervised(opener="serve", serve=role("serve", work), worker=role("worker")) as running:
         assert running.end() == code
         assert not any("worker" in line or "again" in line for line in running.lines)
+        assert any("before anything else could start" in line for line in running.lines) == (code == 1)
+
+
+def test_where_the_one_that_opens_cannot_be_started_it_is_tried_again_and_nothing_else_starts() -> None:
+    with supervised(opener="serve", serve=["/no/such/program"], worker=role("worker")) as running:
+        assert "next try in 0.5 s" in running.until("serve")
+        assert "next try in 1 s" in running.until("serve")
+        running.process.terminate()
+        assert running.end() == 0
+        assert not any("worker" in line for line in running.lines)
 
 
 def test_a_stop_during_the_opening_is_heard() -> None:

@@ -7,6 +7,7 @@ import json
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 
+from mediaserver.core.listening import address as here
 from mediaserver.core.registry import HealthCheck, JobKind
 from mediaserver.errors import JobHindered
 from mediaserver.models import JobRecord, JobState
@@ -58,8 +59,6 @@ class Postbox:
         path = OWN_PAGES.get(page, page)
         if not path.startswith("/"):
             raise ValueError(f"{page} is no page: say {', '.join(OWN_PAGES)} or a path that begins with a slash.")
-        from mediaserver.core.roles import address as here
-
         server = self._loaded.settings.server
         root = server.public_url.rstrip("/") if server.public_url else here(server.host, server.port)
         return (root if root.endswith(server.base_path) else root + server.base_path) + path

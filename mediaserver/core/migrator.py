@@ -10,6 +10,7 @@ import asyncio
 import fcntl
 import os
 import sqlite3
+import threading
 from contextlib import asynccontextmanager, closing
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 KEPT_COPIES = 5
+LOOK_SECONDS = 0.05
+GIVEN_UP_STEPS = 10_000  # of SQLite's machine, between two looks whether a copy is still wanted: about 1 ms
 NEWER = (
     "The database was made by a newer version ({names}). Install that version again, or restore a copy from {copies}."
 )
@@ -169,7 +172,7 @@ class Upgrade:
         if not executor.pending(applied):
             return
         if applied and self._copies:
-            await asyncio.to_thread(self._copy)
+            await self._copy()
         await executor.apply(applied, "core", self._say)
         for app in self.models:
             try:
@@ -177,16 +180,16 @@ class Upgrade:
             except Exception as error:  # noqa: BLE001 - a plugin's migration is its own fault, told by its name
                 self.faults[app] = f"its migration failed: {error}"
 
-    def _copy(self) -> None:
+    async def _copy(self) -> None:
         folder = self.file.parent / "copies"
         private_folder(folder)
         stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S%fZ")
         if self.url == "sqlite":
             copy = folder / f"{self.file.stem}-{stamp}.sqlite3"
-            copy_sqlite(self.file, copy)
+            await _copy_unless_cancelled(self.file, copy)
         else:
             copy = folder / f"postgres-{stamp}.dump"
-            postgres.copy(self.url, copy)
+            await postgres.copy(self.url, copy)
         self._say(f"database: copied to {copy} before the upgrade")
         for old in sorted(folder.iterdir())[:-KEPT_COPIES]:
             old.unlink()
@@ -196,7 +199,8 @@ class Upgrade:
         if self.url == "sqlite":
             descriptor = os.open(self.file.with_suffix(".lock"), os.O_CREAT | os.O_RDWR, 0o600)
             try:
-                await asyncio.to_thread(fcntl.flock, descriptor, fcntl.LOCK_EX)  # the kernel frees it if we die
+                while not _lock(descriptor):  # asked again and again: who waits in a thread cannot be cancelled
+                    await asyncio.sleep(LOOK_SECONDS)
                 yield
             finally:
                 os.close(descriptor)
@@ -215,13 +219,35 @@ def check_sqlite(file: Path) -> None:
         raise StartError(unusable(file, error)) from error
 
 
-def copy_sqlite(source: Path, copy: Path) -> None:
+def _lock(descriptor: int) -> bool:
+    """Whether it is ours now; the kernel frees it if we die."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+async def _copy_unless_cancelled(source: Path, copy: Path) -> None:
+    given_up = threading.Event()
+    copying = asyncio.create_task(asyncio.to_thread(copy_sqlite, source, copy, given_up.is_set))
+    try:
+        await asyncio.shield(copying)
+    except asyncio.CancelledError:
+        given_up.set()
+        await asyncio.gather(copying, return_exceptions=True)
+        raise
+
+
+def copy_sqlite(source: Path, copy: Path, given_up: Callable[[], bool] = bool) -> None:
     """A whole copy of a living database, checked. Raises StartError where the source or the disk is at fault."""
     try:
         private_file(copy)
         with closing(sqlite3.connect(source)) as living:
+            living.set_progress_handler(given_up, GIVEN_UP_STEPS)
             living.execute("VACUUM INTO ?", (str(copy),))
         with closing(sqlite3.connect(copy)) as copied:
+            copied.set_progress_handler(given_up, GIVEN_UP_STEPS)
             verdict = copied.execute("PRAGMA integrity_check").fetchone()[0]
     except sqlite3.Error as error:
         copy.unlink(missing_ok=True)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from mediaserver.core.actors import is_loopback
 from mediaserver.core.doctor import unreadable
-from mediaserver.core.roles import address
+from mediaserver.core.listening import address
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
+from asyncio import create_subprocess_exec
+from asyncio.subprocess import DEVNULL, PIPE
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
@@ -38,28 +39,39 @@ async def locked(url: str) -> AsyncIterator[None]:
         await session.close()
 
 
-def copy(url: str, file: Path) -> None:
-    """As `pg_restore` reads it. Raises StartError."""
+async def copy(url: str, file: Path) -> None:
+    """As `pg_restore` reads it, whole or not at all. Raises StartError."""
     program = shutil.which("pg_dump")
     if program is None:
         raise StartError(
             f"pg_dump is not installed, so no copy can be made before the upgrade. Install postgresql-client, {WITHOUT}"
         )
     private_file(file)
-    password = urlsplit(url).password  # not an argument: those of every process can be read by everybody
-    done = subprocess.run(
-        [program, "--format=custom", f"--file={file}", f"--dbname={shown(url)}"],
-        env=os.environ | ({"PGPASSWORD": unquote(password)} if password else {}),
-        stdin=subprocess.DEVNULL,
-        check=False,
-        capture_output=True,
-        text=True,
-    )
-    if done.returncode:
+    try:
+        await _dump(program, url, file)
+    except BaseException:  # a start that is stopped too
         file.unlink(missing_ok=True)
-        raise StartError(
-            f"pg_dump failed, so nothing was upgraded ({done.stderr.strip()[-300:]}). Remove the cause, {WITHOUT}"
-        )
+        raise
+
+
+async def _dump(program: str, url: str, file: Path) -> None:
+    password = urlsplit(url).password  # not an argument: those of every process can be read by everybody
+    dump = await create_subprocess_exec(
+        *(program, "--format=custom", f"--file={file}", f"--dbname={shown(url)}"),
+        env=os.environ | ({"PGPASSWORD": unquote(password)} if password else {}),
+        stdin=DEVNULL,
+        stdout=DEVNULL,
+        stderr=PIPE,
+    )
+    try:
+        _, said = await dump.communicate()
+    finally:
+        if dump.returncode is None:
+            dump.kill()
+            await dump.wait()
+    if dump.returncode:
+        reason = said.decode(errors="replace").strip()[-300:]
+        raise StartError(f"pg_dump failed, so nothing was upgraded ({reason}). Remove the cause, {WITHOUT}")
 
 
 def shown(url: str) -> str:

@@ -3,26 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-import errno
 import gc
 import os
 import signal
-import socket
 from contextlib import asynccontextmanager, suppress
 from dataclasses import fields
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Self
 
 import structlog
 
 from mediaserver.contracts import Metadata
 from mediaserver.core.autogroups import yield_as_session
+from mediaserver.core.listening import address, listen
 from mediaserver.core.server import Server
 from mediaserver.errors import StartError
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import AsyncIterator, Callable, Coroutine
     from pathlib import Path
-    from typing import Any
+    from types import TracebackType
 
     from sanic import Sanic
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 DRAIN_SECONDS = 5.0
 YIELDING = 10  # how nice a scan is to those who watch (benchmarks/streams_under_scan.py)
-PORT_OF_RANGE = 65535
+RARELY = 50_000  # new objects between two looks of the collector: hardly anything that a start makes is garbage
 
 
 def run_role(work: Coroutine[Any, Any, None]) -> None:
@@ -46,25 +46,51 @@ def run_role(work: Coroutine[Any, Any, None]) -> None:
         runner.run(work)
 
 
-def stop_on_signals() -> asyncio.Event:
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop.set)
-    return stop
+class Start:
+    """From a role's first moment: SIGTERM or Ctrl-C cancels what it is at until it stands, and asks it to end then."""
+
+    def __init__(self) -> None:
+        self._asked = asyncio.Event()
+        self._opening = asyncio.current_task()
+        self._cancelled = False
+        self._thresholds = gc.get_threshold()
+
+    def __enter__(self) -> Self:
+        gc.set_threshold(RARELY)
+        for number in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(number, self._hear)
+        return self
+
+    def stands(self) -> asyncio.Event:
+        """Set when the role shall end. What stands now stays: the collector need not look at it any more."""
+        self._opening = None
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(*self._thresholds)
+        return self._asked
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> bool:
+        gc.set_threshold(*self._thresholds)
+        return self._cancelled and isinstance(error, asyncio.CancelledError)
+
+    def _hear(self) -> None:
+        self._asked.set()
+        if self._opening is not None and not self._cancelled:  # once: what it undoes then is not for cancelling
+            self._cancelled = self._opening.cancel()
 
 
-async def serve(loaded: Loaded, stand: Callable[[], None] | None = None) -> None:
+async def serve(loaded: Loaded, stand: Callable[[], None] | None = None, *, looks_anew: bool = False) -> None:
     """With `stand` it opens the installation: whoever waits is called when all is well and requests are answered."""
     from mediaserver.core.app import create_app
     from mediaserver.core.opening import Opening
 
-    stop = stop_on_signals()
     section = loaded.settings.server
-    with listen(section.host, section.port) as listening:
+    with Start() as start, listen(section.host, section.port) as listening:
         opening = Opening(stand) if stand else None
         server = Server(loaded, "serve")
-        server.opens = opening is not None
+        server.looks_anew = looks_anew
         async with server:
             if opening:
                 await opening.check(server)
@@ -73,7 +99,7 @@ async def serve(loaded: Loaded, stand: Callable[[], None] | None = None) -> None
             async with serving(app, listening):
                 if opening:
                     opening.over()
-                settle_memory()
+                stop = start.stands()
                 log.info(f"listening on {address(section.host, listening.getsockname()[1])}")
                 await stop.wait()
                 server.ready = False
@@ -110,41 +136,31 @@ async def _drain(running: Any) -> None:
 async def worker(loaded: Loaded) -> None:
     from mediaserver.core.worker import JobRunner
 
-    stop = stop_on_signals()
-    async with Server(loaded, "worker") as server:
-        await server.tools.check()
-        settle_memory()
-        await JobRunner(server, slots(loaded)).run(stop)
+    with Start() as start:
+        async with Server(loaded, "worker") as server:
+            await server.tools.check()
+            await JobRunner(server, slots(loaded)).run(start.stands())
 
 
 async def watch(loaded: Loaded) -> None:
     from mediaserver.core.library.probe import probe
     from mediaserver.core.library.watcher import LibraryWatcher
 
-    stop = stop_on_signals()
-    _yield_to_others()
-    async with Server(loaded, "watch") as server:
-        await server.tools.check()
-
-        watcher = LibraryWatcher(
-            server.library_settings,
-            db=server.db,
-            changes=server.changes,
-            prober=lambda path: probe(server.tools, path),
-            describe=lambda path, info: described(server, path, info),
-            wakeups=server.wakeups,
-            clock=server.clock,
-            run_folder=server.data / "run",
-        )
-        settle_memory()
-        await watcher.run(stop)
-
-
-def settle_memory() -> None:
-    """What stands now stays: the collector, which hardly looked during the start, need not look at it any more."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(700)
+    with Start() as start:
+        _yield_to_others()
+        async with Server(loaded, "watch") as server:
+            await server.tools.check()
+            watcher = LibraryWatcher(
+                server.library_settings,
+                db=server.db,
+                changes=server.changes,
+                prober=lambda path: probe(server.tools, path),
+                describe=lambda path, info: described(server, path, info),
+                wakeups=server.wakeups,
+                clock=server.clock,
+                run_folder=server.data / "run",
+            )
+            await watcher.run(start.stands())
 
 
 def _yield_to_others() -> None:
@@ -175,35 +191,3 @@ def slots(loaded: Loaded) -> int:
     """How many encodes run at once here: one ffmpeg per core."""
     count = loaded.settings.workers.count
     return len(os.sched_getaffinity(0)) if count == "auto" else count
-
-
-def listen(host: str, port: int) -> socket.socket:
-    """A listening socket. Raises StartError where the address is taken or not ours."""
-    try:
-        family, _, _, _, where = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
-        sock = socket.socket(family, socket.SOCK_STREAM)
-    except OSError as error:
-        raise StartError(f"server.host {host} is no address of this machine ({error}).") from error
-    try:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        sock.bind(where)
-        sock.listen(512)
-    except OSError as error:
-        sock.close()
-        raise StartError(_cannot_listen(host, port, error)) from error
-    sock.setblocking(False)
-    return sock
-
-
-def _cannot_listen(host: str, port: int, error: OSError) -> str:
-    if error.errno == errno.EADDRINUSE:
-        other = port + 1 if port < PORT_OF_RANGE else 8000
-        return f"Port {port} is taken by another program. Stop it, or choose another port: make run PORT={other}"
-    if error.errno == errno.EACCES:
-        return f"Port {port} may not be used by this user. Choose one from 1024 up: make run PORT=8000"
-    return f"server.host {host}, port {port}: cannot listen there ({error.strerror})."
-
-
-def address(host: str, port: int) -> str:
-    shown = "localhost" if host in ("127.0.0.1", "0.0.0.0", "::", "::1") else host  # noqa: S104 (to be shown)
-    return f"http://{shown}:{port}"

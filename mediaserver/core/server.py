@@ -83,7 +83,7 @@ class Server:
         self.routes: list[Route] = []
         self.ready = False
         self.copies = True  # of the database, before an upgrade
-        self.opens = False  # an installation, for its other roles
+        self.looks_anew = False  # whether plugins that were left out take part again
         self._stack = AsyncExitStack()
 
     # ---- plugins -------------------------------------------------------------------------------------------
@@ -126,16 +126,22 @@ class Server:
         self.contributions.withdraw(name)
 
     async def share_quarantine(self) -> None:
-        """Every process leaves out what another one found at fault, those that run too; who opens looks anew."""
-        if self.opens:
+        """Every process leaves out what another one found at fault, those that run too."""
+        if self.looks_anew or self.hooks.faults:
+            async with self.db.transaction():
+                await self._tell_faults()
+            self.looks_anew = False  # what others tell from now on stays
+        for row in await Quarantine.all():
+            if row.plugin in self.hooks.loaded:
+                self.quarantine(row.plugin, row.reason)
+
+    async def _tell_faults(self) -> None:
+        if self.looks_anew:
             await Quarantine.all().delete()
         for name, reason in self.hooks.faults.items():
             _, is_new = await Quarantine.update_or_create(defaults={"reason": reason}, plugin=name)
             if is_new:
                 await self.changes.record(PluginQuarantined(name, reason))
-        for row in await Quarantine.all():
-            if row.plugin in self.hooks.loaded:
-                self.quarantine(row.plugin, row.reason)
 
     def register_only(self) -> None:
         """Learn what plugins contribute, with nothing made or opened: for the command line's list of commands."""

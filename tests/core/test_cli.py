@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import sqlite3
 import subprocess
@@ -11,6 +12,9 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+
+from mediaserver.supervisor import AWAITED
+from tests.core.test_migrator import query
 
 ROOT = Path(__file__).parents[2]
 CANNOT_GO_ON = 78
@@ -43,19 +47,30 @@ class Terminal:
         return done
 
     def opened(self, *arguments: str) -> str:
-        """What `run` says until it answers requests; it is stopped then."""
-        command = [sys.executable, "-m", "mediaserver", "run", *arguments]
-        environment = self.env | {"PYTHONUNBUFFERED": "1"}
+        """What the `serve` that opens for the others says until it answers requests; the others never start."""
+        with Path(os.devnull).open("wb") as nobody:
+            return self.stopped_at("listening on", "serve", *arguments, waits=nobody.fileno())
+
+    def stopped_at(self, words: str, *arguments: str, waits: int | None = None, number: int = signal.SIGTERM) -> str:
+        """All that it says; when it says `words` it is stopped, and has to end in order."""
+        command = [sys.executable, "-m", "mediaserver", *arguments]
+        environment = self.env | {"PYTHONUNBUFFERED": "1"} | ({AWAITED: str(waits)} if waits else {})
         said = ""
         with subprocess.Popen(
-            command, cwd=self.folder, env=environment, stdout=subprocess.PIPE, text=True, umask=self.umask
+            command,
+            cwd=self.folder,
+            env=environment,
+            pass_fds=[waits] if waits else [],
+            stdout=subprocess.PIPE,
+            text=True,
+            umask=self.umask,
         ) as running:
             assert running.stdout is not None
-            while "listening on" not in said:
+            while words not in said:
                 line = running.stdout.readline()
                 assert line, said
                 said += line
-            running.terminate()
+            running.send_signal(number)
             said += running.stdout.read()
         assert running.returncode == 0, said
         assert "Traceback" not in said
@@ -224,8 +239,10 @@ def test_a_plugin_that_was_mended_takes_part_again(terminal: Terminal, tmp_path:
     terminal.write("plugins: {mended: {}}\nserver: {port: 0}\n")
     terminal.opened()
     assert "✗ mended: its import failed" in terminal.run("plugins").stdout
+    database = tmp_path / "data" / "mediaserver.sqlite3"
+    assert query(database, "SELECT count(*) FROM core_change WHERE kind = 'plugin_quarantined'") == [(1,)]
     plugin.write_text('from mediaserver import Plugin\n\nplugin = Plugin(api="1")\n')
-    terminal.opened()
+    terminal.stopped_at("listening on", "serve")  # also where no supervisor is, as in a container
     assert "✓ mended" in terminal.run("plugins").stdout
 
 

@@ -185,6 +185,20 @@ async def test_a_copy_of_a_damaged_database_is_not_kept(tmp_path: Path) -> None:
     assert not (tmp_path / "copy.sqlite3").exists()
 
 
+@pytest.mark.sqlite
+async def test_a_copy_that_is_given_up_is_not_kept(tmp_path: Path) -> None:
+    """As when a start is stopped in the middle of it."""
+    file = tmp_path / "db.sqlite3"
+    query(
+        file,
+        "CREATE TABLE many AS WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n LIMIT 9999) SELECT i FROM n",
+    )
+    asked = iter([False, True])
+    with pytest.raises(StartError, match="interrupted"):
+        copy_sqlite(file, tmp_path / "copy.sqlite3", lambda: next(asked))
+    assert [path.name for path in tmp_path.iterdir()] == ["db.sqlite3"]
+
+
 @pytest.mark.parametrize(
     "fault",
     [BROKEN, "def", SECOND.replace("0001_initial", "0000_nothing"), SECOND.replace("[(", "[('nobody', '0001'), (")],

@@ -126,6 +126,21 @@ def test_a_copy_that_fails_stops_the_upgrade_and_leaves_no_half(
     assert postgres.rows(house.url, "SELECT count(*) FROM tortoise_migrations WHERE app = 'shelves'") == ["1"]
 
 
+def test_a_stop_during_the_copy_leaves_no_half(house: House, postgres: Postgres, tmp_path: Path) -> None:
+    slow, begun = tmp_path / "bin" / "pg_dump", tmp_path / "begun"
+    os.mkfifo(begun)
+    slow.parent.mkdir()
+    slow.write_text(f"#!/bin/sh\necho > '{begun}'\nexec sleep 600\n")
+    slow.chmod(0o755)
+    process = house.begin("serve", "--port", "0", PATH=f"{slow.parent}:{os.environ['PATH']}")
+    assert begun.read_text() == "\n"
+    process.terminate()
+    said = process.communicate(timeout=300)[0]
+    assert (process.returncode, "Traceback" in said) == (0, False), said
+    assert list(house.copies.iterdir()) == []
+    assert postgres.rows(house.url, "SELECT count(*) FROM tortoise_migrations WHERE app = 'shelves'") == ["1"]
+
+
 @pytest.mark.parametrize("wrong", ["postgres://films@127.0.0.1:1/films", "another password"])
 def test_a_database_that_is_away_is_one_line_and_may_come_back(tmp_path: Path, postgres: Postgres, wrong: str) -> None:
     url = postgres.empty().replace(":p%40ss", ":wrong") if wrong == "another password" else wrong

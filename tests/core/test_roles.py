@@ -1,0 +1,71 @@
+"""A stop while a role starts, by the signals that people and supervisors send."""
+
+from __future__ import annotations
+
+import signal
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.core.test_cli import Terminal
+from tests.core.test_migrator import FIRST, SECOND, package, query
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+pytestmark = pytest.mark.slow  # each is a process or several
+HANGING = """
+import asyncio
+from mediaserver import Plugin, hookimpl
+plugin = Plugin(api="1")
+
+@hookimpl
+async def startup(server):
+    print("it hangs", flush=True)
+    await asyncio.Event().wait()
+"""
+
+
+@pytest.mark.parametrize(
+    ("role", "number"), [("serve", signal.SIGINT), ("worker", signal.SIGTERM), ("watch", signal.SIGTERM)]
+)
+def test_a_stop_is_heard_while_a_role_starts(tmp_path: Path, role: str, number: int) -> None:
+    """At once: the plugin was not waited for, which would have had it left out."""
+    (tmp_path / "plugins").mkdir()
+    (tmp_path / "plugins" / "hanging.py").write_text(HANGING)
+    terminal = Terminal(tmp_path)
+    terminal.write("plugins: {hanging: {}}\nserver: {port: 0}\n")
+    assert "listening" not in terminal.stopped_at("it hangs", role, number=number)
+    assert query(tmp_path / "data" / "mediaserver.sqlite3", "SELECT * FROM core_quarantine") == []
+
+
+HOLD = """
+async def hold(apps, editor):
+    print("it upgrades", flush=True)
+    while Path("held").exists():
+        await asyncio.sleep(0.02)
+
+class Migration"""
+HELD = "import asyncio\nfrom pathlib import Path\n" + SECOND.replace("class Migration", HOLD.lstrip()).replace(
+    "\n    ]", "\n        ops.RunPython(hold),\n    ]"
+)
+
+
+def test_a_stop_during_an_upgrade_undoes_the_step_and_a_later_start_makes_it(tmp_path: Path) -> None:
+    database, held = tmp_path / "data" / "mediaserver.sqlite3", tmp_path / "held"
+    applied = "SELECT name FROM tortoise_migrations WHERE app = 'shelves_held' ORDER BY name"
+    package(tmp_path / "plugins", "shelves_held", m0001_initial=FIRST)
+    terminal = Terminal(tmp_path)
+    terminal.write("plugins: {shelves_held: {}}\nserver: {port: 0}\n")
+    terminal.run("migrate")
+    query(database, "INSERT INTO shelf (name, place) VALUES ('films', 1)")
+    before = query(database, "SELECT sql FROM sqlite_master")
+    package(tmp_path / "plugins", "shelves_held", m0002_held=HELD)
+    held.touch()
+    assert "listening" not in terminal.stopped_at("it upgrades", "run")
+    assert query(database, "SELECT sql FROM sqlite_master") == before
+    assert query(database, applied) == [("0001_initial",)]
+    held.unlink()
+    assert terminal.run("migrate").returncode == 0
+    assert query(database, applied) == [("0001_initial",), ("0002_held",)]
+    assert query(database, "SELECT name, place FROM shelf") == [("films", 1)]
