@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from mediaserver.core.server import Server
 
 __all__ = ["RunningApp", "app_with", "database_url", "redis_url"]
+PATIENCE = 120.0  # s for an answer: a machine that runs tests may be slow, and busy with others
 
 
 class RunningApp:
@@ -70,7 +71,7 @@ class RunningApp:
         app.config.TOUCHUP = False  # Sanic rewrites its own code with it, which works once per process
         await self._stack.enter_async_context(serving(app, listening))
         address = f"http://127.0.0.1:{listening.getsockname()[1]}"
-        self._client = await self._stack.enter_async_context(httpx.AsyncClient(base_url=address, timeout=30))
+        self._client = await self._stack.enter_async_context(httpx.AsyncClient(base_url=address, timeout=PATIENCE))
         return self
 
     async def stop(self) -> None:

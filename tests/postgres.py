@@ -17,14 +17,14 @@ from urllib.parse import quote, urlsplit
 
 import yaml
 
-from tests.e2e.appliance import free_port
+from tests.patience import PATIENCE
+from tests.ports import free_port
 
 ROOT = Path(__file__).resolve().parents[1]
 OWNER = "films"
 PASSWORD = "p@ss/word: 100%"  # one that an address must spell otherwise
 TEMPLATE = "migrated"
 ROOM = 2_000_000_000  # bytes
-SECONDS = 120  # to start, and to stop
 OPTIONS = {
     "fsync": "off",  # nobody needs it tomorrow
     "full_page_writes": "off",
@@ -84,7 +84,7 @@ class Postgres:
                 stdout=log,
                 stderr=log,
             )
-        end = time.monotonic() + SECONDS
+        end = time.monotonic() + PATIENCE
         while self._ask("pg_isready", "--quiet").returncode:
             assert self._server.poll() is None, self.log
             assert time.monotonic() < end, self.log
@@ -95,7 +95,7 @@ class Postgres:
         server, self._server = self._server, None
         if server is not None:
             server.send_signal(how)
-            server.wait(SECONDS)
+            server.wait(PATIENCE)
 
     @property
     def log(self) -> str:

@@ -8,7 +8,7 @@ from typing import Self
 
 import pytest
 
-from tests.e2e.appliance import free_port
+from tests.ports import free_port
 
 
 class RedisServer:

@@ -236,7 +236,7 @@ async def test_dequeue_gives_up_after_its_timeout(queue: Queue) -> None:
     assert await queue.dequeue(timeout=0.05) is None
 
 
-async def test_an_idle_worker_stops_by_itself_within_its_dequeue_timeout(broker: Broker) -> None:
+async def test_an_idle_worker_stops_by_itself(broker: Broker) -> None:
     queue = broker.queue()
     await queue.connect()
     worker = Worker(queue, [("run", Runs(asyncio.Queue(), asyncio.Queue()).run)], dequeue_timeout=1)

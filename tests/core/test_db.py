@@ -15,6 +15,7 @@ from tortoise.exceptions import TransactionManagementError
 from mediaserver.core.db import WRITER, Database
 from mediaserver.core.migrator import Upgrade
 from mediaserver.errors import DatabaseAway
+from tests.patience import PATIENCE
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -81,7 +82,7 @@ async def test_a_task_that_is_cancelled_at_any_moment_of_a_transaction_locks_nob
         for task in crowd:
             task.cancel()
         await asyncio.gather(*crowd, return_exceptions=True)
-        async with asyncio.timeout(120):
+        async with asyncio.timeout(PATIENCE):
             await write(db, f"after{turns}")
             await rest(db)
     known = await names(db)
@@ -95,7 +96,7 @@ async def test_a_task_whose_transaction_took_too_long_goes_on_without_it(db: Dat
         with suppress(TimeoutError):
             async with asyncio.timeout(moment / 10_000):
                 await write(db, f"late{moment}")
-        async with asyncio.timeout(120):
+        async with asyncio.timeout(PATIENCE):
             await write(db, f"after{moment}")
             await rest(db)
     elsewhere = asyncio.create_task(names(db), context=contextvars.Context())  # nothing of this task is seen there
@@ -111,7 +112,7 @@ async def test_a_connection_that_is_cut_costs_its_transaction_alone(db: Database
                 await tx.execute_query_dict(insert(db), [f"cut{number}"])
                 await tx.execute_query_dict("SELECT pg_terminate_backend(pg_backend_pid())")
         assert told.value.__context__ is None or "rollback" not in str(told.value)
-        async with asyncio.timeout(120):
+        async with asyncio.timeout(PATIENCE):
             await write(db, f"after{number}")
     assert await names(db) == {f"after{number}" for number in range(POOL + 1)}
 
@@ -124,6 +125,6 @@ async def test_a_transaction_that_found_the_database_locked_leaves_the_next_one_
         with pytest.raises(TransactionManagementError, match="locked"):
             await write(db, "locked out")
         other.execute("COMMIT")
-    async with asyncio.timeout(120):
+    async with asyncio.timeout(PATIENCE):
         await write(db, "next")
     assert "locked out" not in await names(db)

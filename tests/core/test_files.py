@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.e2e.appliance import free_port
+from tests.patience import PATIENCE
+from tests.ports import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -87,7 +88,7 @@ class Server:
                 return Answer(response.status, response.headers, response.read())
 
     def connected(self) -> socket.socket:
-        return socket.create_connection(("127.0.0.1", self.port), timeout=120)
+        return socket.create_connection(("127.0.0.1", self.port), timeout=PATIENCE)
 
     def part(self, value: str, name: str = "clip.ts") -> Answer:
         return self.ask(f"/file/{name}", [("Range", value)])
@@ -186,7 +187,7 @@ def test_head_gives_the_headers_of_the_whole_and_no_body(server: Server) -> None
 
 
 def test_a_connection_is_used_again_after_every_kind_of_answer(server: Server) -> None:
-    client = http.client.HTTPConnection("127.0.0.1", server.port, timeout=120)
+    client = http.client.HTTPConnection("127.0.0.1", server.port, timeout=PATIENCE)
     etag = server.ask("/file/clip.ts").headers["ETag"]
     for method, headers, status, length in [
         ("GET", {}, 200, 1024),
@@ -281,7 +282,7 @@ def test_a_gigabyte_is_sent_without_growing(server: Server) -> None:
     """Over the border of 4 GiB, behind which old numbers are too small."""
     first, size = (4 << 30) - (1 << 29), 1 << 30
     before = server.number("/memory")
-    client = http.client.HTTPConnection("127.0.0.1", server.port, timeout=120)
+    client = http.client.HTTPConnection("127.0.0.1", server.port, timeout=PATIENCE)
     client.request("GET", "/file/huge.ts", headers={"Range": f"bytes={first}-{first + size - 1}"})
     response = client.getresponse()
     buffer, received = bytearray(1 << 20), 0

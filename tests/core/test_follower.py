@@ -10,6 +10,7 @@ import pytest
 
 from mediaserver.events import ChangesMissed, TitleAdded
 from tests.hands import Hands
+from tests.patience import PATIENCE
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -41,7 +42,7 @@ async def changes_away(server: Server) -> AsyncIterator[None]:
 
 
 async def until(met: Callable[[], bool]) -> None:
-    async with asyncio.timeout(120):
+    async with asyncio.timeout(PATIENCE):
         while not met():
             await asyncio.sleep(0.02)
 

@@ -23,6 +23,7 @@ from mediaserver.core.server import Server
 from mediaserver.core.worker import JobRunner
 from mediaserver.models import JobRecord
 from tests.hands import Hands
+from tests.patience import PATIENCE
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -78,7 +79,7 @@ class House:
         return await JobRecord.get(id=job_id)
 
     async def until(self, check: Callable[[], Awaitable[bool]]) -> None:
-        async with asyncio.timeout(120):
+        async with asyncio.timeout(PATIENCE):
             while not await check():
                 await asyncio.sleep(0.01)
 

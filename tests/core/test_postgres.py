@@ -16,6 +16,7 @@ from mediaserver.core.db import Database
 from mediaserver.errors import DatabaseAway
 from mediaserver.events import TitleAdded
 from tests.core.test_migrator import FIRST, SECOND, package
+from tests.patience import PATIENCE
 from tests.postgres import PASSWORD
 
 if TYPE_CHECKING:
@@ -157,7 +158,7 @@ async def test_a_server_works_on_once_its_database_is_back(
     app = await app_with(catalog={}).start()
 
     async def until_ready(status: int) -> None:
-        async with asyncio.timeout(120):
+        async with asyncio.timeout(PATIENCE):
             while (await app.get("/ready")).status_code != status:
                 await asyncio.sleep(0.05)
 

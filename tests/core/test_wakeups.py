@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mediaserver.core.wakeups import Wakeups
+from tests.patience import PATIENCE
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -58,7 +59,7 @@ async def test_another_listener_wakes(pair: tuple[Wakeups, Wakeups]) -> None:
     first, second = pair
     news = second.subscribe("changes")
     first.notify("changes")
-    assert await news.wait(120)
+    assert await news.wait(PATIENCE)
 
 
 async def test_oneself_wakes_too(pair: tuple[Wakeups, Wakeups]) -> None:
@@ -71,7 +72,7 @@ async def test_another_topic_does_not_wake(pair: tuple[Wakeups, Wakeups]) -> Non
     first, second = pair
     news, other = second.subscribe("changes"), second.subscribe("queue:mail", "queue:background")
     first.notify("queue:mail")
-    assert await other.wait(120)
+    assert await other.wait(PATIENCE)
     assert not await news.wait(0)
 
 
@@ -79,7 +80,7 @@ async def test_every_subscriber_of_a_topic_wakes(pair: tuple[Wakeups, Wakeups]) 
     first, second = pair
     subscriptions = [second.subscribe("changes") for _ in range(3)]
     first.notify("changes")
-    assert all([await subscription.wait(120) for subscription in subscriptions])
+    assert all([await subscription.wait(PATIENCE) for subscription in subscriptions])
 
 
 async def test_an_announcement_between_two_waits_is_kept_and_told_once() -> None:
@@ -96,7 +97,7 @@ async def test_an_announcement_between_two_waits_is_kept_and_told_once() -> None
 async def test_a_wait_that_is_cancelled_loses_nothing() -> None:
     wakeups = Wakeups()
     news = wakeups.subscribe("changes")
-    waiting = asyncio.create_task(news.wait(120))
+    waiting = asyncio.create_task(news.wait(PATIENCE))
     await asyncio.sleep(0)
     wakeups.notify("changes")
     waiting.cancel()
@@ -117,8 +118,8 @@ async def test_a_thread_may_announce(pair: tuple[Wakeups, Wakeups]) -> None:
     here, there = first.subscribe("changes"), second.subscribe("changes")
     thread = threading.Thread(target=first.notify, args=("changes",))
     thread.start()
-    assert await here.wait(120)
-    assert await there.wait(120)
+    assert await here.wait(PATIENCE)
+    assert await there.wait(PATIENCE)
     thread.join()
 
 
@@ -129,7 +130,7 @@ async def test_another_process_hears_and_answers(tmp_path: Path) -> None:
     child = other_process(tmp_path)
     try:
         wakeups.notify("to-child")
-        assert await answers.wait(120)
+        assert await answers.wait(PATIENCE)
     finally:
         end(child)
         await wakeups.close()
@@ -143,7 +144,7 @@ async def test_a_path_longer_than_a_socket_address_works(tmp_path: Path) -> None
     child = other_process(folder)
     try:
         wakeups.notify("to-child")
-        assert await answers.wait(120)
+        assert await answers.wait(PATIENCE)
     finally:
         end(child)
         await wakeups.close()
@@ -167,7 +168,7 @@ async def test_a_listener_that_does_not_read_blocks_nobody(pair: tuple[Wakeups, 
     news = second.subscribe("changes")
     for _ in range(5000):  # far more than a datagram queue holds; `second` has had no turn to read
         first.notify("changes")
-    assert await news.wait(120)
+    assert await news.wait(PATIENCE)
 
 
 async def test_where_no_socket_can_be_made_only_the_timeouts_are_left(tmp_path: Path) -> None:

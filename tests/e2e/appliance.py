@@ -7,7 +7,6 @@ import os
 import secrets
 import shutil
 import signal
-import socket
 import sys
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
@@ -16,24 +15,14 @@ from typing import TYPE_CHECKING, Any, Self
 import httpx
 import yaml
 
+from tests.patience import PATIENCE, until
+from tests.ports import free_port
+
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
+    from collections.abc import AsyncIterator
 
 ROOT = Path(__file__).resolve().parents[2]
-PATIENCE = 120  # s until something that must happen is believed not to: a machine may be slow, and busy with others
-PORTS = range(20_000, 32_000)  # below those that systems give to whoever connects: between choice and use nobody has it
 PLUGINS: dict[str, dict[str, Any]] = {"hls_transcoder": {}, "catalog": {}, "admin": {}, "web_ui": {}}
-
-
-async def until(condition: Callable[[], Awaitable[Any]], what: str, seconds: float = PATIENCE) -> Any:
-    """The first true answer of `condition`; fails with `what` where there is none in time."""
-    try:
-        async with asyncio.timeout(seconds):
-            while not (answer := await condition()):
-                await asyncio.sleep(0.05)
-    except TimeoutError:
-        raise AssertionError(f"in {seconds} s there was never: {what}") from None
-    return answer
 
 
 class Appliance:
@@ -258,12 +247,3 @@ def processes() -> list[tuple[int, int, bytes]]:
             parent = int((path / "stat").read_text().rpartition(")")[2].split()[1])
             found.append((int(path.name), parent, (path / "cmdline").read_bytes().split(b"\0")[0]))
     return found
-
-
-def free_port() -> int:
-    """One that two runs of tests at the same moment do not both choose, and that no client is given meanwhile."""
-    while True:
-        port = secrets.choice(PORTS)
-        with socket.socket() as probe, suppress(OSError):
-            probe.bind(("", port))
-            return port

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,9 +10,11 @@ import pytest
 import pytest_asyncio
 
 from plugins.web_ui.build_assets import bring
+from tests.conftest import is_grown
 from tests.e2e.appliance import Appliance
 from tests.e2e.screen import FLAGS, MILLISECONDS, Screen
 from tests.media import alone
+from tests.redis_server import RedisServer
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -20,7 +22,6 @@ if TYPE_CHECKING:
     from playwright.async_api import Browser
 
     from tests.postgres import Postgres
-    from tests.redis_server import RedisServer
 
     Start = Callable[..., Awaitable[Appliance]]
 
@@ -50,8 +51,27 @@ async def start_appliance(tmp_path: Path, database_url: str, redis_url: str | No
         yield start
 
 
+@pytest.fixture(scope="module")
+def own_stores(request: pytest.FixtureRequest) -> Iterator[Callable[[], dict[str, Any]]]:
+    """Settings of a database, and of a Redis, that no other test empties while a module goes on; new at each call."""
+    grown = is_grown(request.config)
+    postgres: Postgres | None = request.getfixturevalue("postgres") if grown else None
+    with ExitStack() as stack:
+
+        def stores() -> dict[str, Any]:
+            if postgres is None:
+                return {"database": "sqlite", "redis": None}
+            url = postgres.database()
+            stack.callback(postgres.drop, url)
+            return {"database": url, "redis": stack.enter_context(RedisServer()).url}
+
+        yield stores
+
+
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def share_appliance(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Start]:
+async def share_appliance(
+    tmp_path_factory: pytest.TempPathFactory, own_stores: Callable[[], dict[str, Any]]
+) -> AsyncIterator[Start]:
     """As `start_appliance`; tests of a module that ask for the same one share it, with all that is in it."""
     async with AsyncExitStack() as stack:
         running: dict[str, Appliance] = {}
@@ -60,7 +80,8 @@ async def share_appliance(tmp_path_factory: pytest.TempPathFactory) -> AsyncIter
             key = json.dumps(settings, sort_keys=True)
             if key not in running:
                 folder = tmp_path_factory.mktemp("shared") / "appliance"
-                running[key] = await stack.enter_async_context(Appliance(folder, **settings))
+                described = own_stores() | settings
+                running[key] = await stack.enter_async_context(Appliance(folder, **described))
             return running[key]
 
         yield share

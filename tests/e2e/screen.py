@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from playwright.async_api import expect
 
-from tests.e2e.appliance import PATIENCE, until
+from tests.patience import PATIENCE, until
 
 if TYPE_CHECKING:
     from playwright.async_api import Locator, Page

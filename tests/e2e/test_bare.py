@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.appliance import ROOT, Appliance, until
+from tests.e2e.appliance import ROOT, Appliance
 from tests.media import film
+from tests.patience import until
 
 pytestmark = pytest.mark.slow
 

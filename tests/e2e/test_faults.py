@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
-from tests.e2e.appliance import PATIENCE, Appliance, another, until
+from tests.e2e.appliance import Appliance, another
 from tests.e2e.published import frames, remember
 from tests.media import film
+from tests.patience import PATIENCE, until
 
 if TYPE_CHECKING:
     from collections.abc import Callable

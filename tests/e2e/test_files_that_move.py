@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.appliance import Appliance, until
+from tests.e2e.appliance import Appliance
 from tests.media import film
+from tests.patience import until
 from tests.sources import TABLE
 
 pytestmark = pytest.mark.slow

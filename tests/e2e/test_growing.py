@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.e2e.appliance import Appliance, another, until
+from tests.e2e.appliance import Appliance, another
 from tests.e2e.published import remember
 from tests.media import film
+from tests.patience import until
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -15,9 +15,10 @@ import httpx
 import pytest
 
 from mediaserver.core.processes import is_gone
-from tests.e2e.appliance import PATIENCE, Appliance, until
+from tests.e2e.appliance import Appliance
 from tests.e2e.published import frames, remember
 from tests.media import film
+from tests.patience import PATIENCE, until
 from tests.sources import TABLE
 
 SECONDS, RATE, SEGMENTS = 28, 25, 7

@@ -8,7 +8,8 @@ import pytest
 from playwright.async_api import expect
 
 from tests import media
-from tests.e2e.appliance import Appliance, until
+from tests.e2e.appliance import Appliance
+from tests.patience import until
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

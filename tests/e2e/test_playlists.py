@@ -15,7 +15,8 @@ import pytest
 
 from plugins.web_ui.build_assets import npm
 from tests import media
-from tests.e2e.appliance import Appliance, until
+from tests.e2e.appliance import Appliance
+from tests.patience import until
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.e2e.appliance import Appliance, until
+from tests.e2e.appliance import Appliance
 from tests.media import film
+from tests.patience import until
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

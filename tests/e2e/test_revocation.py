@@ -14,7 +14,9 @@ import pytest
 import pytest_asyncio
 
 from mediaserver.core.secrets import FileKeys
-from tests.e2e.appliance import Appliance, another_serve, until
+from plugins.auth_email.logins import TRUSTED_SECONDS
+from tests.e2e.appliance import Appliance, another_serve
+from tests.patience import PATIENCE, until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -30,6 +32,7 @@ PLUGINS = {
 }
 SECTIONS: dict[str, Any] = {"mail": {"backend": "directory"}, "workers": {"count": 0}}
 ME = "/v1/users/me"
+assert PATIENCE < TRUSTED_SECONDS  # else a wait could end without any news
 LINK = re.compile(r"https?://\S+\?(\S*token=\S+)")
 
 
@@ -74,6 +77,8 @@ class Doors:
             assert await self.status(url, self.ada["access_token"]) == 200
 
     async def other_says(self, status: int, token: str, path: str = ME) -> None:
+        """It has asked the database about this login just now and does not for ten minutes: only news can tell it."""
+
         async def said() -> bool:
             return await self.status(self.other, token, path) == status
 

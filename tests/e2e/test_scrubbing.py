@@ -12,7 +12,8 @@ import pytest
 
 from plugins.hls_transcoder.segments import WISH_SECONDS
 from tests import media
-from tests.e2e.appliance import Appliance, until
+from tests.e2e.appliance import Appliance
+from tests.patience import until
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

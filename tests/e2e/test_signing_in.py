@@ -13,8 +13,9 @@ import pytest
 from playwright.async_api import expect
 
 from tests import media
-from tests.e2e.appliance import Appliance, until
+from tests.e2e.appliance import Appliance
 from tests.e2e.screen import MILLISECONDS, Screen
+from tests.patience import until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.e2e.appliance import Appliance, until
+from tests.e2e.appliance import Appliance
+from tests.patience import until
 from tests.sources import TABLE
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ VARIANT = r"RESOLUTION=(\S+?),FRAME-RATE=([\d.]+).*\n(\d+p)/"
 UNDECIDED = {"settling", "probing", "pending", "processing", "unknown"}
 
 
+@pytest.mark.timeout(1800)  # two long waits: until all has ended, and for what is downloaded of it
 async def test_every_source_ends_as_it_should(start_appliance: Start, tmp_path: Path) -> None:
     appliance = await start_appliance(plugins={"hls_transcoder": {"preset": "ultrafast"}})
     for name, source in TABLE.items():

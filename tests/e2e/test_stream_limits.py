@@ -15,8 +15,9 @@ import httpx
 import pytest
 import pytest_asyncio
 
-from tests.e2e.appliance import PATIENCE, Appliance, another_serve, until
+from tests.e2e.appliance import Appliance, another_serve
 from tests.media import film
+from tests.patience import PATIENCE, until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable

@@ -8,7 +8,7 @@ import pytest
 from playwright.async_api import expect
 
 from tests import media
-from tests.e2e.appliance import until
+from tests.patience import until
 from tests.plugins.hls_transcoder.test_subtitles import copy, fixed
 
 if TYPE_CHECKING:

@@ -13,9 +13,11 @@ from playwright.async_api import expect
 
 from plugins.web_ui.build_assets import VENDOR
 from tests import media
-from tests.e2e.appliance import Appliance, free_port, until
+from tests.e2e.appliance import Appliance
 from tests.e2e.screen import Screen
 from tests.e2e.test_signing_in import another_window, mailed_link
+from tests.patience import until
+from tests.ports import free_port
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

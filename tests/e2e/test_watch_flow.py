@@ -9,7 +9,8 @@ import httpx
 import pytest
 
 from tests import media
-from tests.e2e.appliance import Appliance, until
+from tests.e2e.appliance import Appliance
+from tests.patience import until
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

@@ -11,9 +11,9 @@ import pytest
 from playwright.async_api import expect
 
 from tests import media
-from tests.e2e.appliance import PATIENCE, until
 from tests.e2e.screen import Screen
 from tests.e2e.test_signing_in import ADMIN, PASSWORD, another_window, fill, make_admin
+from tests.patience import PATIENCE, until
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

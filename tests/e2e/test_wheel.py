@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
-from tests.e2e.appliance import PATIENCE, ROOT, free_port, until
+from tests.e2e.appliance import ROOT
 from tests.media import film
+from tests.patience import PATIENCE, until
+from tests.ports import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mediaserver.core.library.settle import Look, Pending, Settler, Verdict, look
+from tests.patience import PATIENCE
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -37,7 +38,7 @@ async def settler(done: list[str], told: list[str], seconds: float) -> AsyncIter
 
 
 async def until(condition: object) -> None:
-    async with asyncio.timeout(120):
+    async with asyncio.timeout(PATIENCE):
         while not condition():  # type: ignore[operator]
             await asyncio.sleep(0.01)
 

@@ -15,6 +15,7 @@ from mediaserver.core.doctor import installation_report
 from mediaserver.core.server import Server
 from mediaserver.core.worker import JobRunner
 from mediaserver.models import JobRecord
+from tests.patience import PATIENCE
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -81,7 +82,7 @@ class Post:
             await task
 
     async def until(self, check: Callable[[], Awaitable[bool]]) -> None:
-        async with asyncio.timeout(120):
+        async with asyncio.timeout(PATIENCE):
             while not await check():
                 await asyncio.sleep(0.01)
 
@@ -148,7 +149,7 @@ class Desk:
         return "221 nobody hears this"
 
     async def arrival(self) -> EmailMessage:
-        async with asyncio.timeout(120):
+        async with asyncio.timeout(PATIENCE):
             await self.arrived.wait()
         return self.messages[-1]
 

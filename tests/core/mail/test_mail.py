@@ -15,7 +15,7 @@ from mediaserver.contracts import Jobs
 from mediaserver.core import mail_smtp
 from mediaserver.models import JobRecord
 from tests.core.mail.mail_house import ADA, PLUGIN, Desk, read, smtp, standing
-from tests.e2e.appliance import free_port
+from tests.ports import free_port
 
 if TYPE_CHECKING:
     from tests.core.mail.mail_house import House

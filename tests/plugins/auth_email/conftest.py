@@ -16,6 +16,7 @@ import pytest
 from mediaserver.contracts import Accounts
 from mediaserver.core.worker import JobRunner
 from mediaserver.models import JobRecord, JobState
+from tests.patience import PATIENCE
 from tests.plugins.auth_email.page_site import Site
 
 if TYPE_CHECKING:
@@ -79,7 +80,7 @@ class House:
         """All that were sent so far, oldest first, once nothing waits any more."""
         async with running_post(self.app.server):
             waiting = JobRecord.filter(kind="mail", state__in=(JobState.DUE, JobState.RUNNING))
-            async with asyncio.timeout(120):
+            async with asyncio.timeout(PATIENCE):
                 while await waiting.exists():
                     await asyncio.sleep(0.02)
         folder = self.app.server.data / "mail"

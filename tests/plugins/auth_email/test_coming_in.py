@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from mediaserver.models import JobRecord, JobState
-from tests.e2e.appliance import free_port
+from tests.patience import PATIENCE
 from tests.plugins.auth_email.conftest import ADA, ADMIN, House, query_of, running_post, text_of
+from tests.ports import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -231,7 +232,7 @@ async def test_who_registers_while_the_mail_server_is_away_gets_the_letter_later
     away = {"backend": "smtp", "smtp": {"host": "127.0.0.1", "port": free_port(), "tls": "none"}}
     house = await open_house(settings={"mail": away, "server": {"port": 0, "public_url": "http://films.example"}})
     assert (await house.post("/v1/auth/register", **ADA)).status_code == 201
-    async with running_post(house.app.server), asyncio.timeout(120):
+    async with running_post(house.app.server), asyncio.timeout(PATIENCE):
         while not (found := await JobRecord.exclude(error="").first()):
             await asyncio.sleep(0.02)
     assert found.state is JobState.DUE

@@ -15,6 +15,7 @@ import yaml
 from click.testing import CliRunner
 
 from mediaserver.cli import main
+from tests.patience import PATIENCE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -172,7 +173,7 @@ async def beside(app: RunningApp, *words: str, typed: str = "") -> str:
 
 
 async def status_becomes(app: RunningApp, status: int) -> None:
-    async with asyncio.timeout(120):
+    async with asyncio.timeout(PATIENCE):
         while (await app.get("/v1/users/me")).status_code != status:
             await asyncio.sleep(0.05)
 

@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from mediaserver.events import TitleAdded
+from tests.patience import PATIENCE
 from tests.plugins.auth_email.conftest import ADA, ADMIN, House
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ class Listener:
 async def listener(house: House) -> AsyncIterator[Listener]:
     async with AsyncExitStack() as stack:
         limits = httpx.Limits(max_connections=None)
-        client = await stack.enter_async_context(httpx.AsyncClient(timeout=20, limits=limits))
+        client = await stack.enter_async_context(httpx.AsyncClient(timeout=PATIENCE, limits=limits))
         yield Listener(house, client, stack)
 
 
@@ -58,7 +59,7 @@ async def told(lines: AsyncIterator[str]) -> str:
 
 async def rest(lines: AsyncIterator[str]) -> str:
     """All that comes until the server ends the stream."""
-    async with asyncio.timeout(120):
+    async with asyncio.timeout(PATIENCE):
         return "\n".join([line async for line in lines])
 
 
@@ -107,7 +108,7 @@ async def test_another_login_of_the_account_hears_on(house: House, listener: Lis
     await house.post("/v1/auth/logout", one["access_token"])
     house.clock.ahead(minutes=1)  # asked again who it is
     await house.app.server.changes.record(TitleAdded(7))
-    async with asyncio.timeout(120):
+    async with asyncio.timeout(PATIENCE):
         assert "title_added" in await told(lines)
 
 
@@ -120,7 +121,7 @@ async def test_a_page_that_was_away_while_its_account_changed_is_told_what_it_mi
     await house.app.server.changes.record(TitleAdded(2))
     tokens = await house.sign_in(ADA)
     lines = await listener.follow(tokens["access_token"], **{"last-event-id": str(seq)})
-    async with asyncio.timeout(120):
+    async with asyncio.timeout(PATIENCE):
         assert '"title_id": 2' in await told(lines)
 
 
@@ -133,6 +134,6 @@ async def test_an_account_opens_so_many_streams_and_no_more(house: House, listen
     assert (refused.status_code, refused.json()["error"]["code"]) == (429, "RATE_LIMITED")
     assert (await listener.open(other["access_token"])).status_code == 200
     await streams[0].aclose()
-    async with asyncio.timeout(120):
+    async with asyncio.timeout(PATIENCE):
         while (await listener.open(tokens["access_token"])).status_code != 200:
             await asyncio.sleep(0.1)

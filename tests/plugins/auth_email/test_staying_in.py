@@ -12,6 +12,7 @@ import pytest
 
 from mediaserver.contracts import Database, KeyRing
 from plugins.auth_email.models import ApiKey, LoginSession
+from tests.patience import PATIENCE
 from tests.plugins.auth_email.conftest import ADA, ADMIN, House
 
 if TYPE_CHECKING:
@@ -294,7 +295,7 @@ async def test_what_ended_unheard_is_not_trusted_where_changes_cannot_be_read(ho
     assert await answers() == (200, 200)
     database = house.app.server.services.get(Database)
     await database.fetch("ALTER TABLE core_change RENAME TO core_change_away")
-    async with asyncio.timeout(120):
+    async with asyncio.timeout(PATIENCE):
         while await answers() != (401, 401):
             await asyncio.sleep(0.05)
     await database.fetch("ALTER TABLE core_change_away RENAME TO core_change")

@@ -10,6 +10,7 @@ import pytest
 from mediaserver.contracts import Catalog, Changes
 from mediaserver.events import EncodingProgressed, TitleAdded, TitleChanged
 from mediaserver.models import Title, TitleKind
+from tests.patience import PATIENCE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 
     AppWith = Callable[..., RunningApp]
 
-SECONDS = 120
 STANDARD = ("content-type", "cache-control", "x-content-type-options", "referrer-policy", "content-security-policy")
 
 
@@ -34,7 +34,7 @@ async def add(app: RunningApp, name: str) -> Title:
 
 
 async def until_listed(app: RunningApp, expected: list[str]) -> None:
-    async with asyncio.timeout(SECONDS):
+    async with asyncio.timeout(PATIENCE):
         while await titles(app, sort="title") != expected:
             await asyncio.sleep(0.01)
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from mediaserver.models import TitleKind
+from tests.patience import PATIENCE
 from tests.plugins.dialect_watch.conftest import URL
 
 if TYPE_CHECKING:
@@ -44,7 +46,7 @@ async def active(client: Client) -> list[int]:
 async def heard(client: Client, number: int) -> None:
     """A heartbeat, until it is told to others: they are written once a second."""
     told = (await client.touch("heartbeat", number)).json()["last_heartbeat"]
-    async with asyncio.timeout(120):
+    async with asyncio.timeout(PATIENCE):
         while (number, told) not in [
             (session["id"], session["last_heartbeat"]) for session in (await client.get("/api/playback/active/")).json()
         ]:
@@ -156,14 +158,18 @@ async def test_who_steals_takes_the_slot_that_was_quiet_for_longest(open_house: 
     assert (stolen.status_code, stolen.json()) == (403, {"error": "Session is not active."})
 
 
-async def test_media_of_a_session_that_was_stolen_is_refused(open_house: OpenHouse) -> None:
+async def test_media_of_a_session_that_was_stolen_is_refused(
+    open_house: OpenHouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the news of it: nobody asks the database again within this test."""
+    monkeypatch.setattr("plugins.stream_limits.liveness.LOOK_SECONDS", math.inf)
     house = await open_house(limit=1)
     await house.film()
     ada = await with_devices(await house.viewer())
     media = (await ada.start("ours")).json()["movie_cdn"]
     assert (await house.app.get(media)).status_code == 200
     await ada.started("ours", "phone", steal=True)
-    async with asyncio.timeout(120):
+    async with asyncio.timeout(PATIENCE):
         while (await house.app.get(media)).status_code != 403:
             await asyncio.sleep(0.02)
 

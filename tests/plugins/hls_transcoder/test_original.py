@@ -10,6 +10,7 @@ import pytest
 from mediaserver.errors import Forbidden
 from plugins.hls_transcoder.original import Vigil
 from tests import media
+from tests.patience import PATIENCE
 from tests.plugins.hls_transcoder.test_subtitles import copy
 from tests.plugins.hls_transcoder.theatre import Theatre, open_theatre, until
 
@@ -113,7 +114,7 @@ async def test_what_flows_is_asked_for_again_and_breaks_off_on_a_no() -> None:
         if asked == 3:
             raise Forbidden("It is late.")
 
-    async with asyncio.timeout(120), Vigil(again, cut.set, seconds=0.001) as vigil:
+    async with asyncio.timeout(PATIENCE), Vigil(again, cut.set, seconds=0.001) as vigil:
         for _ in range(20):
             await asyncio.sleep(0.001)
         assert asked == 0  # nothing was taken: nobody watches

@@ -10,7 +10,7 @@ import pytest
 
 from mediaserver.core.library.probe import probe
 from plugins.hls_transcoder.pictures import make_poster
-from plugins.hls_transcoder.runner import EncodeFailed, GuardFailed, encode
+from plugins.hls_transcoder.runner import Control, EncodeFailed, GuardFailed, encode
 from tests import media
 from tests.plugins.hls_transcoder.conftest import job_for
 
@@ -153,13 +153,22 @@ async def test_a_file_that_is_gone_fails_in_one_sentence(tools, workspace, tmp_p
 
 
 async def test_a_cell_comes_while_the_rest_is_still_being_made_and_leaving_then_stops_ffmpeg(tools, workspace):
-    """A preset so slow that the rest takes many seconds."""
+    """From the second cell on it stands still: on no machine the rest is there before we leave."""
     film = media.film("long.mp4", seconds=40, size="854x480")
     job = job_for(await probe(tools, film), film, workspace)
-    async with aclosing(encode(tools, replace(job, run=replace(job.run, preset="slower")))) as run:
+    standing = asyncio.create_task(pause_once_there(workspace / "480p-001.ts", job.control))
+    async with aclosing(encode(tools, replace(job, run=replace(job.run, preset="medium")))) as run:
         assert (await anext(run)).number == 0
+        await standing
+        assert running_in(workspace)
         assert not (workspace / "480p-009.ts").exists()
     assert not running_in(workspace)
+
+
+async def pause_once_there(path: Path, control: Control) -> None:
+    while not path.exists():
+        await asyncio.sleep(0.01)
+    control.pause()
 
 
 async def test_a_paused_encode_makes_nothing_until_it_is_resumed(tools, workspace):

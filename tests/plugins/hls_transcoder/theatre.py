@@ -10,26 +10,15 @@ from mediaserver.core.library.probe import probe
 from mediaserver.core.library.watcher import LibraryWatcher
 from mediaserver.core.roles import described
 from mediaserver.core.worker import JobRunner
+from tests.patience import until
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
+    from collections.abc import AsyncIterator, Callable
     from pathlib import Path
 
     import httpx
 
     from mediaserver.testing import RunningApp
-
-PATIENCE = 120  # seconds
-
-
-async def until(condition: Callable[[], Awaitable[Any]], what: str) -> Any:
-    try:
-        async with asyncio.timeout(PATIENCE):
-            while not (answer := await condition()):
-                await asyncio.sleep(0.05)
-    except TimeoutError:
-        raise AssertionError(f"there was never: {what}") from None
-    return answer
 
 
 class Theatre:

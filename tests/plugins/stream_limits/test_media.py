@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import math
 import os
 import socket
 import sqlite3
@@ -20,6 +21,7 @@ from mediaserver.contracts import Database
 from mediaserver.events import PlaybackStarted, TitleChanged
 from mediaserver.models import JobRecord, Location, LocationState, Title, TitleVideo
 from plugins.stream_limits.heartbeats import Beat, Heartbeats
+from tests.patience import PATIENCE
 from tests.plugins.auth_email.conftest import ADA
 
 from .conftest import CELL, PLUGINS, Cinema
@@ -57,14 +59,22 @@ EVERYTHING = (
 LARGE = b"\x47" + b"\x00" * (188 * 200_000 - 1)  # more than fits into the buffers of a connection
 
 
+@pytest.fixture
+def only_news(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What this server remembers it does not ask for again within this test, so that only news tell it better."""
+    for name in ("liveness.LOOK_SECONDS", "permissions.FRESH_SECONDS", "permissions.ASKED_SECONDS"):
+        monkeypatch.setattr(f"plugins.stream_limits.{name}", math.inf)
+
+
 async def over(cinema: Cinema, manifest: str) -> httpx.Response:
-    """The answer once the session is over, which may take a second to be heard."""
-    async with asyncio.timeout(120):
+    """The answer once the session is over, however long it takes until that is heard."""
+    async with asyncio.timeout(PATIENCE):
         while (answer := await cinema.media(manifest)).status_code == 200:
             await asyncio.sleep(0.02)
     return answer
 
 
+@pytest.mark.usefixtures("only_news")
 @pytest.mark.parametrize("how", ["stop", "steal", "logout", "take over", "remove the device", "delete the account"])
 async def test_a_session_that_is_over_gets_no_segment(cinema: Cinema, how: str) -> None:
     film = await cinema.film()
@@ -94,6 +104,7 @@ async def test_a_session_that_is_over_gets_no_segment(cinema: Cinema, how: str) 
         assert (await cinema.media(started["manifest_url"], name)).status_code == 403, name
 
 
+@pytest.mark.usefixtures("only_news")
 async def test_what_an_api_key_plays_ends_with_the_key(cinema: Cinema) -> None:
     film = await cinema.film()
     made = (await cinema.house.post("/v1/auth/api-keys", cinema.ada, name="tv", scopes=["streaming"])).json()
@@ -109,12 +120,12 @@ async def test_what_is_being_sent_stops_with_the_session(cinema: Cinema) -> None
     film = await cinema.film(cell=LARGE)
     started = await cinema.started(cinema.ada, film)
     address = started["manifest_url"].replace("master.m3u8", "480p/000.ts")
-    async with httpx.AsyncClient(timeout=120) as client, client.stream("GET", address) as answer:
+    async with httpx.AsyncClient(timeout=PATIENCE) as client, client.stream("GET", address) as answer:
         pieces = answer.aiter_raw(65536)
         await anext(pieces)
         await cinema.stop(cinema.ada, film, started["session_id"])
         with pytest.raises(httpx.TransportError):
-            async with asyncio.timeout(120):
+            async with asyncio.timeout(PATIENCE):
                 async for _ in pieces:
                     pass
 
@@ -137,7 +148,7 @@ async def test_the_films_own_file_stops_within_itself_when_its_session_is_over(
     film = await cinema.film()
     await own_file(film, tmp_path)
     started = await cinema.started(cinema.ada, film, "tv")
-    async with httpx.AsyncClient(timeout=120) as client:
+    async with httpx.AsyncClient(timeout=PATIENCE) as client:
         address = started["manifest_url"].replace("master.m3u8", "original")
         async with client.stream("GET", address) as answer:
             assert answer.headers["content-length"] == str(len(LARGE))
@@ -150,7 +161,7 @@ async def test_the_films_own_file_stops_within_itself_when_its_session_is_over(
                 for device in ("tablet", "phone"):
                     await cinema.started(cinema.ada, film, device, steal=True)
             with pytest.raises(httpx.TransportError):
-                async with asyncio.timeout(120):
+                async with asyncio.timeout(PATIENCE):
                     async for _ in pieces:
                         pass
         assert (await client.get(address, headers={"Range": "bytes=0-9"})).status_code == 403
@@ -165,13 +176,13 @@ async def test_a_database_that_fails_for_a_moment_breaks_nothing_off(
     server = cinema.house.app.server
     database = server.services.get(Database)
     address = started["manifest_url"].replace("master.m3u8", "480p/000.ts")
-    async with httpx.AsyncClient(timeout=120) as client, client.stream("GET", address) as answer:
+    async with httpx.AsyncClient(timeout=PATIENCE) as client, client.stream("GET", address) as answer:
         pieces = answer.aiter_raw(65536)
         received = len(await anext(pieces))
         await database.fetch("ALTER TABLE stream_limits_slot RENAME TO away")
         await server.changes.record(PlaybackStarted(999, 999, int(film), None))
         said = ""
-        async with asyncio.timeout(120):
+        async with asyncio.timeout(PATIENCE):
             while "who plays" not in said:
                 await asyncio.sleep(0.02)
                 said += capsys.readouterr().out
@@ -195,7 +206,7 @@ async def test_what_the_kernel_holds_for_a_slow_reader_is_thrown_away_with_the_s
         assert (await cinema.beat(cinema.ada, film, started["session_id"])).status_code == 200
         await cinema.stop(cinema.ada, film, started["session_id"])
         with pytest.raises(ConnectionResetError):
-            async with asyncio.timeout(120):
+            async with asyncio.timeout(PATIENCE):
                 while piece := await loop.sock_recv(reader, 65536):
                     got += len(piece)
     assert got < 1_000_000
@@ -209,7 +220,7 @@ async def test_a_database_that_cannot_be_written_interrupts_nothing_that_is_bein
     address = started["manifest_url"].replace("master.m3u8", "480p/000.ts")
     database = cinema.house.app.server.db
     await database.fetch("PRAGMA busy_timeout = 50")
-    async with httpx.AsyncClient(timeout=120) as client, client.stream("GET", address) as answer:
+    async with httpx.AsyncClient(timeout=PATIENCE) as client, client.stream("GET", address) as answer:
         got = 0
         with closing(sqlite3.connect(database.file, isolation_level=None)) as other:
             other.execute("BEGIN IMMEDIATE")
@@ -438,7 +449,7 @@ async def test_a_cell_that_another_machine_published_is_sent_as_soon_as_it_is_se
     async def asked_for() -> bool:
         return await JobRecord.exists(kind="hls.cell")
 
-    async with asyncio.timeout(120):
+    async with asyncio.timeout(PATIENCE):
         while not await asked_for():
             await asyncio.sleep(0.01)
     cell.with_suffix(".elsewhere").rename(cell)

@@ -9,6 +9,7 @@ import pytest
 
 from mediaserver.contracts import Accounts, Playback
 from mediaserver.models import Title, TitleKind
+from tests.patience import PATIENCE
 from tests.plugins.auth_email.conftest import ADA, ADMIN
 
 if TYPE_CHECKING:
@@ -243,7 +244,7 @@ async def test_an_account_without_a_limit_plays_on_and_one_with_none_not_at_all(
         assert (await cinema.started(cinema.ada, film, f"device {number}"))["limit"] is None
     await accounts.set_stream_limit(cinema.ids[ADA["email"]], 0)
     assert (await cinema.start(cinema.ada, film, "device 6")).status_code == 403
-    async with asyncio.timeout(120):
+    async with asyncio.timeout(PATIENCE):
         while await cinema.sessions(cinema.ada):
             await asyncio.sleep(0.02)
 
