@@ -71,11 +71,11 @@ async def why_sidecar(root: str, inside: str) -> Reason | None:
     path = paths.shown(paths.absolute(row.root, row.path))
     if row.reason:
         return Reason(path, SIDECAR, row.reason)
-    if not row.film:
-        return Reason(path, SIDECAR, ALONE[row.kind])
-    film = await Location.get_or_none(key=row.film)
-    if film is None:
+    if row.film == row.place:
         return Reason(path, SIDECAR, "It is the poster of the film in this folder.")
+    film = await Location.get_or_none(key=row.film)
+    if film is None:  # there was none, or it has another name now
+        return Reason(path, SIDECAR, ALONE[row.kind])
     return Reason(path, SIDECAR, _belonging(row, film))
 
 
