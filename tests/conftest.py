@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from typing import TYPE_CHECKING
 
 import pytest
+import structlog
 from tortoise.backends.base.executor import EXECUTOR_CACHE
 
 from mediaserver import testing
@@ -55,6 +57,17 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "database_url" in metafunc.fixturenames and metafunc.definition.get_closest_marker("databases"):
         on_postgres = pytest.param("postgres", marks=pytest.mark.slow)
         metafunc.parametrize("database_url", ["sqlite", on_postgres], indirect=True)
+
+
+@pytest.fixture(autouse=True)
+def logs_as_they_were() -> Iterator[None]:
+    """Commands that are called here configure the logs of their process, ours, for the output they have then."""
+    root, kept = logging.getLogger(), structlog.get_config()
+    handlers, level = root.handlers[:], root.level
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    structlog.configure(**kept)
 
 
 @pytest.fixture(scope="session")

@@ -207,7 +207,7 @@ def test_databases_and_secrets_are_closed_to_others_whatever_the_umask(
         (data / name).mkdir()
         (data / name).chmod(0o777)
     (data / "copies" / "old.sqlite3").write_bytes(b"")
-    for path in [*data.glob("*.sqlite3"), data / "run", data / ".secrets"]:
+    for path in [*data.glob("*.sqlite3*"), data / "run", data / ".secrets"]:
         path.chmod(0o777 if path.is_dir() else 0o666)
     with closing(sqlite3.connect(data / "mediaserver.sqlite3")) as db:  # its WAL is there while it is open
         db.execute("SELECT count(*) FROM core_change")

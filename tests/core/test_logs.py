@@ -6,13 +6,12 @@ import logging
 from typing import TYPE_CHECKING
 
 import pytest
-import structlog
 from redis.exceptions import ConnectionError as RedisAway
 
 from mediaserver.core.logs import configure
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
 
     from mediaserver.testing import RunningApp
@@ -40,14 +39,9 @@ def register_routes(registry):
 
 
 @pytest.fixture
-def logging_as() -> Iterator[Callable[..., None]]:
-    """Our logs as `log.format` says, and what stood before them afterwards."""
-    root, kept = logging.getLogger(), structlog.get_config()
-    handlers, level = root.handlers[:], root.level
-    yield lambda form, **clock: configure("info", form, "serve", **clock)
-    root.handlers[:] = handlers
-    root.setLevel(level)
-    structlog.configure(**kept)
+def logging_as() -> Callable[..., None]:
+    """Our logs as `log.format` says."""
+    return lambda form, **clock: configure("info", form, "serve", **clock)
 
 
 @pytest.mark.parametrize("form", ["json", "text"])
