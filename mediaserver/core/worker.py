@@ -241,14 +241,16 @@ class NewsReader:
         self._reader: Reader | None = None
         self._untold: deque[tuple[int, Event]] = deque()
         self._after_another = False
+        self._is_reading = False
 
     async def run(self) -> None:
         try:
             with self._server.wakeups.subscribe(TOPIC) as news:
                 await every(LOOK_SECONDS, "telling plugins the news", self._tell, news)
         finally:
-            with suppress(DatabaseAway, OperationalError):  # then the next one reads a little again
-                await self._server.leases.leave(self.NAME, self._owner)
+            if not self._is_reading:  # else the next one reads a little again, as after a kill
+                with suppress(DatabaseAway, OperationalError):
+                    await self._server.leases.leave(self.NAME, self._owner)
 
     async def _tell(self) -> None:
         """Most looks find nothing: on SQLite, where nothing comes late, that is one question and takes no lease."""
@@ -264,6 +266,7 @@ class NewsReader:
         return bool(await self._server.db.fetch(sql, self.NAME, reading=True))
 
     async def _read(self) -> None:
+        self._is_reading = True
         reader = await self._current()
         self._untold.extend(await reader.read())
         while self._untold:
@@ -272,6 +275,7 @@ class NewsReader:
             await self._server.leases.move(self.NAME, number)
             self._untold.popleft()
         await self._server.leases.move(self.NAME, reader.seq)
+        self._is_reading = False
 
     async def _current(self) -> Reader:
         """One that begins where another process ended reads also what that one, killed, may not have told any more."""
