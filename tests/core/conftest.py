@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.core.plugin_workshop import Workshop
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
@@ -124,3 +126,10 @@ def house(app_with: AppWith, tmp_path: Path) -> Callable[..., RunningApp]:
         return app_with(settings=settings, folders=(folder,), **(plugins or {"echoing": {}}))
 
     return make
+
+
+@pytest.fixture
+def workshop(tmp_path: Path, app_with: Callable[..., RunningApp]) -> Workshop:
+    folder = tmp_path / "their plugins"
+    folder.mkdir()
+    return Workshop(folder, app_with)

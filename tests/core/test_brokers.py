@@ -3,62 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-import subprocess
-import sys
 import time
-from contextlib import ExitStack, asynccontextmanager, contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from saq.job import Job, Status
+from saq.job import Status
 from saq.worker import Worker
 
-from mediaserver.core.broker import make_queue
-from mediaserver.core.broker_sqlite import SqliteQueue
 from mediaserver.core.wakeups import Wakeups
+from tests.core.broker_house import Broker, Runs, enqueue, line, started, until_status, working
+from tests.patience import until
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+    from collections.abc import AsyncIterator
     from pathlib import Path
 
     from saq.queue.base import Queue
 
 pytestmark = pytest.mark.slow
-PROGRAM = """
-import asyncio, sys
-from pathlib import Path
-from saq.worker import Worker
-from mediaserver.core.broker import make_queue
-from mediaserver.core.wakeups import Wakeups
-
-async def run(ctx, *, record_id):
-    print(record_id, flush=True)
-    await asyncio.sleep(3600 if record_id < 0 else 0)
-
-async def main(folder, redis):
-    wakeups = Wakeups(folder / "run")
-    await wakeups.open()
-    queue = make_queue("background", redis=redis or None, path=folder / "jobs.sqlite3", wakeups=wakeups)
-    await queue.connect()
-    try:
-        await Worker(queue, [("run", run)], dequeue_timeout=1, concurrency=1).start()
-    finally:
-        await queue.disconnect()
-        await wakeups.close()
-
-asyncio.run(main(Path(sys.argv[1]), sys.argv[2]))
-"""
-
-
-@dataclass
-class Broker:
-    folder: Path
-    redis: str | None
-    wakeups: Wakeups
-
-    def queue(self, name: str = "background") -> Queue:
-        return make_queue(name, redis=self.redis, path=self.folder / "jobs.sqlite3", wakeups=self.wakeups)
 
 
 @pytest.fixture(params=["sqlite", "redis"])
@@ -81,77 +43,6 @@ async def queue(broker: Broker) -> AsyncIterator[Queue]:
     await queue.connect()
     yield queue
     await queue.disconnect()
-
-
-@dataclass
-class Runs:
-    """A job function that remembers what it ran; a negative id runs until it is cancelled."""
-
-    seen: asyncio.Queue[int]
-    ended: asyncio.Queue[int]
-
-    async def run(self, _context: Any, *, record_id: int) -> int:
-        self.seen.put_nowait(record_id)
-        try:
-            if record_id < 0:
-                await asyncio.Event().wait()
-        finally:
-            self.ended.put_nowait(record_id)
-        return record_id * 2
-
-
-@asynccontextmanager
-async def working(broker: Broker, **options: Any) -> AsyncIterator[Runs]:
-    runs = Runs(asyncio.Queue(), asyncio.Queue())
-    queue = broker.queue()
-    await queue.connect()
-    settings = {"dequeue_timeout": 1, "concurrency": 4, "timers": {"abort": 0.05, "schedule": 1}, **options}
-    worker = Worker(queue, [("run", runs.run)], **settings)
-    task = asyncio.create_task(worker.start())
-    try:
-        yield runs
-    finally:
-        await worker.stop()
-        await task
-        await queue.disconnect()
-
-
-@contextmanager
-def started(folder: Path, redis: str | None = None) -> Iterator[subprocess.Popen[str]]:
-    """A worker process that prints every id it runs."""
-    arguments = [sys.executable, "-c", PROGRAM, str(folder), redis or ""]
-    with subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True) as process:
-        try:
-            yield process
-        finally:
-            process.kill()
-
-
-async def line(process: subprocess.Popen[str]) -> str:
-    assert process.stdout is not None
-    return await asyncio.to_thread(process.stdout.readline)
-
-
-async def enqueue(queue: Queue, record_id: int, fence: int = 0, **options: Any) -> Job | None:
-    limits = {"retries": 1, "timeout": 0, "heartbeat": 0, **options}
-    return await queue.enqueue("run", key=f"{record_id}:{fence}", record_id=record_id, **limits)
-
-
-async def until(check: Callable[[], Awaitable[bool]]) -> None:
-    async with asyncio.timeout(120):
-        while not await check():
-            await asyncio.sleep(0.01)
-
-
-async def until_status(queue: Queue, key: str, status: Status) -> Job:
-    async def reached() -> bool:
-        job = await queue.job(key)
-        return job is not None and job.status == status
-
-    await until(reached)
-    job = await queue.job(key)
-    assert job is not None
-    return job
 
 
 async def test_a_job_runs_and_its_result_is_kept(broker: Broker, queue: Queue) -> None:
@@ -264,7 +155,7 @@ async def test_two_workers_share_and_run_every_id_once(broker: Broker, queue: Qu
         async def all_done() -> bool:
             return await queue.count("incomplete") == 0
 
-        await until(all_done)
+        await until(all_done, "all have run")
         seen = [runs.seen.get_nowait() for runs in (first, second) for _ in range(runs.seen.qsize())]
     assert sorted(seen) == list(range(1, 101))
 
@@ -286,7 +177,7 @@ async def test_info_lists_the_workers(broker: Broker, queue: Queue) -> None:
         async def one_worker() -> bool:
             return len((await queue.info())["workers"]) == 1
 
-        await until(one_worker)
+        await until(one_worker, "one worker")
 
 
 async def test_jobs_are_listed_by_status(queue: Queue) -> None:
@@ -310,70 +201,6 @@ async def test_after_kill_9_the_record_runs_at_once_under_its_next_fence(broker:
         assert await asyncio.to_thread(second.wait, 120) == 0
 
 
-@pytest.mark.sqlite
-async def test_on_sqlite_a_job_starts_by_the_wake_up_and_not_by_looking(tmp_path: Path) -> None:
-    here, there = Wakeups(tmp_path / "run"), Wakeups(tmp_path / "run")
-    await here.open()
-    await there.open()
-    sender = SqliteQueue(tmp_path / "jobs.sqlite3", "interactive", here)
-    receiver = SqliteQueue(tmp_path / "jobs.sqlite3", "interactive", there, look_seconds=3600)
-    await sender.connect()
-    await receiver.connect()
-    taking = asyncio.create_task(receiver.dequeue())
-    await asyncio.sleep(0.1)
-    await enqueue(sender, 3)
-    async with asyncio.timeout(120):
-        job = await taking
-    assert job is not None
-    assert job.key == "3:0"
-    for part in (sender, receiver):
-        await part.disconnect()
-    for wakeups in (here, there):
-        await wakeups.close()
-
-
-@pytest.mark.sqlite
-async def test_on_sqlite_all_who_wait_take_what_is_due_once_one_has_looked(tmp_path: Path) -> None:
-    sender = SqliteQueue(tmp_path / "jobs.sqlite3", "mail", Wakeups())  # its news reach nobody
-    receiver = SqliteQueue(tmp_path / "jobs.sqlite3", "mail", Wakeups(), look_seconds=3600)
-    await sender.connect()
-    await receiver.connect()
-    waiting = [asyncio.create_task(receiver.dequeue()) for _ in range(3)]
-    await asyncio.sleep(0.1)
-    for number in range(4):
-        await enqueue(sender, number)
-    async with asyncio.timeout(120):
-        taken = [await receiver.dequeue(), *(await asyncio.gather(*waiting))]  # who begins to wait looks first
-    assert sorted(job.key for job in taken if job) == ["0:0", "1:0", "2:0", "3:0"]
-    await sender.disconnect()
-    await receiver.disconnect()
-
-
-@pytest.mark.sqlite
-async def test_on_sqlite_disconnecting_ends_whoever_waits(tmp_path: Path) -> None:
-    queue = SqliteQueue(tmp_path / "jobs.sqlite3", "mail", Wakeups(), look_seconds=3600)
-    await queue.connect()
-    taking = asyncio.create_task(queue.dequeue())
-    await asyncio.sleep(0.05)
-    await queue.disconnect()
-    async with asyncio.timeout(120):
-        assert await taking is None
-
-
-@pytest.mark.sqlite
-async def test_on_sqlite_a_cancelled_dequeue_loses_no_job(tmp_path: Path) -> None:
-    queue = SqliteQueue(tmp_path / "jobs.sqlite3", "mail", Wakeups())
-    await queue.connect()
-    for number in range(20):
-        await enqueue(queue, number)
-        taking = asyncio.create_task(queue.dequeue())
-        await asyncio.sleep(0)
-        taking.cancel()
-        await asyncio.gather(taking, return_exceptions=True)
-    assert await queue.count("queued") == 20
-    await queue.disconnect()
-
-
 async def test_what_a_dead_worker_left_is_forgotten(queue: Queue, monkeypatch: pytest.MonkeyPatch) -> None:
     await enqueue(queue, 1)
     assert await queue.dequeue(timeout=120)
@@ -389,38 +216,3 @@ async def test_sweeping_leaves_a_job_alone_that_was_taken_a_moment_ago(queue: Qu
     assert await queue.dequeue(timeout=120)
     assert await queue.sweep(lock=1) == []
     assert await queue.count("active") == 1
-
-
-@pytest.mark.sqlite
-async def test_on_sqlite_a_mark_to_abort_outlives_the_start_of_the_job(tmp_path: Path) -> None:
-    queue = SqliteQueue(tmp_path / "jobs.sqlite3", "mail", Wakeups())
-    await queue.connect()
-    await enqueue(queue, 1)
-    job = await queue.dequeue(timeout=120)
-    assert job is not None
-    await queue.abort(job, "no")
-    await job.update(status=Status.ACTIVE)
-    stored = await queue.job("1:0")
-    assert stored is not None
-    assert stored.status == Status.ABORTING
-    await queue.disconnect()
-
-
-@pytest.mark.sqlite
-async def test_on_sqlite_many_processes_may_make_the_file_at_once(tmp_path: Path) -> None:
-    wakeups = Wakeups(tmp_path / "run")
-    await wakeups.open()
-    queue = SqliteQueue(tmp_path / "jobs.sqlite3", "background", wakeups)
-    with ExitStack() as stack:
-        workers = [stack.enter_context(started(tmp_path)) for _ in range(5)]
-        await queue.connect()
-
-        async def all_there() -> bool:
-            return len((await queue.info())["workers"]) == 5
-
-        await until(all_there)
-        for worker in workers:
-            worker.terminate()
-        assert [await asyncio.to_thread(worker.wait, 120) for worker in workers] == [0] * 5
-    await queue.disconnect()
-    await wakeups.close()

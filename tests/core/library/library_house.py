@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mediaserver.contracts import MediaInfo, Metadata, VideoStream
+from mediaserver.core.changes import Reader
 from mediaserver.core.clock import SystemClock
 from mediaserver.core.library.probe import ProbeFailed
 from mediaserver.core.library.watcher import LibraryWatcher
@@ -114,6 +115,13 @@ class House:
 
     async def _is(self, expected: dict[str, str]) -> bool:
         return await self.states() == expected
+
+    async def has(self, state: str, count: int) -> bool:
+        return await Location.filter(state=state).count() == count
+
+    async def kinds(self) -> list[str]:
+        """The kinds of all facts that were recorded."""
+        return [event.kind for _, event in await Reader(self.db, 0).read()]
 
     async def ready(self, count: int, seconds: float = 300) -> None:
         await self.until(lambda: self._ready(count), seconds)
