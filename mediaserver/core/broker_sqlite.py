@@ -4,40 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import json
-import sqlite3
 import time
-from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
-import structlog
 from saq.job import Job, Status
 from saq.queue.base import Queue
 from saq.utils import now
 
+from mediaserver.core.broker_file import BrokerFile
 from mediaserver.core.sweeping import end_stuck, is_orphan
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterable
+    from collections.abc import AsyncIterator, Iterable
     from pathlib import Path
 
     from saq.types import CountKind, QueueInfo, WorkerInfo
 
     from mediaserver.core.wakeups import Subscription, Wakeups
 
-T = TypeVar("T")
-log = structlog.get_logger()
-
-SCHEMA = """
-create table if not exists jobs (
-  key text primary key, queue text not null, job text not null, status text not null,
-  priority integer not null default 0, scheduled real not null, expire_at real
-) without rowid;
-create index if not exists jobs_in_turn on jobs (queue, status, priority, scheduled);
-create table if not exists workers (
-  id text, queue text, info text not null, expire_at real not null, primary key (id, queue)
-);
-create table if not exists locks (name text primary key, until real not null);
-"""
 DUE = (
     "select key from jobs where queue = ? and status = 'queued' and scheduled <= ? order by priority, scheduled limit 1"
 )
@@ -61,42 +45,32 @@ COUNTS = {
     "incomplete": "status in ('new', 'queued', 'active') and 0 < ?",
 }
 BATCH = 500
-OPENING_SECONDS = 10
 
 
 class SqliteQueue(Queue):
-    """Every call is one short statement on one connection, in one thread.
+    """Whoever enqueues wakes whoever dequeues, by way of the topic `queue:<name>`.
 
-    Whoever enqueues wakes whoever dequeues, by way of the topic `queue:<name>`. The net under it: who dequeues looks
-    first, and of all who wait one looks every `look_seconds`.
+    The net under it: who dequeues looks first, and of all who wait one looks every `look_seconds`.
     """
 
     def __init__(self, path: Path, name: str, wakeups: Wakeups, *, look_seconds: float = 1.0) -> None:
         super().__init__(name=name, dump=None, load=None)
-        self._path = path
+        self._file = BrokerFile(path, name)
         self._wakeups = wakeups
         self._look_seconds = look_seconds
         self._topic = f"queue:{name}"
         self._waiting: set[Subscription] = set()
         self._looked = float("-inf")
-        self._thread: ThreadPoolExecutor | None = None
-        self._connection: sqlite3.Connection | None = None
 
     async def connect(self) -> None:
-        if self._thread is not None:
-            return
-        self._thread = ThreadPoolExecutor(1, f"queue-{self.name}")
-        await self._in_thread(self._open)
-        await super().connect()
+        if not self._file.is_open:
+            await self._file.open()
+            await super().connect()
 
     async def disconnect(self) -> None:
-        thread, self._thread = self._thread, None
-        if thread is None:
-            return
         for subscription in tuple(self._waiting):
             subscription.announce()
-        await asyncio.get_running_loop().run_in_executor(thread, self._close)
-        thread.shutdown()
+        await self._file.close()
 
     async def job(self, job_key: str) -> Job | None:
         return (await self.jobs([job_key]))[0]
@@ -107,7 +81,7 @@ class SqliteQueue(Queue):
         for first in range(0, len(keys), BATCH):
             some = keys[first : first + BATCH]
             sql = f"select key, job, status from jobs where queue = ? and key in ({_marks(some)})"
-            for key, job, status in await self._rows(sql, self.name, *some):
+            for key, job, status in await self._file.rows(sql, self.name, *some):
                 found[key] = self.deserialize(job, status)
         return [found.get(key) for key in keys]
 
@@ -116,7 +90,7 @@ class SqliteQueue(Queue):
         sql = f"""select key, job, status from jobs where queue = ? and key > ? and status in ({_marks(wanted)})
                   order by key limit ?"""
         last = ""
-        while rows := await self._rows(sql, self.name, last, *wanted, batch_size):
+        while rows := await self._file.rows(sql, self.name, last, *wanted, batch_size):
             for key, payload, status in rows:
                 last = key
                 if job := self.deserialize(payload, status):
@@ -126,10 +100,10 @@ class SqliteQueue(Queue):
         if kind not in COUNTS:
             raise ValueError(f"Jobs are counted as {', '.join(COUNTS)}, not as {kind}.")
         sql = f"select count(*) from jobs where queue = ? and {COUNTS[kind]}"
-        return int((await self._rows(sql, self.name, time.time()))[0][0])
+        return int((await self._file.rows(sql, self.name, time.time()))[0][0])
 
     async def info(self, jobs: bool = False, offset: int = 0, limit: int = 10) -> QueueInfo:
-        rows = await self._rows(
+        rows = await self._file.rows(
             "select id, info from workers where queue = ? and expire_at >= ?", self.name, time.time()
         )
         queued, active = await self.count("queued"), await self.count("active")
@@ -150,7 +124,7 @@ class SqliteQueue(Queue):
         with self._wakeups.subscribe(self._topic) as news:
             self._waiting.add(news)
             try:
-                while self._thread is not None:
+                while self._file.is_open:
                     if is_called or time.monotonic() >= self._looked + pause:
                         self._looked = time.monotonic()
                         if job := await self._take_unless_cancelled():
@@ -173,27 +147,27 @@ class SqliteQueue(Queue):
         """A job that waits is ended here, one that runs is marked for its worker; what has ended stays as it is."""
         job.error = error
         mark = "update jobs set status = 'aborting', job = ? where key = ? and status = 'active' returning 1"
-        if await self._rows(mark, self.serialize(job), job.key):
+        if await self._file.rows(mark, self.serialize(job), job.key):
             job.status = Status.ABORTING
             return
         claim = "update jobs set status = 'aborting' where key = ? and status in ('new', 'queued') returning 1"
-        if await self._rows(claim, job.key):
+        if await self._file.rows(claim, job.key):
             await self.finish(job, Status.ABORTED, error=error)
 
     async def sweep(self, lock: int = 60, abort: float = 5.0) -> list[str]:
         """Delete what has expired, end what is stuck, forget what a worker that is gone left behind."""
         current = time.time()
-        if not await self._rows_if_writable(LOCK, f"sweep:{self.name}", current + lock * 0.9, current):
+        if not await self._file.rows_if_writable(LOCK, f"sweep:{self.name}", current + lock * 0.9, current):
             return []
-        await self._rows("delete from jobs where queue = ? and expire_at <= ?", self.name, current)
-        await self._rows("delete from workers where expire_at < ?", current)
-        workers = {worker for (worker,) in await self._rows("select id from workers where queue = ?", self.name)}
+        await self._file.rows("delete from jobs where queue = ? and expire_at <= ?", self.name, current)
+        await self._file.rows("delete from workers where expire_at < ?", current)
+        workers = {worker for (worker,) in await self._file.rows("select id from workers where queue = ?", self.name)}
         swept = []
         async for job in self.iter_jobs([Status.ACTIVE, Status.ABORTING]):
             if job.stuck:
                 await end_stuck(self, job, abort)
             elif is_orphan(job, workers):
-                await self._rows("delete from jobs where key = ?", job.key)
+                await self._file.rows("delete from jobs where key = ?", job.key)
             else:
                 continue
             swept.append(job.key)
@@ -201,11 +175,11 @@ class SqliteQueue(Queue):
 
     async def write_worker_info(self, worker_id: str, info: WorkerInfo, ttl: int) -> None:
         sql = "insert or replace into workers values (?, ?, ?, ?)"
-        await self._rows_if_writable(sql, worker_id, self.name, json.dumps(info), time.time() + ttl)
+        await self._file.rows_if_writable(sql, worker_id, self.name, json.dumps(info), time.time() + ttl)
 
     async def _enqueue(self, job: Job) -> Job | None:
         due = job.scheduled or time.time()
-        if not await self._rows(ENQUEUE, job.key, self.name, self.serialize(job), job.priority, due):
+        if not await self._file.rows(ENQUEUE, job.key, self.name, self.serialize(job), job.priority, due):
             return None
         self._wakeups.notify(self._topic)
         return job
@@ -213,104 +187,49 @@ class SqliteQueue(Queue):
     async def _update(self, job: Job, status: Status | None = None, **kwargs: Any) -> None:  # noqa: ARG002
         """Without a status only the payload changes; a mark to abort outlives the worker's word that it runs."""
         if status is None:
-            await self._rows_if_writable("update jobs set job = ? where key = ?", self.serialize(job), job.key)
+            await self._file.rows_if_writable("update jobs set job = ? where key = ?", self.serialize(job), job.key)
             return
         job.status = status
         sql = """update jobs set job = ?1, status = iif(status = 'aborting' and ?2 = 'active', status, ?2)
                  where key = ?3"""
-        await self._rows_if_writable(sql, self.serialize(job), status.value, job.key)
+        await self._file.rows_if_writable(sql, self.serialize(job), status.value, job.key)
 
     async def _retry(self, job: Job, error: str | None) -> None:  # noqa: ARG002  (the error stands in the job)
         sql = "update jobs set job = ?, status = 'queued', scheduled = ?, expire_at = null where key = ?"
-        await self._rows(sql, self.serialize(job), time.time() + job.next_retry_delay(), job.key)
+        await self._file.rows(sql, self.serialize(job), time.time() + job.next_retry_delay(), job.key)
         self._wakeups.notify(self._topic)
 
     async def _finish(self, job: Job, status: Status, **_: Any) -> None:
         if job.ttl < 0:
-            await self._rows_if_writable("delete from jobs where key = ?", job.key)
+            await self._file.rows_if_writable("delete from jobs where key = ?", job.key)
             return
         expire_at = time.time() + job.ttl if job.ttl else None
         sql = "update jobs set job = ?, status = ?, expire_at = ? where key = ?"
-        await self._rows_if_writable(sql, self.serialize(job), status.value, expire_at, job.key)
+        await self._file.rows_if_writable(sql, self.serialize(job), status.value, expire_at, job.key)
 
     async def _first_jobs(self, offset: int, limit: int) -> list[dict[str, Any]]:
         sql = """select job, status from jobs where queue = ? and status in ('queued', 'active')
                  order by status, priority, scheduled limit ? offset ?"""
-        jobs = [self.deserialize(*row) for row in await self._rows(sql, self.name, limit, offset)]
+        jobs = [self.deserialize(*row) for row in await self._file.rows(sql, self.name, limit, offset)]
         return [job.to_dict() for job in jobs if job]
 
     async def _take_unless_cancelled(self) -> Job | None:
         """A worker that is stopped in the middle of taking gives the job back: nobody else would run it."""
-        taking = asyncio.ensure_future(self._in_thread(self._take))
+        taking = asyncio.ensure_future(self._take())
         try:
             return await asyncio.shield(taking)
         except asyncio.CancelledError:
             if job := await taking:
-                await self._rows("update jobs set status = 'queued' where key = ?", job.key)
+                await self._file.rows("update jobs set status = 'queued' where key = ?", job.key)
                 self._wakeups.notify(self._topic)
             raise
 
-    def _take(self) -> Job | None:
-        current = time.time()
-        if not self._execute(DUE, self.name, current):  # most looks find nothing; they must not lock the file
-            return None
-        started = now()
-        rows = self._if_writable(lambda: self._execute(TAKE, started, started, self.name, current))
+    async def _take(self) -> Job | None:
+        current, started = time.time(), now()
+        taken = (started, started, self.name, current)
+        rows = await self._file.rows_if_due(DUE, (self.name, current), TAKE, *taken)
         return self.deserialize(rows[0][0]) if rows else None
-
-    def _open(self) -> None:
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        connection = sqlite3.connect(self._path, timeout=OPENING_SECONDS, isolation_level=None, check_same_thread=False)
-        self._connection = connection
-        _patiently(lambda: connection.execute("pragma journal_mode = wal").fetchall())
-        connection.execute("pragma synchronous = normal")  # a power cut may lose ids; the reconciler brings them back
-        _patiently(lambda: connection.executescript(SCHEMA))
-
-    def _close(self) -> None:
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
-
-    def _execute(self, sql: str, *values: Any) -> list[Any]:
-        if self._connection is None:
-            raise ConnectionError(f"The queue {self.name} is not connected.")
-        return self._connection.execute(sql, values).fetchall()
-
-    async def _rows(self, sql: str, *values: Any) -> list[Any]:
-        return await self._in_thread(lambda: self._execute(sql, *values))
-
-    async def _rows_if_writable(self, sql: str, *values: Any) -> list[Any]:
-        return await self._in_thread(lambda: self._if_writable(lambda: self._execute(sql, *values)))
-
-    def _if_writable(self, work: Callable[[], list[Any]]) -> list[Any]:
-        """Nothing on a full disk: the queue only carries ids, and what is due is sent again."""
-        try:
-            return work()
-        except sqlite3.OperationalError as error:
-            if "full" not in str(error):
-                raise
-            log.warning("the queue cannot be written; its jobs wait", queue=self.name, reason=str(error))
-            return []
-
-    async def _in_thread(self, work: Callable[[], T]) -> T:
-        if self._thread is None:
-            raise ConnectionError(f"The queue {self.name} is not connected.")
-        return await asyncio.get_running_loop().run_in_executor(self._thread, work)
 
 
 def _marks(values: list[str]) -> str:
     return ", ".join("?" * len(values))
-
-
-def _patiently(work: Callable[[], object]) -> None:
-    """Several processes create the file at once: SQLite refuses the change to WAL without waiting."""
-    end = time.monotonic() + OPENING_SECONDS
-    while True:
-        try:
-            work()
-        except sqlite3.OperationalError as error:
-            if "locked" not in str(error) or time.monotonic() > end:
-                raise
-            time.sleep(0.01)
-        else:
-            return
