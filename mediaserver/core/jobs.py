@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import secrets
 from typing import TYPE_CHECKING, Any
 
-import structlog
-
 from mediaserver.contracts import JobView, Page
+from mediaserver.core.job_messages import JobMessages
 from mediaserver.core.processes import is_gone
 from mediaserver.models import JobRecord, JobState
 
@@ -21,7 +19,6 @@ if TYPE_CHECKING:
     from mediaserver.core.db import Database
     from mediaserver.core.registry import Contributions, JobKind
 
-log = structlog.get_logger()
 LEASE_SECONDS = 20.0  # renewed every 5 s by a timer of the worker
 QUEUES = ("interactive", "background", "mail")
 BACKOFF_SECONDS = (2.0, 15.0, 60.0, 300.0, 900.0)
@@ -32,10 +29,8 @@ class JobRecords:
 
     def __init__(self, db: Database, queues: Mapping[str, Queue], contributions: Contributions) -> None:
         self._db = db
-        self._queues = queues
         self._contributions = contributions
-        self._sending: set[asyncio.Task[None]] = set()
-        self._closed = False
+        self.messages = JobMessages(queues)
 
     async def enqueue(
         self,
@@ -77,7 +72,7 @@ class JobRecords:
             return await self._raise_place(key, priority, wanted_for)
         job_id, fence = int(rows[0]["id"]), int(rows[0]["fence"])
         if delay <= 0:
-            self._db.after_commit(lambda: self.send(queue, job_id, fence))
+            self._db.after_commit(lambda: self.messages.send(queue, job_id, fence))
         return job_id
 
     async def _raise_place(self, key: str, priority: int, wanted_for: float | None) -> int:
@@ -90,7 +85,7 @@ class JobRecords:
         )  # fmt: skip
         row = rows[0]
         if row["is_due"]:
-            self._db.after_commit(lambda: self.send(row["queue"], row["id"], row["fence"]))
+            self._db.after_commit(lambda: self.messages.send(row["queue"], row["id"], row["fence"]))
         return int(row["id"])
 
     async def renew_wish(self, key: str, seconds: float) -> None:
@@ -98,33 +93,6 @@ class JobRecords:
         await self._db.fetch(
             "UPDATE core_job SET wanted_until = {now} + ? WHERE key = ? AND state = 'due'", seconds, key
         )
-
-    def send(self, queue: str, job_id: int, fence: int, part: str = "") -> None:
-        """Wake a worker; what the broker loses, the reconciler sends again."""
-        if self._closed:  # a connection that was opened now would be left open
-            return
-        task = asyncio.ensure_future(self._send(queue, job_id, fence, part))
-        self._sending.add(task)
-        task.add_done_callback(self._sending.discard)
-
-    async def _send(self, queue: str, job_id: int, fence: int, part: str) -> None:
-        key = f"{job_id}:{fence}:{part}" if part else f"{job_id}:{fence}"
-        try:
-            await self._queues[queue].enqueue(
-                "run", key=key, record_id=job_id, fence=fence, retries=1, timeout=0, heartbeat=0, ttl=-1
-            )
-        except Exception as error:  # noqa: BLE001 - a broker that is away must not undo what is committed
-            log.warning("the broker is away; the job is sent again later", job=job_id, error=str(error))
-
-    async def drain(self) -> None:
-        """Wait for what is being sent."""
-        while self._sending:
-            await asyncio.gather(*self._sending, return_exceptions=True)
-
-    async def close(self) -> None:
-        """Send nothing any more: what becomes due from now on is sent by the reconciler of whoever lives."""
-        self._closed = True
-        await self.drain()
 
     async def claim(self, kind: JobKind, job_id: int, fence: int, worker: str) -> JobRecord | None:
         """Take a job; None where the message is stale. A shared job is taken by as many as come."""
@@ -196,24 +164,20 @@ class JobRecords:
             (JobState.DUE if again else JobState.FAILED).value, error, wait if again else 0.0, job.id, job.fence,
         )  # fmt: skip
         if again:
-            self._send_later(wait, job.queue, job.id, job.fence + 1)
+            self.messages.send_later(wait, job.queue, job.id, job.fence + 1)
 
     async def postpone(self, job: JobRecord, kind: JobKind, reason: str, seconds: float) -> None:
         """Due again later; this was no attempt. Of a shared job only this part waits, the others work on."""
         if kind.shared:
             await self._db.fetch("UPDATE core_job SET error = ? WHERE id = ? AND fence = ?", reason, job.id, job.fence)
-            self._send_later(seconds, job.queue, job.id, job.fence, secrets.token_hex(4))
+            self.messages.send_later(seconds, job.queue, job.id, job.fence, secrets.token_hex(4))
             return
         await self._db.fetch(
             "UPDATE core_job SET state = 'due', error = ?, due_at = {now} + ?, fence = fence + 1, "
             "attempt = CASE WHEN attempt > 0 THEN attempt - 1 ELSE 0 END WHERE id = ? AND fence = ?",
             reason, seconds, job.id, job.fence,
         )  # fmt: skip
-        self._send_later(seconds, job.queue, job.id, job.fence + 1)
-
-    def _send_later(self, seconds: float, queue: str, job_id: int, fence: int, part: str = "") -> None:
-        """A time that is lost with this process is made good by the reconciler."""
-        asyncio.get_running_loop().call_later(seconds, self.send, queue, job_id, fence, part)
+        self.messages.send_later(seconds, job.queue, job.id, job.fence + 1)
 
     async def release(self, job: JobRecord) -> None:
         """Give a job back untried: its worker stops."""
@@ -246,7 +210,7 @@ class JobRecords:
             "ORDER BY priority DESC, id LIMIT 500"
         )
         for row in rows:
-            self.send(row["queue"], row["id"], row["fence"])
+            self.messages.send(row["queue"], row["id"], row["fence"])
         return len(rows)
 
     def is_gone(self, worker: str) -> bool:
@@ -267,7 +231,7 @@ class JobRecords:
             job_id,
         )
         if rows:
-            self.send(rows[0]["queue"], job_id, rows[0]["fence"])
+            self.messages.send(rows[0]["queue"], job_id, rows[0]["fence"])
         return bool(rows)
 
     async def list(self, *, state: str | None = None, page: int = 1, limit: int = 20) -> Page[JobView]:

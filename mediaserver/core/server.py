@@ -177,7 +177,7 @@ class Server:
         for queue in self.queues.values():
             await queue.connect()
             self._stack.push_async_callback(queue.disconnect)
-        self._stack.push_async_callback(self.jobs.close)
+        self._stack.push_async_callback(self.jobs.messages.close)
         self._register()
         await self.share_quarantine()
         heard = await self.changes.last()

@@ -56,7 +56,7 @@ class RunningJob:
 
     def invite(self) -> None:
         """Ask another worker, or this one when it is through, to take part in a shared job."""
-        self._server.jobs.send(self._queue, self.id, self._record.fence, secrets.token_hex(4))
+        self._server.jobs.messages.send(self._queue, self.id, self._record.fence, secrets.token_hex(4))
 
     def finish(self) -> None:
         """Nothing is left to do of a shared job."""

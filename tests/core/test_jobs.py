@@ -317,7 +317,7 @@ async def test_a_worker_that_stops_gives_its_job_back(house: House) -> None:
 
 async def test_a_broker_that_forgot_everything_costs_no_job(house: House) -> None:
     ids = [await house.enqueue("slow", f"job {number}") for number in range(5)]
-    await house.server.jobs.drain()
+    await house.server.jobs.messages.drain()
     for job in [job async for job in house.server.queues["background"].iter_jobs()]:
         await job.abort("forgotten")
     async with house.working():
@@ -368,7 +368,7 @@ async def test_a_broker_file_that_is_deleted_costs_no_job(
     house: House, workers: Callable[[], subprocess.Popen[bytes]], tmp_path: Path
 ) -> None:
     job_id = await house.enqueue("slow", "a")
-    await house.server.jobs.drain()
+    await house.server.jobs.messages.drain()
     for file in house.server.data.glob("broker.sqlite3*"):
         file.unlink()
     workers()
