@@ -7,7 +7,7 @@ import math
 import re
 import secrets
 from collections.abc import Awaitable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,7 @@ from mediaserver.contracts import Account, Actor, Client, Login, Tokens
 from mediaserver.errors import NotFound, Unauthorized
 from mediaserver.events import LoginEnded
 
+from .known import Known, KnownCredentials
 from .models import ApiKey, LoginSession, User
 from .tickets import hashed
 from .tokens import INVALID, Claims
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
 
 GRACE_SECONDS = 60  # two tabs that refresh at once are both served
 MOST = 50  # logins of one account; the one unused longest gives way
-REMEMBERED = 10_000  # credentials of one process
 TRUSTED_SECONDS = 600  # after which the database is asked again, whatever the news said
 NOTE_SECONDS = 60  # how exact "last used" is
 LOGIN_ID = re.compile(r"[0-9a-f]{32}")
@@ -58,16 +58,6 @@ async def locked(tx: Any, user_id: int) -> User | None:
     return await User.filter(id=user_id).using_db(tx).select_for_update().first()
 
 
-@dataclass(slots=True)
-class Known:
-    """A credential that was verified."""
-
-    actor: Actor
-    expires: float  # seconds since 1970
-    checked: float  # when the database was asked
-    noted: float  # when "last used" was last written
-
-
 class Logins:
     def __init__(
         self,
@@ -85,9 +75,7 @@ class Logins:
         self._clock = clock
         self._access = access
         self._refresh = refresh
-        self._known: dict[str, Known] = {}
-        self._known_keys: dict[str, Known] = {}
-        self._endings = 0
+        self._known = KnownCredentials()
         self._noting: set[asyncio.Task[None]] = set()
 
     # ---- pairs of tokens -------------------------------------------------------------------------------------
@@ -198,12 +186,12 @@ class Logins:
 
     def actor(self, token: str) -> Actor | Awaitable[Actor]:
         """At once where the access token is known. Raises Unauthorized."""
-        known = self._known.get(token)
+        known = self._known.tokens.get(token)
         if known is None:
             return self._look_up(token)
         now = self._clock.now().timestamp()
         if known.expires <= now:
-            del self._known[token]
+            del self._known.tokens[token]
             raise Unauthorized(INVALID)
         if now - known.checked >= TRUSTED_SECONDS:
             return self._look_up(token)
@@ -214,18 +202,19 @@ class Logins:
 
     async def _look_up(self, token: str) -> Actor:
         claims = self._signer.read(token, "access")
-        endings = self._endings
+        endings = self._known.endings
         login = await LoginSession.get_or_none(id=claims.login_id).select_related("user")
         if login is None or not may_sign_in(login.user) or claims.generation > login.generation:
             raise Unauthorized(INVALID)
         actor = Actor(login.user.id, login.user.email, ROLES[login.user.role], login.id)
-        self._remember(self._known, token, actor, claims.expires, endings)
+        now = self._clock.now().timestamp()
+        self._known.remember(self._known.tokens, token, Known(actor, claims.expires, now, now), endings)
         return actor
 
     async def actor_of_key(self, secret: str) -> Actor:
         """Raises Unauthorized."""
-        endings, now = self._endings, self._clock.now()
-        known = self._known_keys.get(secret)
+        endings, now = self._known.endings, self._clock.now()
+        known = self._known.keys.get(secret)
         if known is not None and now.timestamp() - known.checked < TRUSTED_SECONDS:
             return known.actor
         key = await ApiKey.get_or_none(hash=hashed(secret)).select_related("user")
@@ -233,32 +222,18 @@ class Logins:
             raise Unauthorized("This API key is not valid.")
         await ApiKey.filter(id=key.id).update(last_used=now)
         actor = Actor(key.user.id, key.user.email, ROLES[key.user.role], scopes=frozenset(key.scopes))
-        self._remember(self._known_keys, secret, actor, float("inf"), endings)
+        found = Known(actor, float("inf"), now.timestamp(), now.timestamp())
+        self._known.remember(self._known.keys, secret, found, endings)
         return actor
 
-    def _remember(self, known: dict[str, Known], credential: str, actor: Actor, expires: float, endings: int) -> None:
-        """Not where something ended while the database was asked: it may have been this."""
-        if endings != self._endings:
-            return
-        if len(known) >= REMEMBERED:
-            del known[next(iter(known))]
-        now = self._clock.now().timestamp()
-        known[credential] = Known(actor, expires, checked=now, noted=now)
-
     def forget_logins(self, *login_ids: str) -> None:
-        self._forget(lambda actor: actor.login_id in login_ids)
+        self._known.forget(lambda actor: actor.login_id in login_ids)
 
     def forget_user(self, user_id: int) -> None:
-        self._forget(lambda actor: actor.user_id == user_id)
+        self._known.forget(lambda actor: actor.user_id == user_id)
 
     def forget_everything(self) -> None:
-        self._forget(lambda _actor: True)
-
-    def _forget(self, ended: Any) -> None:
-        self._endings += 1
-        for known in (self._known, self._known_keys):
-            for credential in [each for each, found in known.items() if ended(found.actor)]:
-                del known[credential]
+        self._known.forget(lambda _actor: True)
 
     def _note(self, actor: Actor) -> None:
         task = asyncio.create_task(self._write_use(actor))
