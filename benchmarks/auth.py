@@ -26,8 +26,10 @@ from typing import Any
 from benchmarks.figures import cpu, spread
 from benchmarks.serve_segments import BARE, TITLES, program, wrk
 from benchmarks.titles import add_titles
-from tests.e2e.appliance import Appliance, free_port, until
+from tests.e2e.appliance import Appliance
 from tests.media import film
+from tests.patience import until
+from tests.ports import free_port
 
 ADMIN = {"email": "root@example.org", "password": "a long way home"}
 PASSWORD = "eight bees fly"  # noqa: S105 - of people who do not exist

@@ -26,8 +26,10 @@ from urllib.parse import urlsplit
 
 from benchmarks.figures import MB
 from benchmarks.titles import add_titles
-from tests.e2e.appliance import Appliance, free_port, until
+from tests.e2e.appliance import Appliance
 from tests.media import make
+from tests.patience import until
+from tests.ports import free_port
 
 PLUGINS = {"hls_transcoder": {"preset": "ultrafast"}}
 CONNECTIONS = 16

@@ -26,7 +26,9 @@ from urllib.parse import urlsplit
 from benchmarks.auth import ADMIN, PASSWORD, PEOPLE, person, populate, sign_in
 from benchmarks.figures import MB, cpu
 from benchmarks.serve_segments import NGINX, by_turns, film, program
-from tests.e2e.appliance import Appliance, free_port, until
+from tests.e2e.appliance import Appliance
+from tests.patience import until
+from tests.ports import free_port
 
 PLUGINS: dict[str, Any] = {
     "auth_email": {"admin_email": ADMIN["email"], "admin_password": ADMIN["password"]},

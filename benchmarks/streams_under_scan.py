@@ -29,7 +29,8 @@ from benchmarks.figures import cpu, waited
 from benchmarks.scan import make
 from benchmarks.streams import HEARTBEAT_SECONDS, PLUGINS, SEGMENT_SECONDS, Connection, playing, prepared
 from benchmarks.titles import add_titles
-from tests.e2e.appliance import Appliance, until
+from tests.e2e.appliance import Appliance
+from tests.patience import until
 
 TITLES = 1000
 PAGE_SECONDS = 20.0
@@ -148,7 +149,7 @@ async def phases(appliance: Appliance, tokens: list[str], title: str, waiting: P
 
     async def all_known() -> bool:
         await asyncio.sleep(0.5)
-        return (await asyncio.to_thread(recorded, database))[0] >= told.files
+        return bool((await asyncio.to_thread(recorded, database))[0] >= told.files)
 
     players.phase = Phase(f"while {told.files} names are recorded", serve)
     waiting.rename(appliance.library / "many")

@@ -212,8 +212,8 @@ def test_the_others_follow_when_the_one_that_opens_says_that_it_stands(
     gate = tmp_path / "gate"
     os.mkfifo(gate)
     monkeypatch.setenv("GATE", str(gate))
-    commands = {"worker": role("worker"), "serve": role("serve", STANDING, OPENING)}
-    with supervised(opener="serve", **commands) as running:
+    serve = role("serve", STANDING, OPENING)
+    with supervised(opener="serve", worker=role("worker"), serve=serve) as running:
         running.until("serve up")
         gate.write_text("go on")
         running.until("worker up")

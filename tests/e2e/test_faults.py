@@ -11,6 +11,7 @@ import sqlite3
 import subprocess
 import time
 from contextlib import closing
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -43,6 +44,10 @@ def clip() -> Path:
 
 async def is_ready(appliance: Appliance, title: str) -> bool:
     return await appliance.status(title) == "ready"
+
+
+async def has_cells(appliance: Appliance, least: int) -> bool:
+    return len(appliance.cells()) >= least
 
 
 # ---- the broker is emptied ---------------------------------------------------------------------------------------
@@ -87,12 +92,12 @@ async def ingest(tmp_path: Path, count: int, pause: float, settings: dict[str, A
         titles = [str(each["id"]) for each in (await appliance.get("/v1/content/browse?limit=100"))["content"]]
         assert len(titles) == len(set(titles)) == count
         for title in titles:
-            await until(lambda title=title: is_ready(appliance, title), "every film is ready")
+            await until(partial(is_ready, appliance, title), "every film is ready")
         await until(appliance.is_at_rest, "nobody works any more")
         remember(published, appliance)
         assert len(published) == count
         await appliance.film(film("after.mp4", seconds=5), "After.mp4")
-        await until(lambda: asyncio.sleep(0, len(appliance.cells()) > count), "a film dropped later is made")
+        await until(partial(has_cells, appliance, count + 1), "a film dropped later is made")
     return emptyings
 
 
@@ -121,7 +126,7 @@ async def test_while_redis_is_away_nobody_is_refused_and_the_work_goes_on_afterw
         await asyncio.sleep(LEASE)
         redis_server.start()
         for title in (early, late):
-            await until(lambda title=title: is_ready(appliance, title), "every cell is made")
+            await until(partial(is_ready, appliance, title), "every cell is made")
 
 
 # ---- the database goes and comes back ----------------------------------------------------------------------------
@@ -266,13 +271,13 @@ async def fill_again_and_again(folder: Path, points: list[int], chance: random.R
         async with Appliance(folder, plugins=FAST, **settings) as appliance:
             title = (await appliance.film(film("full.mp4", seconds=LONG, size="1280x720"), "Full.mp4"))["id"]
             for point in points:
-                await until(lambda point=point: asyncio.sleep(0, len(appliance.cells()) >= point), f"{point} cells")
+                await until(partial(has_cells, appliance, point), f"{point} cells")
                 fill(media, chance.randrange(400_000))
                 await asyncio.sleep(3)
                 remember(published, appliance)
                 (media / "filler").unlink()
                 made = len(published)
-                await until(lambda made=made: asyncio.sleep(0, len(appliance.cells()) > made), "work resumes", RESUMED)
+                await until(partial(has_cells, appliance, made + 1), "work resumes", RESUMED)
             await until(lambda: is_ready(appliance, title), "every cell is made")
             remember(published, appliance)
             assert len(published) == CELLS

@@ -64,7 +64,7 @@ async def test_a_film_that_was_made_is_not_made_again_when_it_comes_back(tmp_pat
         shutil.move(tmp_path / "elsewhere.mp4", appliance.library / "Back again.mp4")
 
         async def is_back() -> bool:
-            return (await appliance.films())[0]["playable"]
+            return bool((await appliance.films())[0]["playable"])
 
         await until(is_back, "the film is back")
         assert [each["id"] for each in await appliance.films()] == [title]

@@ -8,6 +8,7 @@ import random
 import signal
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -66,6 +67,10 @@ def are_back(appliance: Appliance, killed: set[int]) -> bool:
     return len(roles) == 3 and not killed & set(roles.values())
 
 
+def has_cells(appliance: Appliance, least: int) -> bool:
+    return len(appliance.cells()) >= least
+
+
 MOMENTS: list[tuple[int, Blow]] = [  # so many cells are made, then the blow
     (0, role("watch")),
     (0, role("worker")),
@@ -122,9 +127,9 @@ async def test_ten_kills_during_ingest_lose_nothing_and_publish_nothing_twice(tm
         published: dict[Path, tuple[int, int]] = {}
         await appliance.drop(clip(), "Killed.mp4")
         for cells, blow in MOMENTS:
-            await found(lambda cells=cells: len(appliance.cells()) >= cells, f"{cells} cells are made")
+            await found(partial(has_cells, appliance, cells), f"{cells} cells are made")
             killed = await blow(appliance)
-            await found(lambda killed=killed: are_back(appliance, killed), "all roles are back")
+            await found(partial(are_back, appliance, killed), "all roles are back")
             remember(published, appliance)
         title = await finished(appliance)
         remember(published, appliance)

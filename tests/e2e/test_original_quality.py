@@ -48,7 +48,7 @@ async def test_original_is_a_quality_and_one_may_go_to_it_and_back(
 
     async def shows(width: int) -> None:
         async def so() -> bool:
-            return (await screen.player())["width"] == width
+            return bool((await screen.player())["width"] == width)
 
         await until(so, f"pictures {width} pixels wide")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -67,7 +68,7 @@ async def test_subtitles_switch_in_the_player_and_stand_at_their_times(
     for place in (7.5, 3.5):
         await screen.page.evaluate("() => document.querySelector('video').pause()")
         await screen.seek(place)
-        await until(lambda place=place: says(screen, f"Second {int(place)}"), f"the text of second {int(place)}")
+        await until(partial(says, screen, f"Second {int(place)}"), f"the text of second {int(place)}")
         assert int((await words(screen))["at"]) == int(place)
 
     await choose(screen, "German")

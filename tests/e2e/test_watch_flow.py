@@ -45,8 +45,8 @@ class App:
 
     async def ask(self, method: str, path: str, /, **body: Any) -> httpx.Response:
         """With the Bearer; redirects are not followed, so addresses count as they are."""
-        told = {"json": body} if body else {}
-        return await self._appliance.client.request(method, self._appliance.url + path, headers=self.headers, **told)
+        url = self._appliance.url + path
+        return await self._appliance.client.request(method, url, headers=self.headers, json=body or None)
 
     async def told(self, status: int, method: str, path: str, /, **body: Any) -> Any:
         answer = await self.ask(method, path, **body)

@@ -38,9 +38,9 @@ class Ground:
         return self.folder / "sibling.ts"
 
     def text(self, name: str, written: str) -> Path:
-        return self.bytes(name, written.encode())
+        return self.file(name, written.encode())
 
-    def bytes(self, name: str, written: bytes) -> Path:
+    def file(self, name: str, written: bytes | bytearray) -> Path:
         path = self.folder / name
         path.write_bytes(written)
         return path
@@ -101,7 +101,7 @@ def external_data(at: Ground) -> Path:
     entry = data.find(b"dref") + 12
     removed = int.from_bytes(data[entry : entry + 4], "big")
     put = box(b"alis", bytes(4) + alias)
-    return at.bytes(
+    return at.file(
         "film.mov", grow(data, entry, removed, put, iter((b"dref", b"dinf", b"minf", b"mdia", b"trak", b"moov")))
     )
 
@@ -111,7 +111,7 @@ def table(kind: bytes, count: int = 1_000_000_000) -> Make:
         data = small()
         place = data.find(kind) + (12 if kind == b"stsz" else 8)
         data[place : place + 4] = count.to_bytes(4, "big")
-        return at.bytes("film.mp4", bytes(data))
+        return at.file("film.mp4", bytes(data))
 
     return make
 
@@ -125,7 +125,7 @@ def edits(count: int) -> Make:
         removed = int.from_bytes(data[place : place + 4], "big")
         entry = struct.pack(">IiI", 1000, 0, 0x10000)
         put = box(b"elst", bytes(4) + count.to_bytes(4, "big") + entry * count)
-        return at.bytes("film.mp4", grow(data, place, removed, put, iter((b"edts", b"trak", b"moov"))))
+        return at.file("film.mp4", grow(data, place, removed, put, iter((b"edts", b"trak", b"moov"))))
 
     return make
 
@@ -134,13 +134,13 @@ def boxes_in_boxes(at: Ground) -> Path:
     deep = b""
     for _ in range(20_000):
         deep = box(b"moov", deep)
-    return at.bytes("film.mp4", box(b"ftyp", b"isom\0\0\0\0isom") + deep)
+    return at.file("film.mp4", box(b"ftyp", b"isom\0\0\0\0isom") + deep)
 
 
 def wrong_aspect(at: Ground) -> Path:
     """Pixels that claim to be 60,000 times as wide as high: a picture of ten million pixels a line."""
     made = media.film("thin.mkv", seconds=1, size="160x90", audio=False, options=("-aspect", "100000:1"))
-    return at.bytes("film.mkv", made.read_bytes())
+    return at.file("film.mkv", made.read_bytes())
 
 
 def huge_frame(at: Ground) -> Path:
@@ -150,7 +150,7 @@ def huge_frame(at: Ground) -> Path:
     while place >= 0:
         data[place + 5 : place + 9] = struct.pack(">HH", 65500, 65500)
         place = data.find(b"\xff\xc0", place + 9)
-    return at.bytes("film.avi", bytes(data))
+    return at.file("film.avi", bytes(data))
 
 
 # ---- matroska ---------------------------------------------------------------------------------------------------
@@ -182,7 +182,7 @@ def linked_segments(at: Ground) -> Path:
     info = element("1549a966", element("73a4", b"\x22" * 16) + element("3eb923", uid) + element("3e83bb", name))
     chapter = element("b6", element("73c4", b"\x01") + element("91", b"\0") + element("6e67", uid))
     chapters = element("1043a770", element("45b9", element("45dd", b"\x01") + chapter))
-    return at.bytes("film.mkv", matroska(info, chapters))
+    return at.file("film.mkv", matroska(info, chapters))
 
 
 def attachments(at: Ground) -> Path:
@@ -192,18 +192,18 @@ def attachments(at: Ground) -> Path:
         )
         for name in (b"../../../../tmp/evil.ttf", os.fsencode(at.private))
     ]
-    return at.bytes("film.mkv", matroska(element("1941a469", b"".join(files))))
+    return at.file("film.mkv", matroska(element("1941a469", b"".join(files))))
 
 
 def endless_element(at: Ground) -> Path:
-    return at.bytes("film.mkv", matroska(bytes.fromhex("1254c367") + b"\x01" + b"\xff" * 6 + b"\xfe"))
+    return at.file("film.mkv", matroska(bytes.fromhex("1254c367") + b"\x01" + b"\xff" * 6 + b"\xfe"))
 
 
 def tags_in_tags(at: Ground) -> Path:
     deep = b""
     for _ in range(2_000):
         deep = element("67c8", element("45a3", b"x") + deep)
-    return at.bytes("film.mkv", matroska(element("1254c367", element("7373", deep))))
+    return at.file("film.mkv", matroska(element("1254c367", element("7373", deep))))
 
 
 # ---- ffmpeg's own -----------------------------------------------------------------------------------------------
@@ -212,7 +212,7 @@ def tags_in_tags(at: Ground) -> Path:
 def many_streams(at: Ground) -> Path:
     copies = [part for _ in range(200) for part in ("-map", "0")]
     made = media.make("many.mkv", "-i", media.film(seconds=1, size="64x48", audio=False), *copies, "-c", "copy")
-    return at.bytes("film.mkv", made.read_bytes())
+    return at.file("film.mkv", made.read_bytes())
 
 
 def gap(seconds: int) -> Make:
@@ -221,7 +221,7 @@ def gap(seconds: int) -> Make:
     def make(at: Ground) -> Path:
         picture = f"testsrc2=size=320x180:rate=1/{seconds}:duration={seconds * 2}"
         made = media.make(f"gap{seconds}.mp4", "-f", "lavfi", "-i", picture, *media.X264, "-fps_mode", "vfr")
-        return at.bytes("film.mp4", made.read_bytes())
+        return at.file("film.mp4", made.read_bytes())
 
     return make
 
@@ -233,14 +233,14 @@ def many_subtitles(at: Ground) -> Path:
     data = inside(data, "1654ae6b", element("ae", track))
     cluster = data.find(bytes.fromhex("1f43b675"))
     cues = element("1f43b675", element("e7", b"\0") + said * 20_000)
-    return at.bytes("film.mkv", data[:cluster] + cues + data[cluster:])
+    return at.file("film.mkv", data[:cluster] + cues + data[cluster:])
 
 
 def with_a_hole(source: Callable[[], Path], name: str) -> Make:
     """A film that begins well and goes on with a terabyte of nothing that costs its maker no disk."""
 
     def make(at: Ground) -> Path:
-        path = at.bytes(name, source().read_bytes())
+        path = at.file(name, source().read_bytes())
         os.truncate(path, HOLE)
         return path
 
@@ -248,7 +248,7 @@ def with_a_hole(source: Callable[[], Path], name: str) -> Make:
 
 
 def nothing(at: Ground) -> Path:
-    path = at.bytes("film.mp4", b"")
+    path = at.file("film.mp4", b"")
     os.truncate(path, HOLE)
     return path
 

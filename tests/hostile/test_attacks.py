@@ -157,8 +157,10 @@ def paths(pattern: re.Pattern[str], lines: list[str]) -> set[str]:
 @pytest.mark.slow
 @pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not installed")
 @pytest.mark.skipif(Sandbox.detect().landlock_abi == 0, reason="this kernel has no Landlock")
-def test_each_wall_alone_keeps_every_attack_from_reading_anything_else(tmp_path, listeners):
-    attacks = {
+def test_each_wall_alone_keeps_every_attack_from_reading_anything_else(
+    tmp_path: Path, listeners: dict[str, Listener]
+) -> None:
+    attacks: dict[str, Iterable[str]] = {
         "flags": list(POINTS_ELSEWHERE),
         "sandbox": list(POINTS_ELSEWHERE),
         "none": TEETH,
@@ -190,7 +192,7 @@ def assert_the_attacks_have_teeth(without_walls: Seen) -> None:
 
 
 @pytest.mark.slow
-async def test_bombs_end_clearly_and_within_their_memory(tmp_path):
+async def test_bombs_end_clearly_and_within_their_memory(tmp_path: Path) -> None:
     films = lay(tmp_path, 1, [name for name in BOMBS if name not in SLOW])
     measured = Measured(media.tools())
     slots = asyncio.Semaphore(2)
@@ -205,7 +207,7 @@ async def test_bombs_end_clearly_and_within_their_memory(tmp_path):
 
 @pytest.mark.soak
 @pytest.mark.parametrize("name", SLOW)
-async def test_a_probe_ends_within_its_time(name, tmp_path):
+async def test_a_probe_ends_within_its_time(name: str, tmp_path: Path) -> None:
     [film] = lay(tmp_path, 1, [name]).values()
     begun = time.monotonic()
     with pytest.raises(ProbeFailed, match=r"took too long|could not be read within"):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
 from mediaserver.core.library.probe import probe
@@ -10,6 +12,9 @@ from plugins.hls_transcoder.playlists import media_playlist, multivariant_playli
 from plugins.hls_transcoder.runner import encode
 from tests import media
 from tests.plugins.hls_transcoder.conftest import job_for
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 pytestmark = pytest.mark.slow
 
@@ -27,13 +32,13 @@ TAGS = (
 )
 
 
-def chaptered() -> media.Path:
+def chaptered() -> Path:
     """A text of chapters, with tags of its own."""
     told = f";FFMETADATA1\n[CHAPTER]\nTIMEBASE=1/1\nSTART=0\nEND=1\ntitle={MARK}\n"
     return media.kept("chapters.txt", told.encode())
 
 
-def marked(name: str, *options: str) -> media.Path:
+def marked(name: str, *options: str) -> Path:
     told = [part for tag in TAGS for part in ("-metadata", f"{tag}={MARK}")]
     for kind in ("v", "a"):
         for tag in ("title", "handler_name"):
@@ -50,7 +55,9 @@ def marked(name: str, *options: str) -> media.Path:
         ("marked.ts", ()),
     ],
 )
-async def test_tags_of_the_source_are_in_no_cell_poster_or_playlist(name, options, tmp_path):
+async def test_tags_of_the_source_are_in_no_cell_poster_or_playlist(
+    name: str, options: tuple[str, ...], tmp_path: Path
+) -> None:
     film = marked(name, *options)
     assert MARK.encode() in film.read_bytes()
     info = await probe(media.tools(), film)

@@ -109,14 +109,14 @@ async def damage(numbers: Sequence[int], folder: Path) -> Ends:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", BASES)
-async def test_every_medium_is_a_film_before_it_is_damaged(name, tmp_path):
+async def test_every_medium_is_a_film_before_it_is_damaged(name: str, tmp_path: Path) -> None:
     info = await probe(media.tools(), base(name))
     job = job_for(info, base(name), tmp_path)
     assert [cell.number async for cell in encode(media.tools(), job)] == [0]
 
 
 @pytest.mark.slow
-async def test_damaged_media_end_clearly(tmp_path):
+async def test_damaged_media_end_clearly(tmp_path: Path) -> None:
     tried = await damage(range(150), tmp_path)
     assert tried.ends["refused"] > 10
     assert tried.ends["taken"] > 10
@@ -125,7 +125,7 @@ async def test_damaged_media_end_clearly(tmp_path):
 @pytest.mark.soak
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize("thousand", range(10))
-async def test_ten_thousand_damaged_media_end_clearly(thousand, tmp_path):
+async def test_ten_thousand_damaged_media_end_clearly(thousand: int, tmp_path: Path) -> None:
     tried = await damage(range(thousand * 1_000, (thousand + 1) * 1_000), tmp_path)
     assert tried.slowest <= PROBE_SECONDS
     print(f"\n{dict(tried.ends)}, {tried.slowest:.1f} s, {tried.measured.most_memory >> 20} MiB")  # noqa: T201 - to be noted

@@ -102,7 +102,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("row", TAKEN, ids=str)
-async def test_what_people_own_is_taken(row, tmp_path):
+async def test_what_people_own_is_taken(row: Row, tmp_path: Path) -> None:
     info = await probe(media.tools(), row.make())
     assert info.audio
     job = job_for(info, row.make(), tmp_path, 0, 1)
@@ -111,7 +111,7 @@ async def test_what_people_own_is_taken(row, tmp_path):
 
 
 @pytest.mark.parametrize("row", REFUSED, ids=str)
-async def test_what_is_not_read_is_named(row):
+async def test_what_is_not_read_is_named(row: Row) -> None:
     with pytest.raises(ProbeFailed, match=f"{REFUSED[row]}.*convert it") as refused:
         await probe(media.tools(), row.make())
     assert refused.value.reason.endswith(".")

@@ -10,7 +10,7 @@ from mediaserver.core.library.ignore import NO_RULES, is_candidate, unwanted_fil
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from library_house import House
+    from tests.core.library.library_house import House
 
 
 @pytest.mark.parametrize("name", ["a.mp4", "A.MKV", "b.m2ts", "c d.webm", "e.VOB", "~tilde.mov", "f.mxf"])

@@ -264,7 +264,8 @@ async def test_a_film_that_is_cut_off_waits_for_its_rest(house: House, films: Fi
     probe = house.prober
 
     async def cut_off(path: Path) -> MediaInfo:
-        return replace(await probe(path), truncated=path.stat().st_size < len(whole))
+        found: MediaInfo = await probe(path)
+        return replace(found, truncated=path.stat().st_size < len(whole))
 
     whole = films.bytes("cut", padding=3000)
     house.prober = cut_off

@@ -134,24 +134,30 @@ class Desk:
     async def handle_DATA(self, server: SMTP, session: Any, envelope: Any) -> str:  # noqa: N802
         if self.drops:
             self.drops -= 1
-            server.transport.abort()
+            cut_off(server)
             return "250 nobody hears this"
         if self.after_data.startswith("2"):
             message: Any = message_from_bytes(envelope.content, policy=policy.default)
             self.messages.append(message)
-            self.encrypted.append(server.transport.get_extra_info("sslcontext") is not None)
+            self.encrypted.append(bool(server.transport and server.transport.get_extra_info("sslcontext")))
             self.authenticated.append(session.authenticated)
             self.arrived.set()
         return self.after_data
 
     async def handle_QUIT(self, server: SMTP, _session: Any, _envelope: Any) -> str:  # noqa: N802
-        server.transport.abort()
+        cut_off(server)
         return "221 nobody hears this"
 
     async def arrival(self) -> EmailMessage:
         async with asyncio.timeout(PATIENCE):
             await self.arrived.wait()
         return self.messages[-1]
+
+
+def cut_off(server: SMTP) -> None:
+    assert isinstance(server.transport, asyncio.Transport | None)
+    if server.transport is not None:
+        server.transport.abort()
 
 
 @asynccontextmanager
@@ -170,8 +176,7 @@ async def standing(desk: Desk, port: int = 0, tls: ssl.SSLContext | None = None,
     finally:
         listening.close()
         for each in made:
-            if each.transport is not None:
-                each.transport.abort()
+            cut_off(each)
         await listening.wait_closed()
 
 

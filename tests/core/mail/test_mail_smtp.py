@@ -23,7 +23,7 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, ssl.SSL
     folder = tmp_path_factory.mktemp("certificate")
     file, key = folder / "cert.pem", folder / "key.pem"
     command = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=desk"
-    given = [*command.split(), "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", key, "-out", file]
+    given = [*command.split(), "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(key), "-out", str(file)]
     subprocess.run(given, check=True, capture_output=True)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(file, key)
@@ -40,7 +40,8 @@ async def test_a_letter_travels_encrypted_with_a_login(
 ) -> None:
     file, context = certificate
     monkeypatch.setenv("SSL_CERT_FILE", str(file))
-    desk, options = Desk(), {"authenticator": only_ada_knows, "auth_require_tls": tls == "starttls"}
+    desk = Desk()
+    options: dict[str, Any] = {"authenticator": only_ada_knows, "auth_require_tls": tls == "starttls"}
     options |= {"tls_context": context, "require_starttls": True} if tls == "starttls" else {"tls": context}
     settings = smtp(0, tls=tls, username="films", password="[right")
     async with standing(desk, **options) as settings["mail"]["smtp"]["port"], house(**settings) as post, post.working():
@@ -63,7 +64,7 @@ async def test_a_certificate_nobody_vouches_for_gets_no_letter(
 
 async def test_a_server_without_starttls_gets_no_letter_and_no_password(house: House) -> None:
     desk, settings = Desk(), smtp(0, tls="starttls", username="films", password="[right")
-    options = {"authenticator": only_ada_knows, "auth_require_tls": False}
+    options: dict[str, Any] = {"authenticator": only_ada_knows, "auth_require_tls": False}
     async with standing(desk, **options) as settings["mail"]["smtp"]["port"], house(**settings) as post, post.working():
         await post.send()
         assert "STARTTLS" in await post.until_told()
@@ -74,7 +75,7 @@ async def test_a_wrong_password_waits_for_the_right_one_and_is_told_nowhere(
     house: House, capsys: pytest.CaptureFixture[str]
 ) -> None:
     desk, settings = Desk(), smtp(0, username="films", password="wr0ng")
-    options = {"authenticator": only_ada_knows, "auth_require_tls": False}
+    options: dict[str, Any] = {"authenticator": only_ada_knows, "auth_require_tls": False}
     async with standing(desk, **options) as settings["mail"]["smtp"]["port"], house(**settings) as post, post.working():
         await post.send()
         reason = await post.until_told()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     AppWith = Callable[..., RunningApp]
 
-ALL = {"catalog": {}, "hls_transcoder": {}, "admin": {}}
+ALL: dict[str, dict[str, Any]] = {"catalog": {}, "hls_transcoder": {}, "admin": {}}
 
 
 async def test_why_tells_the_state_of_any_path(app_with: AppWith, tmp_path: Path) -> None:

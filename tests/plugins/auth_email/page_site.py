@@ -30,7 +30,7 @@ class Site:
         mail: str = "console",
         films: bool = False,
         **options: Any,
-    ):
+    ) -> None:
         others: dict[str, Any] = {"web_ui": {}} if films else {}
         settings = {"server": {"port": 0} | (server or {}), "mail": {"backend": mail}}
         self.app = app_with(settings=settings, auth_email={"bcrypt_rounds": 4} | options, **others)
@@ -48,6 +48,7 @@ class Site:
     async def letter(self, template: str, to: str, about: str = "") -> str:
         """The link in a letter, below our own address."""
         letter = await self.app.server.contributions.letters[f"auth_email.{template}"].compose(to, about)
+        assert letter is not None
         return below(letter.link)
 
     async def sign_in(self, email: str = ADMIN, password: str = PASSWORD) -> Page:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from mediaserver.contracts import Catalog, Changes
+from mediaserver.contracts import Catalog
 from mediaserver.events import EncodingProgressed, TitleAdded, TitleChanged
 from mediaserver.models import Title, TitleKind
 from tests.patience import PATIENCE
@@ -29,7 +29,7 @@ async def titles(app: RunningApp, **query: Any) -> list[str]:
 
 async def add(app: RunningApp, name: str) -> Title:
     title = await Title.create(kind=TitleKind.MOVIE, title=name, slug=name.lower())
-    await app.server.services.get(Changes).record(TitleAdded(title.id))
+    await app.server.changes.record(TitleAdded(title.id))
     return title
 
 
@@ -48,7 +48,7 @@ async def test_a_kept_list_follows_what_is_added_and_renamed(app_with: AppWith) 
     await Title.filter(id=title.id).update(title="One")
     assert (await app.get(f"/v1/content/{title.id}")).json()["title"] == "One"
     await Title.filter(id=title.id).update(title="Two")
-    await app.server.services.get(Changes).record(TitleChanged(title.id))
+    await app.server.changes.record(TitleChanged(title.id))
     await until_listed(app, ["Two"])
     assert (await app.get(f"/v1/content/{title.id}")).json()["title"] == "Two"
 
@@ -69,11 +69,11 @@ async def test_a_list_is_kept_while_films_are_encoded(app_with: AppWith) -> None
     assert await titles(app, sort="title") == []  # kept: what comes next is seen only once the news has been heard
     await add(app, "Ada")
     await until_listed(app, ["Ada"])
-    lists = app.server.services.get(Catalog).lists
-    while not lists._kept:  # an answer that was begun before the title was told of is not kept
+    catalog: Any = app.server.services.get(Catalog)
+    while not catalog.lists._kept:  # an answer that was begun before the title was told of is not kept
         await titles(app, sort="title")
     await Title.all().update(title="Changed without a word")
-    await app.server.services.get(Changes).record(EncodingProgressed(1, 1, 9))
+    await app.server.changes.record(EncodingProgressed(1, 1, 9))
     assert await titles(app, sort="title") == ["Ada"]
 
 

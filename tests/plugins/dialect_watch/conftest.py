@@ -100,7 +100,8 @@ class House:
 
     async def far(self, slug: str = "far", **values: Any) -> int:
         """A title that plays from elsewhere."""
-        external = ExternalTitle(**{"slug": slug, "title": slug.title(), "url": URL, "duration": 5400.0} | values)
+        told: dict[str, Any] = {"slug": slug, "title": slug.title(), "url": URL, "duration": 5400.0} | values
+        external = ExternalTitle(**told)
         return (await self.catalog.add_external(external)).id
 
     async def film(self, slug: str = "ours", **values: Any) -> Title:

@@ -1,3 +1,4 @@
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,8 @@ from plugins.hls_transcoder.plan import plan
 from plugins.hls_transcoder.runner import EncodeJob, encode
 from tests import media
 
+Cells = Callable[..., Awaitable[dict[tuple[str, int], bytes]]]
+
 
 @pytest.fixture
 def tools() -> FFmpegTools:
@@ -18,7 +21,7 @@ def tools() -> FFmpegTools:
 
 
 @pytest.fixture
-def workspace(tmp_path):
+def workspace(tmp_path: Path) -> Path:
     folder = tmp_path / "100%03d workspace"
     folder.mkdir()
     return folder
@@ -30,7 +33,7 @@ def job_for(info: MediaInfo, source: Path, workspace: Path, first: int = 0, coun
 
 
 @pytest.fixture
-def cells(tools, workspace):
+def cells(tools: FFmpegTools, workspace: Path) -> Cells:
     """Encodes segments of a file and answers {(rung, number): bytes}; every one has been verified."""
 
     async def make(source: Path, first: int = 0, count: int | None = None) -> dict[tuple[str, int], bytes]:

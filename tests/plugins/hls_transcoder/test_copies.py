@@ -12,8 +12,9 @@ from mediaserver.core.library.probe import probe
 from plugins.hls_transcoder.copies import Copy, Unfit, copy_arguments, require_fit
 from plugins.hls_transcoder.ladder import ladder
 from tests import media
+from tests.patience import until
 from tests.plugins.hls_transcoder.test_subtitles import copy
-from tests.plugins.hls_transcoder.theatre import Theatre, open_theatre, until
+from tests.plugins.hls_transcoder.theatre import Theatre, open_theatre
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -104,7 +105,12 @@ async def master(theatre: Theatre) -> str:
 async def test_the_copy_is_offered_when_it_is_complete(
     app_with: Callable[..., RunningApp], tmp_path: Path, encryption: str
 ) -> None:
-    options = {"background": "all", "preset": "ultrafast", "copy_original": True, "encryption": encryption}
+    options: dict[str, Any] = {
+        "background": "all",
+        "preset": "ultrafast",
+        "copy_original": True,
+        "encryption": encryption,
+    }
     async with open_theatre(app_with, tmp_path / "library", **options) as theatre:
         copy(film(seconds=7), theatre.library / "Film.mp4")
 

@@ -14,8 +14,9 @@ from plugins.hls_transcoder.encoders import HARDWARE, SOFTWARE, Encoder
 from plugins.hls_transcoder.runner import EncodeFailed
 from plugins.hls_transcoder.trial import Encoders, tried
 from tests import media
+from tests.patience import until
 from tests.plugins.hls_transcoder.test_subtitles import copy
-from tests.plugins.hls_transcoder.theatre import Theatre, open_theatre, until
+from tests.plugins.hls_transcoder.theatre import Theatre, open_theatre
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -90,7 +91,7 @@ async def test_a_chip_that_fails_within_a_film_leaves_it_to_libx264(
     app_with: Callable[..., RunningApp], tmp_path: Path
 ) -> None:
     """The note says that it worked; cells of libx264 then have its delay, and go with those it made before."""
-    options = {"background": "all", "preset": "ultrafast", "encoder": "h264_nvenc"}
+    options: dict[str, Any] = {"background": "all", "preset": "ultrafast", "encoder": "h264_nvenc"}
     with capture_logs() as logged:
         async with open_theatre(app_with, tmp_path / "library", **options) as theatre:
             cell = await first_cell_of_a_film(theatre, tmp_path)

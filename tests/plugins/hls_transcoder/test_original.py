@@ -10,9 +10,9 @@ import pytest
 from mediaserver.errors import Forbidden
 from plugins.hls_transcoder.original import Vigil
 from tests import media
-from tests.patience import PATIENCE
+from tests.patience import PATIENCE, until
 from tests.plugins.hls_transcoder.test_subtitles import copy
-from tests.plugins.hls_transcoder.theatre import Theatre, open_theatre, until
+from tests.plugins.hls_transcoder.theatre import Theatre, open_theatre
 
 if TYPE_CHECKING:
     from collections.abc import Callable

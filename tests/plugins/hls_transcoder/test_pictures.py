@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests import media
+from tests.patience import until
 from tests.plugins.hls_transcoder.test_subtitles import copy
-from tests.plugins.hls_transcoder.theatre import Theatre, open_theatre, until
+from tests.plugins.hls_transcoder.theatre import Theatre, open_theatre
 
 if TYPE_CHECKING:
     from collections.abc import Callable

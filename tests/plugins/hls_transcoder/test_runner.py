@@ -2,17 +2,19 @@ import asyncio
 import os
 import shutil
 import subprocess
+from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from mediaserver.core.ffmpeg import FFmpegTools
 from mediaserver.core.library.probe import probe
 from plugins.hls_transcoder.pictures import make_poster
-from plugins.hls_transcoder.runner import Control, EncodeFailed, GuardFailed, encode
+from plugins.hls_transcoder.runner import Cell, Control, EncodeFailed, GuardFailed, encode
 from tests import media
-from tests.plugins.hls_transcoder.conftest import job_for
+from tests.plugins.hls_transcoder.conftest import Cells, job_for
 
 pytestmark = pytest.mark.slow
 
@@ -52,7 +54,7 @@ def hdr() -> Path:
     return media.make("hdr.mkv", *media.pictures(1), *coded, *colours)
 
 
-SOURCES = {
+SOURCES: dict[str, Callable[[], Path]] = {
     "no sound": lambda: media.film("silent.mp4", seconds=5, audio=False),
     "matroska": lambda: media.copied(media.film(seconds=9), "film.mkv"),
     "not starting at zero": lambda: media.film("late.ts", seconds=9, options=("-output_ts_offset", "5000", "-g", "25")),
@@ -72,7 +74,7 @@ SOURCES = {
 
 
 @pytest.mark.parametrize("source", SOURCES)
-async def test_each_segment_can_be_made_alone_from(source, tools, workspace):
+async def test_each_segment_can_be_made_alone_from(source: str, tools: FFmpegTools, workspace: Path) -> None:
     """Frames, times and sound packets of each cell are verified while it is made."""
     film = SOURCES[source]()
     info = await probe(tools, film)
@@ -84,7 +86,7 @@ async def test_each_segment_can_be_made_alone_from(source, tools, workspace):
 
 
 @pytest.mark.parametrize("preset", ["ultrafast", "superfast", "medium", "slower"])
-async def test_borders_are_where_they_belong_at_every_preset(preset, tools, workspace):
+async def test_borders_are_where_they_belong_at_every_preset(preset: str, tools: FFmpegTools, workspace: Path) -> None:
     film = media.film(seconds=9, rate="30000/1001")
     info = await probe(tools, film)
     for number in (0, 1):
@@ -93,31 +95,31 @@ async def test_borders_are_where_they_belong_at_every_preset(preset, tools, work
         assert [cell.number for cell in await collect(encode(tools, job))] == [number]
 
 
-async def test_a_film_of_any_name_is_encoded(cells, tmp_path):
+async def test_a_film_of_any_name_is_encoded(cells: Cells, tmp_path: Path) -> None:
     odd = tmp_path / os.fsdecode(b"-new\nline: \xff 100%03d.mp4")
     shutil.copyfile(media.film(seconds=1), odd)
     assert list(await cells(odd)) == [("480p", 0)]
 
 
-async def test_silence_fills_what_the_headers_did_not_say(tools, workspace):
+async def test_silence_fills_what_the_headers_did_not_say(tools: FFmpegTools, workspace: Path) -> None:
     film = short_sound()
     info = await probe(tools, film)
     unsaid = replace(info, audio=(replace(info.audio[0], end=None),))
     assert [cell.number async for cell in encode(tools, job_for(unsaid, film, workspace, 1, 1))] == [1]
 
 
-async def test_cells_come_one_after_the_other(tools, workspace):
+async def test_cells_come_one_after_the_other(tools: FFmpegTools, workspace: Path) -> None:
     film = media.film("many.mp4", seconds=20)
     job = job_for(await probe(tools, film), film, workspace)
     assert [cell.number for cell in await collect(encode(tools, job))] == [0, 1, 2, 3, 4]
 
 
-async def test_all_rungs_come_from_one_run(cells):
+async def test_all_rungs_come_from_one_run(cells: Cells) -> None:
     made = await cells(media.film("large.mp4", seconds=1, size="1280x720"))
     assert set(made) == {("480p", 0), ("720p", 0)}
 
 
-async def test_a_file_that_seeks_wrong_falls_back_to_one_straight_run(tools, workspace):
+async def test_a_file_that_seeks_wrong_falls_back_to_one_straight_run(tools: FFmpegTools, workspace: Path) -> None:
     """A transport stream with a single key frame has nothing behind a seek."""
     film = media.film("single.ts", seconds=9, gop=1000)
     info = await probe(tools, film)
@@ -127,7 +129,9 @@ async def test_a_file_that_seeks_wrong_falls_back_to_one_straight_run(tools, wor
     assert [cell.number for cell in await collect(encode(tools, straight))] == list(straight.run.numbers)
 
 
-async def test_a_file_that_is_shorter_than_planned_gives_its_whole_cells_and_then_fails(tools, workspace):
+async def test_a_file_that_is_shorter_than_planned_gives_its_whole_cells_and_then_fails(
+    tools: FFmpegTools, workspace: Path
+) -> None:
     film = media.film(seconds=9)
     info = replace(await probe(tools, film), duration=13.0)
     run = encode(tools, job_for(info, film, workspace))
@@ -136,7 +140,7 @@ async def test_a_file_that_is_shorter_than_planned_gives_its_whole_cells_and_the
         await anext(run)
 
 
-async def test_what_no_viewer_waits_for_is_encoded_behind_everything_else(tools, workspace):
+async def test_what_no_viewer_waits_for_is_encoded_behind_everything_else(tools: FFmpegTools, workspace: Path) -> None:
     film = media.film(seconds=4)
     job = job_for(await probe(tools, film), film, workspace)
     assert (job.limits.nice, job.limits.idle_io) == (None, False)
@@ -144,7 +148,7 @@ async def test_what_no_viewer_waits_for_is_encoded_behind_everything_else(tools,
     assert (behind.limits.nice, behind.limits.idle_io) == (7, True)
 
 
-async def test_a_file_that_is_gone_fails_in_one_sentence(tools, workspace, tmp_path):
+async def test_a_file_that_is_gone_fails_in_one_sentence(tools: FFmpegTools, workspace: Path, tmp_path: Path) -> None:
     film = media.film(seconds=4)
     info = await probe(tools, film)
     with pytest.raises(EncodeFailed) as failed:
@@ -152,7 +156,9 @@ async def test_a_file_that_is_gone_fails_in_one_sentence(tools, workspace, tmp_p
     assert "\n" not in str(failed.value)
 
 
-async def test_a_cell_comes_while_the_rest_is_still_being_made_and_leaving_then_stops_ffmpeg(tools, workspace):
+async def test_a_cell_comes_while_the_rest_is_still_being_made_and_leaving_then_stops_ffmpeg(
+    tools: FFmpegTools, workspace: Path
+) -> None:
     """From the second cell on it stands still: on no machine the rest is there before we leave."""
     film = media.film("long.mp4", seconds=40, size="854x480")
     job = job_for(await probe(tools, film), film, workspace)
@@ -171,7 +177,7 @@ async def pause_once_there(path: Path, control: Control) -> None:
     control.pause()
 
 
-async def test_a_paused_encode_makes_nothing_until_it_is_resumed(tools, workspace):
+async def test_a_paused_encode_makes_nothing_until_it_is_resumed(tools: FFmpegTools, workspace: Path) -> None:
     film = media.film("many.mp4", seconds=20)
     job = job_for(await probe(tools, film), film, workspace)
     job.control.pause()
@@ -183,7 +189,7 @@ async def test_a_paused_encode_makes_nothing_until_it_is_resumed(tools, workspac
     assert len(await waiting) == 5
 
 
-async def test_a_poster_is_a_picture_of_the_film(tools, workspace, tmp_path):
+async def test_a_poster_is_a_picture_of_the_film(tools: FFmpegTools, workspace: Path, tmp_path: Path) -> None:
     film = media.film("large.mp4", seconds=1, size="1280x720")
     poster = await make_poster(tools, await probe(tools, film), film, workspace)
     poster = poster.rename(tmp_path / "poster.jpg")  # ffprobe would take the workspace's % for a pattern
@@ -192,7 +198,7 @@ async def test_a_poster_is_a_picture_of_the_film(tools, workspace, tmp_path):
     assert told.decode().strip() == "mjpeg,600,338"
 
 
-async def collect(cells):
+async def collect(cells: AsyncIterator[Cell]) -> list[Cell]:
     return [cell async for cell in cells]
 
 

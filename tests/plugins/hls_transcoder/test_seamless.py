@@ -1,5 +1,6 @@
 import random
 import subprocess
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -74,7 +75,20 @@ def packets(path: Path, stream: str) -> list[tuple[int, int]]:
 def samples(path: Path) -> np.ndarray:
     """The left channel at 48 kHz from the film's start on."""
     fill = "aresample=48000:async=1:first_pts=0,aformat=channel_layouts=stereo,pan=mono|c0=c0"
-    argv = ["ffmpeg", "-v", "quiet", "-nostdin", "-copyts", "-start_at_zero", "-i", path, "-map", "0:a", "-af", fill]
+    argv: list[str | Path] = [
+        "ffmpeg",
+        "-v",
+        "quiet",
+        "-nostdin",
+        "-copyts",
+        "-start_at_zero",
+        "-i",
+        path,
+        "-map",
+        "0:a",
+        "-af",
+        fill,
+    ]
     heard = subprocess.run([*argv, "-f", "f32le", "-"], capture_output=True, check=True).stdout
     return np.frombuffer(heard, dtype=np.float32)
 
@@ -98,7 +112,9 @@ def loudness_of_error(path: Path, source: Path) -> np.ndarray:
     """Root mean square of decoded minus source, for each window of 1024 samples."""
     got, wanted = samples(path), samples(source)
     length = (min(len(got), len(wanted)) - 4096) // 1024 * 1024
-    return np.sqrt(np.mean(np.square((got[:length] - wanted[:length]).reshape(-1, 1024)), axis=1))
+    windows: np.ndarray = (got[:length] - wanted[:length]).reshape(-1, 1024)
+    loudness: np.ndarray = np.sqrt(np.mean(np.square(windows), axis=1))
+    return loudness
 
 
 def near_borders(grid: Grid) -> set[int]:
@@ -123,7 +139,9 @@ def assert_borders_sound_like_the_rest(path: Path, made: Made, folder: Path) -> 
 
 @pytest.mark.parametrize("rate", ["25", "24000/1001", "30000/1001"])
 @pytest.mark.parametrize("source", [long_gop_mp4, matroska])
-async def test_cells_of_any_mix_of_jobs_play_as_one_film(source, rate, tmp_path):
+async def test_cells_of_any_mix_of_jobs_play_as_one_film(
+    source: Callable[[str], Path], rate: str, tmp_path: Path
+) -> None:
     made = await make_all(source(rate), tmp_path)
     assert len(made.cells) == len(MIXES) * len(RUNGS) * made.grid.segments
     choose = random.Random(7)

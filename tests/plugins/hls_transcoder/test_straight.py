@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
-from tests.plugins.hls_transcoder.theatre import open_theatre, until
+from tests.patience import until
+from tests.plugins.hls_transcoder.theatre import open_theatre
 from tests.sources import of_two_sounds
 
 if TYPE_CHECKING:

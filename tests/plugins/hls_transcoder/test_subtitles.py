@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests import media
-from tests.plugins.hls_transcoder.theatre import open_theatre, until
+from tests.patience import until
+from tests.plugins.hls_transcoder.theatre import open_theatre
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -155,7 +156,8 @@ async def test_playlists_flag_what_subtitles_are(app_with: Callable[..., Running
         medium = await theatre.file("film", address[1])
         assert medium.headers["content-type"] == "application/vnd.apple.mpegurl"
         [(length, name)] = re.findall(r"#EXTINF:([\d.]+),\n(.*)", medium.text)
-        assert (float(length), name) == (pytest.approx(4, abs=0.05), "text.vtt")
+        assert float(length) == pytest.approx(4, abs=0.05)
+        assert name == "text.vtt"
         text = await theatre.file("film", address[1].replace("index.m3u8", "text.vtt"))
         assert text.headers["content-type"] == "text/vtt; charset=utf-8"
         assert text.headers["x-content-type-options"] == "nosniff"

@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from fractions import Fraction
 
 import pytest
@@ -5,17 +6,18 @@ import pytest
 from plugins.hls_transcoder.plan import Grid
 from plugins.hls_transcoder.verify import CellDamaged, read_cell, verify_cell
 from tests import media
+from tests.plugins.hls_transcoder.conftest import Cells
 
 pytestmark = pytest.mark.slow
 GRID = Grid(Fraction(25), 100, 150, 2)
 
 
 @pytest.fixture
-async def cell(cells):
+async def cell(cells: Cells) -> bytes:
     return (await cells(media.film(seconds=6)))["480p", 1]
 
 
-async def test_a_cell_tells_what_it_holds(cell):
+async def test_a_cell_tells_what_it_holds(cell: bytes) -> None:
     facts = read_cell(cell)
     assert (facts.frames, facts.key) == (50, True)
     assert facts.first == 14 * 90_000
@@ -34,18 +36,20 @@ async def test_a_cell_tells_what_it_holds(cell):
         (lambda data: data[: 188 * 2], "no picture"),
     ],
 )
-async def test_a_damaged_cell_is_told_by_what_is_wrong(cell, damage, reason):
+async def test_a_damaged_cell_is_told_by_what_is_wrong(
+    cell: bytes, damage: Callable[[bytes], bytes], reason: str
+) -> None:
     with pytest.raises(CellDamaged, match=reason):
         verify_cell(damage(cell), GRID, 1, audio=True)
 
 
-async def test_a_cell_of_another_place_is_refused(cell):
+async def test_a_cell_of_another_place_is_refused(cell: bytes) -> None:
     longer = Grid(Fraction(25), 100, 250, 3)
     with pytest.raises(CellDamaged, match="wrong time"):
         verify_cell(cell, longer, 2, audio=True)
 
 
-async def test_missing_sound_is_noticed(cell):
+async def test_missing_sound_is_noticed(cell: bytes) -> None:
     grid = Grid(Fraction(25), 100, 150, 2)
     silent = b"".join(p for n in range(0, len(cell), 188) if (p := cell[n : n + 188])[1] & 0x1F != 1 or p[2] != 1)
     verify_cell(silent, grid, 1, audio=False)

@@ -7,15 +7,19 @@ import json
 import re
 import tarfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from plugins.web_ui import build_assets
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
 LOCK = (Path(build_assets.__file__).with_name("package-lock.json")).read_text()
 
 
-def tarball(folder, members):
+def tarball(folder: Path, members: Iterable[str]) -> Path:
     path = folder / "hls.tgz"
     with tarfile.open(path, "w:gz") as archive:
         for name in members:
@@ -25,13 +29,13 @@ def tarball(folder, members):
     return path
 
 
-def test_the_lock_file_pins_a_hash_and_names_no_host():
+def test_the_lock_file_pins_a_hash_and_names_no_host() -> None:
     packages = json.loads(LOCK)["packages"]
     assert all(package["integrity"].startswith("sha512-") for name, package in packages.items() if name)
     assert not re.search(r"resolved|https?:", LOCK)
 
 
-def test_what_is_not_what_the_lock_pins_is_refused(tmp_path):
+def test_what_is_not_what_the_lock_pins_is_refused(tmp_path: Path) -> None:
     path = tarball(tmp_path, build_assets.WANTED)
     right = base64.b64encode(hashlib.sha512(path.read_bytes()).digest()).decode()
     build_assets.verify(path, f"sha512-{right}")
@@ -40,7 +44,7 @@ def test_what_is_not_what_the_lock_pins_is_refused(tmp_path):
         build_assets.verify(path, f"sha512-{right}")
 
 
-def test_only_the_wanted_files_are_unpacked(tmp_path):
+def test_only_the_wanted_files_are_unpacked(tmp_path: Path) -> None:
     vendor = tmp_path / "vendor"
     vendor.mkdir()
     build_assets.unpack(tarball(tmp_path, [*build_assets.WANTED, "package/../../evil", "package/package.json"]), vendor)
@@ -48,7 +52,7 @@ def test_only_the_wanted_files_are_unpacked(tmp_path):
     assert not (tmp_path / "evil").exists()
 
 
-def test_what_is_there_already_is_not_brought_again(tmp_path, monkeypatch):
+def test_what_is_there_already_is_not_brought_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     locked = json.loads(LOCK)["packages"]["node_modules/hls.js"]["integrity"]
     for name in build_assets.WANTED.values():
         (tmp_path / name).write_text("here")
@@ -57,7 +61,7 @@ def test_what_is_there_already_is_not_brought_again(tmp_path, monkeypatch):
     assert build_assets.bring(tmp_path) is False
 
 
-def test_an_interrupted_bringing_is_not_taken_for_a_whole_one(tmp_path):
+def test_an_interrupted_bringing_is_not_taken_for_a_whole_one(tmp_path: Path) -> None:
     assert not build_assets.is_there(tmp_path, "sha512-x")
     for name in build_assets.WANTED.values():
         (tmp_path / name).write_text("here")
