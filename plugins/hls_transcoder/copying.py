@@ -15,9 +15,9 @@ from mediaserver.models import JobRecord
 from .copies import COPIED, Copy, Unfit, copy_arguments, require_fit, variant_of
 from .encrypting import encrypt_file
 from .models import Plan, PlanState
+from .outcome import FULL, found_no_room, hindered
 from .plans import KEY_FROM_RUNG
-from .runner import ENDED, KILLED, Control
-from .workshop import FULL_BYTES, MOVED
+from .runner import Control
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -69,7 +69,7 @@ class Copying:
         await self._shop.changes.record(TracksChanged(film.plan.video_id), None)
 
     async def _copied(self, film: Film, workspace: Path) -> Copy:
-        """Raises Unfit as soon as a segment shows it, or JobPostponed where the film has just moved."""
+        """Raises Unfit as soon as a segment shows it, or JobPostponed where film or disk are hindered."""
         shop, control, copy = self._shop, Control(), Copy(film.info)
         seconds = 60 + film.info.size / SLOWEST
         limits = Limits(wall=seconds, cpu=math.ceil(seconds), nice=shop.nice, idle_io=True)
@@ -80,23 +80,17 @@ class Copying:
             with shop.pausing.background(control):
                 await _read(tool, copy, workspace)
                 finished = await tool.wait()
+        except Unfit:
+            await tool.stop()
+            if found_no_room(await tool.wait()):  # which is why a segment is not what it should be
+                raise JobPostponed(FULL, AWAY_SECONDS) from None
+            raise
         finally:
             control.attach(None)
             await tool.stop()
-        self._judge(film, finished)
+        _judge(film, finished)
         copy.finish(film.recipe.rungs)
         return copy
-
-    def _judge(self, film: Film, finished: Finished) -> None:
-        if not film.source.exists():
-            raise JobPostponed(MOVED, AWAY_SECONDS)
-        if finished.timed_out:
-            raise Unfit("reading it took too long")
-        if finished.returncode in KILLED:
-            raise JobPostponed(ENDED, AWAY_SECONDS)
-        if finished.returncode != 0:
-            self._shop.need_space(FULL_BYTES)
-            raise Unfit("ffmpeg could not read it to its end")
 
     async def _publish(self, film: Film, copy: Copy, workspace: Path) -> None:
         """What another try left half done is the same: it was cut at the same key frames."""
@@ -112,6 +106,14 @@ async def _read(tool: RunningTool, copy: Copy, workspace: Path) -> None:
     async for line in tool.lines():
         part = workspace / line.decode(errors="replace").partition(",")[0]
         copy.add(await asyncio.to_thread(part.read_bytes))
+
+
+def _judge(film: Film, finished: Finished) -> None:
+    hindered(finished, film.source, AWAY_SECONDS)
+    if finished.timed_out:
+        raise Unfit("reading it took too long")
+    if finished.returncode != 0:
+        raise Unfit("ffmpeg could not read it to its end")
 
 
 def _key(film: Film) -> str:

@@ -14,9 +14,8 @@ from mediaserver.errors import JobPostponed
 
 from . import webvtt
 from .building import SOURCE, arguments
-from .runner import ENDED, KILLED
+from .outcome import MOVED, hindered
 from .webvtt import NotText
-from .workshop import MOVED
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,7 +31,7 @@ WHOLE_FILM = Limits(wall=4 * 3600, cpu=1800, file_size=64 << 20, nice=19, idle_i
 ONE_FILE = Limits(wall=30, cpu=30, file_size=64 << 20, nice=19, idle_io=True)
 SCRIPTS = frozenset({"ass", "ssa"})
 LARGEST = 10_000_000  # bytes of a file beside a film
-AWAY_SECONDS, KILLED_SECONDS = 5.0, 10.0
+AGAIN_SECONDS = 10.0
 
 
 async def from_tracks(
@@ -51,10 +50,7 @@ async def from_tracks(
     asked = arguments(ffmpeg.merge_outputs(*outputs), source)
     tool = await tools.start("ffmpeg", asked, reads=[source], workspace=workspace, limits=WHOLE_FILM)
     finished = await tool.wait()
-    if not source.exists():
-        raise JobPostponed(MOVED, AWAY_SECONDS)
-    if finished.returncode in KILLED and not finished.timed_out:
-        raise JobPostponed(ENDED, KILLED_SECONDS)
+    hindered(finished, source, AGAIN_SECONDS)
     if finished.timed_out:
         return {each.key: NotText("Reading the film for it took too long.") for each in tracks}
     return {each.key: await asyncio.to_thread(_made, workspace / f"{each.key}.vtt") for each in tracks}
@@ -78,7 +74,7 @@ async def _from_script(tools: MediaTools, text: str, workspace: Path) -> str:
     flags = {**tools.input_flags, "format_whitelist": "ass"}
     output = ffmpeg.output(ffmpeg.input(SOURCE, f="ass", **flags), made.name, f="webvtt")
     tool = await tools.start("ffmpeg", arguments(output, copy), reads=[copy], workspace=workspace, limits=ONE_FILE)
-    await tool.wait()
+    hindered(await tool.wait(), copy, AGAIN_SECONDS)
     if not made.exists():
         raise NotText("It is no subtitle script that can be read.")
     return made.read_bytes().decode("utf-8", "replace")
@@ -108,7 +104,7 @@ def bytes_of(file: SidecarFile, largest: int = LARGEST) -> bytes:
     try:
         descriptor = os.open(file.path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
     except FileNotFoundError as error:
-        raise JobPostponed("This file has just moved; it goes on where it is found again.", AWAY_SECONDS) from error
+        raise JobPostponed(MOVED, AGAIN_SECONDS) from error
     except OSError as error:
         raise NotText(f"It cannot be read ({error.strerror}); allow the server to read it (chmod a+r).") from error
     with os.fdopen(descriptor, "rb") as opened:

@@ -176,8 +176,6 @@ class Encoding:
             try:
                 with still_there(source):
                     made = made or await make_poster(self._shop.tools, info, source, workspace)
-            except EncodeInterrupted as failure:
-                raise JobPostponed(str(failure), INTERRUPTED_SECONDS) from failure
             except EncodeFailed as failure:
                 raise JobFailed(str(failure)) from failure
             await asyncio.to_thread(storage.replace, made, final)

@@ -8,17 +8,19 @@ from pathlib import Path
 from mediaserver.contracts import Limits, MediaInfo, MediaTools
 
 from .command import poster_arguments
-from .runner import KILLED, EncodeFailed, EncodeInterrupted
+from .outcome import hindered
+from .runner import EncodeFailed
 
 __all__ = ["is_jpeg", "make_poster"]
 
 WIDTH = 600  # pixels
+AGAIN_SECONDS = 10.0
 LIMITS = Limits(wall=60, cpu=60, nice=19, idle_io=True)
 JPEG_START, JPEG_END = b"\xff\xd8", b"\xff\xd9"
 
 
 async def make_poster(tools: MediaTools, info: MediaInfo, source: Path, workspace: Path) -> Path:
-    """A jpg in `workspace`; raises EncodeFailed where the film gives no picture."""
+    """A jpg in `workspace`. Raises EncodeFailed where the film gives none, JobPostponed where nobody can say."""
     poster = workspace / "poster.jpg"
     for at in (info.duration / 10, 0.0):  # a transport stream with one key frame has nothing behind a seek
         arguments = poster_arguments(
@@ -26,8 +28,7 @@ async def make_poster(tools: MediaTools, info: MediaInfo, source: Path, workspac
         )
         tool = await tools.start("ffmpeg", arguments, reads=[source], workspace=workspace, limits=LIMITS)
         finished = await tool.wait()
-        if finished.returncode in KILLED and not finished.timed_out:
-            raise EncodeInterrupted("ffmpeg was ended from outside while it took the poster.")
+        hindered(finished, source, AGAIN_SECONDS)
         if finished.returncode == 0 and await to_thread(is_jpeg, poster):
             return poster
     raise EncodeFailed("No poster could be taken from this film.")

@@ -13,7 +13,8 @@ from mediaserver.contracts import Limits, MediaInfo, SidecarKind
 
 from .building import SOURCE, arguments
 from .extracting import bytes_of
-from .pictures import is_jpeg
+from .outcome import hindered
+from .pictures import AGAIN_SECONDS, is_jpeg
 from .webvtt import NotText
 
 if TYPE_CHECKING:
@@ -97,4 +98,5 @@ async def _encoded(tools: MediaTools, picture: Any, source: Path, workspace: Pat
     asked = arguments(ffmpeg.output(picture, poster.name, **options), source)
     tool = await tools.start("ffmpeg", asked, reads=[source], workspace=workspace, limits=LIMITS)
     finished = await tool.wait()
+    hindered(finished, source, AGAIN_SECONDS)
     return poster if finished.returncode == 0 and await asyncio.to_thread(is_jpeg, poster) else None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import signal
 from asyncio import to_thread
 from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass, field
@@ -14,11 +13,13 @@ from mediaserver.errors import MediaServerError
 
 from .command import Run, segment_name, segments_arguments
 from .ladder import Output, Sound, default_audio
+from .outcome import ENDED, FULL, KILLED, found_no_room
 from .verify import CellDamaged, verify_cell, verify_sound
 
 __all__ = [
     "Cell",
     "Control",
+    "DiskFull",
     "DiskTrouble",
     "EncodeFailed",
     "EncodeInterrupted",
@@ -29,8 +30,6 @@ __all__ = [
     "encode",
 ]
 
-KILLED = {-signal.SIGKILL, -signal.SIGTERM}
-ENDED = "ffmpeg was ended from outside, or the memory ran out."
 # ffmpeg takes these for the end of the film, and ends well. Where no file may be opened at all it is another matter.
 DISK_TROUBLE = ("Input/output error", "Stale file handle", "Transport endpoint is not connected")
 SAYS_NOTHING = ("Error initializing output stream", "Conversion failed")
@@ -47,6 +46,10 @@ class EncodeInterrupted(EncodeFailed):
 
 class DiskTrouble(EncodeFailed):
     """Reading the film failed, and not the film: tried again, until it looks as if that is how its bytes are."""
+
+
+class DiskFull(EncodeFailed):
+    """There was no room for what ffmpeg wrote, though there may be some again."""
 
 
 class GuardFailed(EncodeFailed):
@@ -130,6 +133,7 @@ async def encode(tools: MediaTools, job: EncodeJob) -> AsyncGenerator[Cell, None
     job.control.attach(tool)
     missing = {segment_name(output, number): (output, number) for number in run.numbers for output in run.outputs}
     damaged: dict[int, CellDamaged] = {}
+    finished: Finished | None = None
     try:
         async for line in tool.lines():
             closed = missing.pop(line.decode(errors="replace").partition(",")[0], None)
@@ -138,19 +142,23 @@ async def encode(tools: MediaTools, job: EncodeJob) -> AsyncGenerator[Cell, None
             try:
                 cell = await _verified(job, *closed)
             except CellDamaged as error:
-                if not run.is_whole:
-                    raise GuardFailed(NOT_PLANNED.format(error)) from error
                 damaged[closed[1]] = error
+                if not run.is_whole:
+                    break
             else:
                 yield cell
-        finished = await tool.wait()
+        else:
+            finished = await tool.wait()
     finally:
         job.control.attach(None)
         await tool.stop()
-    _judge_end(finished)
-    _judge_cells(
-        run, {number: CellDamaged(f"segment {number} is missing", 0) for _, number in missing.values()} | damaged
-    )
+    if finished is None:  # what it said until now tells whether a disk is to blame
+        _judge_disk(await tool.wait())
+    else:
+        _judge_end(finished)
+        unmade = {number: CellDamaged(f"segment {number} is missing", 0) for _, number in missing.values()}
+        damaged = unmade | damaged
+    _judge_cells(run, damaged)
 
 
 async def _verified(job: EncodeJob, output: Output, number: int) -> Cell:
@@ -168,11 +176,17 @@ def _judge_end(finished: Finished) -> None:
         raise TookTooLong("ffmpeg took too long for this film and was stopped.")
     if finished.returncode in KILLED:
         raise EncodeInterrupted(ENDED)
+    _judge_disk(finished)
+    if finished.returncode != 0:
+        raise EncodeFailed(_reason(finished))
+
+
+def _judge_disk(finished: Finished) -> None:
+    if found_no_room(finished):
+        raise DiskFull(FULL)
     trouble = next((sign for sign in DISK_TROUBLE if sign in finished.stderr), None)
     if trouble is not None:
         raise DiskTrouble(f"The disk of this film cannot be read just now ({trouble}).")
-    if finished.returncode != 0:
-        raise EncodeFailed(_reason(finished))
 
 
 def _judge_cells(run: Run, damaged: Mapping[int, CellDamaged]) -> None:

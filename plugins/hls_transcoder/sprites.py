@@ -18,10 +18,11 @@ from mediaserver.models import JobRecord, Video
 from .building import SOURCE, arguments
 from .command import HDR_TRANSFERS, standard_range
 from .ladder import picture_size
+from .outcome import hindered
 from .pictures import is_jpeg
-from .runner import ENDED, KILLED, Control
+from .runner import Control
 from .webvtt import clock
-from .workshop import MOVED, UNREACHED
+from .workshop import UNREACHED
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -133,7 +134,7 @@ class Scrubbing:
         await self._shop.changes.record(TracksChanged(video.id), None)
 
     async def _taken(self, info: MediaInfo, sheets: Sheets, source: Path, workspace: Path) -> list[Path]:
-        """Raises JobFailed where the film gives none, JobPostponed where it has just moved."""
+        """Raises JobFailed where the film gives none, JobPostponed where that is not its fault."""
         tools, control = self._shop.tools, Control()
         asked = sheet_arguments(info, sheets, source, flags=tools.input_flags, tonemap=tools.has_zscale)
         cpu = math.ceil(2 * info.duration) + 120
@@ -146,9 +147,6 @@ class Scrubbing:
         made = [workspace / f"{number:03d}.jpg" for number in range(sheets.files)]
         if all([await asyncio.to_thread(is_jpeg, path) for path in made]):
             return made
-        if finished.returncode in KILLED and not finished.timed_out:
-            raise JobPostponed(ENDED, OFFLINE_SECONDS)
-        if not source.exists():
-            raise JobPostponed(MOVED, OFFLINE_SECONDS)
+        hindered(finished, source, OFFLINE_SECONDS)
         slow = " in time" if finished.timed_out else ""
         raise JobFailed(f"No pictures to seek by could be taken from this film{slow}; it plays without them.")

@@ -16,8 +16,9 @@ from .cells import Cells, Span
 from .command import Lacking, Run
 from .encrypting import encrypt_file
 from .models import Plan
+from .outcome import MOVED
 from .recipes import Recipe
-from .runner import Control, EncodeFailed, EncodeInterrupted, EncodeJob, encode
+from .runner import Control, DiskFull, EncodeFailed, EncodeInterrupted, EncodeJob, encode
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
     from .trial import Encoders
 
 CELLS_TOPIC = "cells"
-MOVED = "Its file has just moved; it goes on where it is found again."
 UNREACHED = "No file with this film can be reached; it goes on when one is back."
 NO_SPACE_SECONDS = 20.0
 FULL_BYTES = 100_000_000  # with less room, what ffmpeg made wrong tells of the disk and not of the film
@@ -146,9 +146,11 @@ class Workshop:
             yield look
         except EncodeInterrupted:
             raise
-        except EncodeFailed:
+        except EncodeFailed as failure:
             look()
             self.need_space(FULL_BYTES, least)
+            if isinstance(failure, DiskFull):
+                raise JobPostponed(str(failure), NO_SPACE_SECONDS) from failure
             raise
 
     def need_space(self, needed: int, free: int | None = None) -> None:

@@ -14,6 +14,7 @@ import pytest
 
 from mediaserver.contracts import MediaInfo
 from mediaserver.core.library.probe import ProbeFailed, probe
+from mediaserver.errors import JobPostponed
 from plugins.hls_transcoder.pictures import make_poster
 from plugins.hls_transcoder.plan import plan
 from plugins.hls_transcoder.runner import EncodeFailed, encode
@@ -77,7 +78,7 @@ class Ends:
             segments = plan(info).segments
             job = job_for(info, path, workspace, number % segments, 1)
             return f"{len([cell async for cell in encode(self.measured, job)])} cells"
-        except EncodeFailed as failed:
+        except (EncodeFailed, JobPostponed) as failed:
             self._must_be_a_sentence(path, str(failed))
             return type(failed).__name__
         finally:
