@@ -27,7 +27,9 @@ SELECT l.title_id, v.id, v.duration, v.online, (
     SELECT p.path FROM core_location p WHERE p.video_id = v.id AND p.state = 'ready' ORDER BY p.id LIMIT 1
 ) AS path
 FROM core_title_video l JOIN core_video v ON v.id = l.video_id
-WHERE l.role IN ('version', 'part'){which} ORDER BY l.position, l.id
+WHERE (l.role IN ('version', 'part') OR NOT EXISTS (
+    SELECT 1 FROM core_title_video o WHERE o.title_id = l.title_id AND o.role IN ('version', 'part')
+)){which} ORDER BY l.position, l.id
 """
 ELSEWHERE = "SELECT e.title_id, e.url, e.duration FROM catalog_external e{which}"
 SERIES = """
