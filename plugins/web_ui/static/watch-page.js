@@ -194,7 +194,8 @@ class WatchPage extends HTMLElement {
     const on = (target, names, act) => names.split(" ").forEach((name) => target.addEventListener(name, act, { signal: this.#end.signal }));
     const video = this.#video;
     on(video, "play pause emptied volumechange", () => this.#drawButtons());
-    on(video, "timeupdate durationchange progress seeking", () => this.#drawTime());
+    on(video, "timeupdate durationchange progress seeking ratechange", () => this.#drawTime());
+    on(video, "ratechange", () => this.#awake());
     on(video, "waiting seeking stalled", () => video.readyState < 3 && this.#wait());
     on(video, "playing canplay seeked", () => video.readyState >= 3 && this.#quiet());
     on(video, "pointerdown", (event) => (this.#wakes = event.pointerType === "touch" && this.classList.contains("idle")));
@@ -236,18 +237,20 @@ class WatchPage extends HTMLElement {
     const { paused, muted, volume } = this.#video;
     if (!paused) this.#begin.hidden = true;
     this.#play.replaceChildren(icon(paused ? ICONS.play : ICONS.pause));
-    this.#play.setAttribute("aria-label", paused ? "Play (K)" : "Pause (K)");
+    this.#play.title = paused ? "Play (K)" : "Pause (K)";
+    this.#play.setAttribute("aria-label", this.#play.title);
     this.#sound.replaceChildren(icon(muted || volume === 0 ? ICONS.muted : ICONS.sound));
     this.#volume.value = muted ? 0 : volume;
     this.#awake();
   }
 
   #drawTime() {
-    const { currentTime, duration, buffered } = this.#video;
+    const { currentTime, duration, buffered, playbackRate } = this.#video;
     let until = 0;
     for (let i = 0; i < buffered.length; i += 1) if (buffered.start(i) <= currentTime + 0.5) until = buffered.end(i);
     this.#seek.show(currentTime, duration, until);
-    this.#time.textContent = `${clock(currentTime)} / ${clock(duration || this.#film?.duration)}`;
+    const speed = playbackRate === 1 ? "" : ` · ${playbackRate}×`;
+    this.#time.textContent = `${clock(currentTime)} / ${clock(duration || this.#film?.duration)}${speed}`;
   }
 
   #drawWords() {
