@@ -134,3 +134,21 @@ async def test_an_extra_without_its_film_plays_and_every_control_is_in_reach_of_
     await expect(screen.page.get_by_text("1.25\N{MULTIPLICATION SIGN}")).to_be_visible()
     for name in ("Pause (K)", "Sound (M)", "Audio", "Quality", "Full screen (F)"):
         await expect(screen.page.get_by_role("button", name=name, exact=True)).to_be_in_viewport(ratio=1)
+
+
+async def test_episodes_stand_in_their_seasons_and_the_way_back_from_one_leads_to_its_series(
+    share_appliance: Start, screen: Screen
+) -> None:
+    appliance = await share_appliance(plugins=OFF)
+    for season, name in ((1, "Dark S01E01.mp4"), (2, "Dark S02E01 Lies.mp4")):
+        await appliance.drop(media.film(f"season-{season}.mp4", seconds=5 + season), name)
+    await screen.open(appliance.url)
+    await expect(screen.poster("Dark").get_by_text("2 seasons")).to_be_visible()
+    await screen.watch("Dark")
+    await expect(screen.page.get_by_role("heading", name="Season 2")).to_be_visible()
+    await screen.page.get_by_role("link", name="1. Lies").click()
+    await expect(screen.page.get_by_role("heading", name="Dark · S2 E1 · Lies")).to_be_visible()
+    await screen.page.keyboard.press("Escape")
+    await expect(screen.page.get_by_role("heading", name="Season 1")).to_be_visible()
+    await screen.page.keyboard.press("Escape")
+    await expect(screen.poster("Dark")).to_be_in_viewport()

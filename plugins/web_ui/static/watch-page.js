@@ -94,7 +94,7 @@ class WatchPage extends HTMLElement {
     try {
       this.#film = await get(`v1/content/${encodeURIComponent(this.slug)}`);
       if (this.#left) return;
-      this.#title.textContent = document.title = this.#film.title;
+      this.#title.textContent = document.title = nameOf(this.#film);
       if (this.#film.type === "series") {
         this.#showEpisodes();
         return;
@@ -147,11 +147,8 @@ class WatchPage extends HTMLElement {
 
   #showEpisodes() {
     this.#quiet();
-    const rows = this.#film.episodes_list.map((one) =>
-      el("a", { href: `#/watch/${encodeURIComponent(one.slug)}` }, el("span", {}, one.title), el("span", {}, clock(one.duration))),
-    );
     this.querySelector(".bars").hidden = true;
-    this.#video.replaceWith(el("nav", { class: "episodes", "aria-label": "Episodes" }, ...rows));
+    this.#video.replaceWith(el("nav", { class: "episodes", "aria-label": "Episodes" }, ...episodeRows(this.#film)));
   }
 
   // ---- what others may do with it ------------------------------------------------------------------------
@@ -185,7 +182,8 @@ class WatchPage extends HTMLElement {
   }
 
   leave() {
-    location.hash = "#/";
+    const { series } = this.#film ?? {};
+    location.hash = series ? `#/watch/${encodeURIComponent(series.slug)}` : "#/";
   }
 
   // ---- listening -----------------------------------------------------------------------------------------
@@ -327,6 +325,24 @@ class WatchPage extends HTMLElement {
     this.#doing.hidden = false;
     button.focus();
   }
+}
+
+/** An episode is called by its series and number too; one without a name of its own is "Episode 2". */
+function nameOf({ title, series, season, episode }) {
+  if (!series) return title;
+  const own = isNumber(title, episode) ? null : title;
+  return [series.title, `S${season} E${episode}`, own].filter(Boolean).join(" · ");
+}
+
+const isNumber = (title, episode) => title === `Episode ${episode}`;
+
+function episodeRows({ seasons, episodes_list: all }) {
+  return all.flatMap(({ slug, title, duration, season, episode }, place) => {
+    const begins = seasons > 1 && season !== all[place - 1]?.season;
+    const name = isNumber(title, episode) ? title : `${episode}. ${title}`;
+    const row = el("a", { href: `#/watch/${encodeURIComponent(slug)}` }, el("span", {}, name), el("span", {}, clock(duration)));
+    return begins ? [el("h2", {}, season ? `Season ${season}` : "Specials"), row] : [row];
+  });
 }
 
 /** Who holds a stream; a player that crashed holds its own for some minutes more, and is known by its silence. */
