@@ -289,6 +289,9 @@ class Item:
     published: bool = True
     folder: str = ""  # directly below the library, where it holds more than this title
     external_url: str = ""  # where a title that is not in the library plays from
+    series: tuple[str, str] | None = None  # slug and title; of episodes, as the two that follow
+    season: int | None = None
+    episode: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

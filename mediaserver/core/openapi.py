@@ -76,7 +76,8 @@ REFUSALS = {
 STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto;
   padding: 0 1rem; color-scheme: dark light }
-h2 { margin: 2rem 0 .5rem } summary { cursor: pointer; padding: .25rem 0 } code { font-size: .95em }
+h2 { margin: 2rem 0 .5rem } summary { cursor: pointer; padding: .25rem 0 }
+code { font-size: .95em; overflow-wrap: anywhere }
 b { display: inline-block; width: 4.5rem }
 pre { overflow: auto; padding: .5rem; border: 1px solid #8886; border-radius: 4px }
 small { opacity: .75 }

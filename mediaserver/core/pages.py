@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from mediaserver.core.routes import RouteRegistry
     from mediaserver.core.server import Server
 
+PATIENCE = 2  # seconds for the broker to answer
+
 
 def register_core_routes(registry: RouteRegistry) -> None:
     server = registry.server
@@ -65,18 +67,28 @@ async def readiness(server: Server, *, whole: bool) -> dict[str, Any]:
     """What `/ready` tells: whether requests are served, and the watcher's last word; paths only as a `whole`."""
     try:
         reachable = await server.db.reachable()
-        workers = len((await server.queues["interactive"].info())["workers"])
-    except Exception:  # noqa: BLE001 - whatever the database or the broker says, it is not reachable
-        reachable, workers = False, 0
+    except Exception:  # noqa: BLE001 - whatever the database says, it is not reachable
+        reachable = False
+    workers = await _workers(server)
     library = await asyncio.to_thread(watch_status, server.data)
     return {
         "ready": server.ready and reachable and not server.follower.is_deaf,
         "database": "ok" if reachable else "unreachable",
         "changes": "unheard" if server.follower.is_deaf else "heard",  # what other processes revoke, say
-        "workers": workers,  # 0: films play as far as they are made, nothing new is
+        "jobs": "unreachable" if workers is None else "ok",  # requests are served without them
+        "workers": workers or 0,  # 0: films play as far as they are made, nothing new is
         "plugins_left_out": sorted(server.hooks.faults),
         "library": library if whole else _without_paths(library),
     }
+
+
+async def _workers(server: Server) -> int | None:
+    """None where the queues cannot be reached, or do not answer soon."""
+    try:
+        async with asyncio.timeout(PATIENCE):
+            return len((await server.queues["interactive"].info())["workers"])
+    except Exception:  # noqa: BLE001 - whatever the broker says, it is not reachable
+        return None
 
 
 def _without_paths(library: dict[str, Any]) -> dict[str, Any]:

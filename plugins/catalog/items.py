@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from mediaserver.contracts import Item
-from mediaserver.models import TitleKind
+from mediaserver.models import Title, TitleKind
 
 from .folders import top_folder
 
@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
     from mediaserver.contracts import Database, Pictures, TitleLimit
-    from mediaserver.models import Title
 
 TITLES = """
-SELECT t.id, t.kind, t.title, t.slug, t.year, t.published, t.created_at, t.season, t.episode, s.title AS series
+SELECT t.id, t.kind, t.title, t.slug, t.year, t.published, t.created_at, t.season, t.episode,
+       s.title AS series, s.slug AS series_slug
 FROM core_title t LEFT JOIN core_title s ON s.id = t.parent_id
 WHERE t.published AND t.kind IN ({kinds}) ORDER BY t.created_at DESC, t.id DESC
 """
@@ -27,7 +27,9 @@ SELECT l.title_id, v.id, v.duration, v.online, (
     SELECT p.path FROM core_location p WHERE p.video_id = v.id AND p.state = 'ready' ORDER BY p.id LIMIT 1
 ) AS path
 FROM core_title_video l JOIN core_video v ON v.id = l.video_id
-WHERE l.role IN ('version', 'part'){which} ORDER BY l.position, l.id
+WHERE (l.role IN ('version', 'part') OR NOT EXISTS (
+    SELECT 1 FROM core_title_video o WHERE o.title_id = l.title_id AND o.role IN ('version', 'part')
+)){which} ORDER BY l.position, l.id
 """
 ELSEWHERE = "SELECT e.title_id, e.url, e.duration FROM catalog_external e{which}"
 SERIES = """
@@ -58,11 +60,8 @@ class Items:
         ids = [title.id for title in titles]
         told = await self._told(ids, external=True)
         series = await self._series([title.id for title in titles if title.kind is TitleKind.SERIES])
-        rows: list[dict[str, Any]] = [
-            {"id": t.id, "kind": t.kind.value, "title": t.title, "slug": t.slug, "year": t.year,
-             "published": t.published, "created_at": t.created_at}
-            for t in titles
-        ]  # fmt: skip
+        parents = {each.id: each for each in await _series_of(titles)}
+        rows = [_row(title, parents.get(title.parent_id or 0)) for title in titles]
         return [self._item(row, told.get(row["id"], Told()), *series.get(row["id"], (0, 0))) for row in rows]
 
     async def playable(self, limit: TitleLimit, *, external: bool) -> list[Item]:
@@ -128,7 +127,22 @@ class Items:
             published=bool(row["published"]),
             folder=top_folder(told.path, row["title"], row["year"], film=film) if told.path else "",
             external_url=told.url,
+            series=(row["series_slug"], row["series"]) if row["series_slug"] else None,
+            season=row["season"],
+            episode=row["episode"],
         )
+
+
+async def _series_of(titles: list[Title]) -> list[Title]:
+    ids = {title.parent_id for title in titles if title.parent_id is not None}
+    return await Title.filter(id__in=ids) if ids else []
+
+
+def _row(title: Title, series: Title | None) -> dict[str, Any]:
+    """As a statement answers it."""
+    names = ("id", "title", "slug", "year", "published", "created_at", "season", "episode")
+    told = {"kind": title.kind.value, "series": series and series.title, "series_slug": series and series.slug}
+    return told | {name: getattr(title, name) for name in names}
 
 
 def _of_series(row: dict[str, Any]) -> str:

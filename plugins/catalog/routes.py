@@ -22,6 +22,11 @@ class Browse(BaseModel):
     limit: Annotated[int, Field(ge=1, le=100)] = 20
 
 
+class SeriesOfEpisode(BaseModel):
+    slug: str
+    title: str
+
+
 class ContentItem(BaseModel):
     """A title in lists and alone."""
 
@@ -42,6 +47,9 @@ class ContentItem(BaseModel):
     episodes: int
     created_at: str
     playable: bool
+    series: SeriesOfEpisode | None  # of episodes, as the two that follow
+    season: int | None
+    episode: int | None
     published: bool = True  # only administrators are told
 
 
@@ -77,6 +85,9 @@ def shown(request: Request, item: Item) -> dict[str, Any]:
         "episodes": item.episodes,
         "created_at": timestamp(item.created_at),
         "playable": item.playable,
+        "series": dict(zip(("slug", "title"), item.series, strict=True)) if item.series else None,
+        "season": item.season,
+        "episode": item.episode,
     }
 
 

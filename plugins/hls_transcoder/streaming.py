@@ -109,7 +109,7 @@ class HlsStreaming:
         return grant
 
     async def _video_of(self, title_id: int) -> Video:
-        """The first part of a title, or its tallest version, that can be read.
+        """The first part of a title, or its tallest version, that can be read; an extra where there is nothing else.
 
         Raises NotFound, Conflict for a series, or Unavailable.
         """
@@ -125,8 +125,8 @@ class HlsStreaming:
         return video
 
     async def _chosen(self, title_id: int) -> Video | None:
-        links = await TitleVideo.filter(title_id=title_id, role__in=("version", "part")).select_related("video")
-        best = min(links, key=_preferred, default=None)
+        links = await TitleVideo.filter(title_id=title_id).select_related("video")
+        best = min([link for link in links if link.role != "extra"] or links, key=_preferred, default=None)
         return best.video if best else None
 
     # ---- files ---------------------------------------------------------------------------------------------

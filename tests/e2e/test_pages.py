@@ -104,3 +104,51 @@ async def test_a_lost_server_is_said_and_its_return_is_seen(share_appliance: Sta
     await expect(bar).to_be_visible()
     await appliance.start()
     await expect(bar).to_be_hidden()
+
+
+async def test_a_page_that_nobody_sees_lets_its_connection_go_and_looks_anew_when_it_is_seen(
+    share_appliance: Start, screen: Screen
+) -> None:
+    """A browser has six to a server: pages that it keeps for the way back held them, and the next one waited."""
+    appliance = await share_appliance(plugins=OFF)
+    async with screen.page.expect_request("**/v1/events"):
+        await screen.open(appliance.url)
+    async with screen.page.expect_event("requestfailed", lambda request: request.url.endswith("/v1/events")):
+        await screen.page.evaluate("dispatchEvent(new PageTransitionEvent('pagehide', {persisted: true}))")
+    await appliance.film(media.film("meanwhile.mp4", seconds=5), "Meanwhile.mp4")
+    await screen.page.evaluate("dispatchEvent(new PageTransitionEvent('pageshow', {persisted: true}))")
+    await expect(screen.poster("Meanwhile")).to_be_visible()
+
+
+async def test_an_extra_without_its_film_plays_and_every_control_is_in_reach_of_a_phone(
+    share_appliance: Start, screen: Screen
+) -> None:
+    appliance = await share_appliance(plugins=OFF)
+    source = media.copied(media.film("plain.mp4", seconds=9), "two-voices.mkv", "-map", "0:a")
+    await appliance.drop(source, "Alone-clip.mkv")
+    await screen.page.set_viewport_size({"width": 360, "height": 640})
+    await screen.open(appliance.url)
+    await screen.watch("Alone")
+    await screen.plays_from(0)
+    await screen.page.keyboard.press("s")
+    await expect(screen.page.get_by_text("1.25\N{MULTIPLICATION SIGN}")).to_be_visible()
+    for name in ("Pause (K)", "Sound (M)", "Audio", "Quality", "Full screen (F)"):
+        await expect(screen.page.get_by_role("button", name=name, exact=True)).to_be_in_viewport(ratio=1)
+
+
+async def test_episodes_stand_in_their_seasons_and_the_way_back_from_one_leads_to_its_series(
+    share_appliance: Start, screen: Screen
+) -> None:
+    appliance = await share_appliance(plugins=OFF)
+    for season, name in ((1, "Dark S01E01.mp4"), (2, "Dark S02E01 Lies.mp4")):
+        await appliance.drop(media.film(f"season-{season}.mp4", seconds=5 + season), name)
+    await screen.open(appliance.url)
+    await expect(screen.poster("Dark").get_by_text("2 seasons")).to_be_visible()
+    await screen.watch("Dark")
+    await expect(screen.page.get_by_role("heading", name="Season 2")).to_be_visible()
+    await screen.page.get_by_role("link", name="1. Lies").click()
+    await expect(screen.page.get_by_role("heading", name="Dark · S2 E1 · Lies")).to_be_visible()
+    await screen.page.keyboard.press("Escape")
+    await expect(screen.page.get_by_role("heading", name="Season 1")).to_be_visible()
+    await screen.page.keyboard.press("Escape")
+    await expect(screen.poster("Dark")).to_be_in_viewport()

@@ -25,8 +25,10 @@ EXTRA_FOLDERS = frozenset(
         "trailers",
     ]
 )
+# As Jellyfin has it: most of these words end names of films too, `The Big Short`, `My.holiday.clip`.
 EXTRA_SUFFIX = re.compile(
-    r"[-_. ](?:trailer|sample|scene|clip|interview|behindthescenes|deleted|deletedscene|featurette|short|other|extra)$",
+    r"(?:[-_. ](?:trailer|sample)|"
+    r"-(?:scene|clip|interview|behindthescenes|deleted|deletedscene|featurette|short|other|extra))$",
     re.IGNORECASE,
 )
 IDS = re.compile(r"[\[{(]\s*(?:(?:imdb|tmdb|tvdb|anidb)(?:id)?[-=]|edition-)[^\]})]*[\]})]", re.IGNORECASE)

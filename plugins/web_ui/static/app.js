@@ -15,8 +15,10 @@ function route() {
   const [, name, slug] = location.hash.split("/");
   player?.remove();
   player = null;
-  home.inert = name === "watch";
-  if (name !== "watch" || !slug) {
+  const watches = name === "watch" && Boolean(slug);
+  home.inert = watches;
+  document.documentElement.classList.toggle("watching", watches);
+  if (!watches) {
     document.title = "Mediaserver";
     home.returned();
     return;

@@ -1,4 +1,6 @@
 // The server's news: its topics are dispatched as they come (detail: what is told), `lost` and `found` of the wire.
+// A page that nobody sees hears none: a browser has six connections to a server, for all its tabs and for the pages that
+// it keeps to go back to, and a seventh page would wait for its film.
 
 import { ask } from "./session.js";
 
@@ -9,9 +11,22 @@ export class News extends EventTarget {
   #source = null;
   #timer = 0;
   #lost = false;
+  #wanted = false;
+  #away = document.hidden; // nobody sees this page
+  #missed = false;
+
+  constructor() {
+    super();
+    document.addEventListener("visibilitychange", () => (document.hidden ? this.#leave() : this.#comeBack()));
+    window.addEventListener("pagehide", () => this.#leave());
+    window.addEventListener("pageshow", () => this.#comeBack());
+  }
 
   start() {
     this.#source?.close();
+    this.#source = null;
+    this.#wanted = true;
+    if (this.#away) return;
     this.#source = new EventSource("v1/events");
     this.#source.onopen = () => this.#found();
     this.#source.onerror = () => this.#fault();
@@ -20,15 +35,24 @@ export class News extends EventTarget {
     }
   }
 
-  stop() {
+  #leave() {
+    this.#away = true;
     clearTimeout(this.#timer);
     this.#source?.close();
     this.#source = null;
   }
 
+  /** What happened meanwhile is looked up, as after a lost connection. */
+  #comeBack() {
+    if (!this.#away || document.hidden) return;
+    this.#away = false;
+    this.#missed = true;
+    if (this.#wanted) this.start();
+  }
+
   #found() {
-    if (this.#lost) this.dispatchEvent(new Event("found"));
-    this.#lost = false;
+    if (this.#lost || this.#missed) this.dispatchEvent(new Event("found"));
+    this.#lost = this.#missed = false;
   }
 
   #fault() {

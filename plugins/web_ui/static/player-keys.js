@@ -13,7 +13,7 @@ const LIST = [
   ["C", "subtitles on or off"],
   ["F", "full screen"],
   ["S", "speed"],
-  ["Esc", "back to the library"],
+  ["Esc", "back"],
 ];
 
 /** The action of a key event, or null. `player` is the watch page, `video` its element. */

@@ -94,7 +94,7 @@ class WatchPage extends HTMLElement {
     try {
       this.#film = await get(`v1/content/${encodeURIComponent(this.slug)}`);
       if (this.#left) return;
-      this.#title.textContent = document.title = this.#film.title;
+      this.#title.textContent = document.title = nameOf(this.#film);
       if (this.#film.type === "series") {
         this.#showEpisodes();
         return;
@@ -147,11 +147,8 @@ class WatchPage extends HTMLElement {
 
   #showEpisodes() {
     this.#quiet();
-    const rows = this.#film.episodes_list.map((one) =>
-      el("a", { href: `#/watch/${encodeURIComponent(one.slug)}` }, el("span", {}, one.title), el("span", {}, clock(one.duration))),
-    );
     this.querySelector(".bars").hidden = true;
-    this.#video.replaceWith(el("nav", { class: "episodes", "aria-label": "Episodes" }, ...rows));
+    this.#video.replaceWith(el("nav", { class: "episodes", "aria-label": "Episodes" }, ...episodeRows(this.#film)));
   }
 
   // ---- what others may do with it ------------------------------------------------------------------------
@@ -185,7 +182,8 @@ class WatchPage extends HTMLElement {
   }
 
   leave() {
-    location.hash = "#/";
+    const { series } = this.#film ?? {};
+    location.hash = series ? `#/watch/${encodeURIComponent(series.slug)}` : "#/";
   }
 
   // ---- listening -----------------------------------------------------------------------------------------
@@ -194,7 +192,8 @@ class WatchPage extends HTMLElement {
     const on = (target, names, act) => names.split(" ").forEach((name) => target.addEventListener(name, act, { signal: this.#end.signal }));
     const video = this.#video;
     on(video, "play pause emptied volumechange", () => this.#drawButtons());
-    on(video, "timeupdate durationchange progress seeking", () => this.#drawTime());
+    on(video, "timeupdate durationchange progress seeking ratechange", () => this.#drawTime());
+    on(video, "ratechange", () => this.#awake());
     on(video, "waiting seeking stalled", () => video.readyState < 3 && this.#wait());
     on(video, "playing canplay seeked", () => video.readyState >= 3 && this.#quiet());
     on(video, "pointerdown", (event) => (this.#wakes = event.pointerType === "touch" && this.classList.contains("idle")));
@@ -236,18 +235,20 @@ class WatchPage extends HTMLElement {
     const { paused, muted, volume } = this.#video;
     if (!paused) this.#begin.hidden = true;
     this.#play.replaceChildren(icon(paused ? ICONS.play : ICONS.pause));
-    this.#play.setAttribute("aria-label", paused ? "Play (K)" : "Pause (K)");
+    this.#play.title = paused ? "Play (K)" : "Pause (K)";
+    this.#play.setAttribute("aria-label", this.#play.title);
     this.#sound.replaceChildren(icon(muted || volume === 0 ? ICONS.muted : ICONS.sound));
     this.#volume.value = muted ? 0 : volume;
     this.#awake();
   }
 
   #drawTime() {
-    const { currentTime, duration, buffered } = this.#video;
+    const { currentTime, duration, buffered, playbackRate } = this.#video;
     let until = 0;
     for (let i = 0; i < buffered.length; i += 1) if (buffered.start(i) <= currentTime + 0.5) until = buffered.end(i);
     this.#seek.show(currentTime, duration, until);
-    this.#time.textContent = `${clock(currentTime)} / ${clock(duration || this.#film?.duration)}`;
+    const speed = playbackRate === 1 ? "" : ` · ${playbackRate}×`;
+    this.#time.textContent = `${clock(currentTime)} / ${clock(duration || this.#film?.duration)}${speed}`;
   }
 
   #drawWords() {
@@ -324,6 +325,24 @@ class WatchPage extends HTMLElement {
     this.#doing.hidden = false;
     button.focus();
   }
+}
+
+/** An episode is called by its series and number too; one without a name of its own is "Episode 2". */
+function nameOf({ title, series, season, episode }) {
+  if (!series) return title;
+  const own = isNumber(title, episode) ? null : title;
+  return [series.title, `S${season} E${episode}`, own].filter(Boolean).join(" · ");
+}
+
+const isNumber = (title, episode) => title === `Episode ${episode}`;
+
+function episodeRows({ seasons, episodes_list: all }) {
+  return all.flatMap(({ slug, title, duration, season, episode }, place) => {
+    const begins = seasons > 1 && season !== all[place - 1]?.season;
+    const name = isNumber(title, episode) ? title : `${episode}. ${title}`;
+    const row = el("a", { href: `#/watch/${encodeURIComponent(slug)}` }, el("span", {}, name), el("span", {}, clock(duration)));
+    return begins ? [el("h2", {}, season ? `Season ${season}` : "Specials"), row] : [row];
+  });
 }
 
 /** Who holds a stream; a player that crashed holds its own for some minutes more, and is known by its silence. */

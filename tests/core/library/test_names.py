@@ -13,6 +13,8 @@ from mediaserver.core.library.names import from_path, slugify
         ("Heat (1995)/Heat (1995) {tmdb-949} {edition-Director's Cut}.mkv", "Heat", 1995),
         ("Heat (1995)/heat.mkv", "Heat", 1995),
         ("Holiday in Rome.mp4", "Holiday in Rome", None),
+        ("The Big Short.mkv", "The Big Short", None),
+        ("My_holiday_clip.mp4", "My holiday clip", None),
         ("300.mkv", "300", None),
         ("1917.mkv", "1917", None),
         ("2001 A Space Odyssey (1968).mkv", "2001 A Space Odyssey", 1968),
@@ -27,7 +29,7 @@ from mediaserver.core.library.names import from_path, slugify
 )
 def test_films_are_named_as_people_name_them(path: str, title: str, year: int | None) -> None:
     metadata = from_path(path).metadata
-    assert (metadata.kind, metadata.title, metadata.year) == ("movie", title, year)
+    assert (metadata.kind, metadata.role, metadata.title, metadata.year) == ("movie", "version", title, year)
 
 
 @pytest.mark.parametrize(
@@ -64,6 +66,8 @@ def test_episodes_are_recognised(path: str, series: str, season: int, episode: i
         ("Heat (1995)/Heat (1995)-trailer.mp4", "extra", "trailer", 0),
         ("Heat (1995)/Behind The Scenes/Casting.mp4", "extra", "Casting", 0),
         ("Heat (1995)-trailer.mp4", "extra", "trailer", 0),
+        ("Heat (1995) trailer.mp4", "extra", "trailer", 0),
+        ("Heat (1995)/Heat (1995)-deletedscene.mp4", "extra", "deletedscene", 0),
     ],
 )
 def test_versions_parts_and_extras_belong_to_their_film(path: str, role: str, label: str, position: int) -> None:

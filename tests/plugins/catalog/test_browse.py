@@ -32,6 +32,9 @@ async def test_films_and_series_are_listed_and_episodes_stand_inside_their_serie
     assert found == (await app.get("/v1/content/bees")).json()
     assert [episode["title"] for episode in found["episodes_list"]] == ["E1", "E2"]
     assert (found["seasons"], found["episodes"]) == (1, 2)
+    episode = (await app.get("/v1/content/e2")).json()
+    assert (episode["series"], episode["season"], episode["episode"]) == ({"slug": "bees", "title": "Bees"}, 1, 2)
+    assert (found["series"], found["season"], found["episode"]) == (None, None, None)
 
 
 async def test_a_title_that_is_not_published_is_for_administrators(app_with: AppWith) -> None:

@@ -63,6 +63,19 @@ async def test_films_and_episodes_are_there_newest_first_while_their_file_is(app
     assert all(item.playable and item.duration == 60 and item.created_at.tzinfo for item in found)
 
 
+async def test_an_extra_counts_only_where_there_is_no_film(app_with: AppWith) -> None:
+    app = await app_with(catalog={}).start()
+    for name in ("Alone", "Ada", "Gone"):
+        title = await add(name)
+        await TitleVideo.filter(title=title).update(role="extra")
+        if name != "Alone":
+            there = name == "Ada"
+            film = await Video.create(fingerprint=f"{name} itself", size=1, duration=90.0, probe={}, online=there)
+            await TitleVideo.create(title=title, video=film)
+    found = await app.server.services.get(Catalog).playable(VIEWER)
+    assert [(item.title, item.duration) for item in found] == [("Ada", 90.0), ("Alone", 60.0)]
+
+
 async def test_who_has_a_limit_is_given_what_it_leaves(app_with: AppWith, tmp_path: Path) -> None:
     (tmp_path / "kids.py").write_text(KIDS)
     app = await app_with(catalog={}, kids={}, folders=(tmp_path,)).start()
