@@ -253,6 +253,7 @@ def test_why_answers_for_any_path(terminal: Terminal, tmp_path: Path) -> None:
         ("library", "folder: "),
         ("/etc/passwd", "outside: "),
         ("library/.hidden.mp4", "ignored: "),
+        (f"library/{'a' * 300}.mp4", "unknown: It cannot be looked at"),
     ):
         assert terminal.run("why", path).stdout.startswith(state)
 
@@ -271,6 +272,7 @@ def test_scan_asks_the_watcher(terminal: Terminal) -> None:
     assert terminal.run("scan").stdout.strip().endswith("The watcher was asked to look.")
     assert "asked to look at library/a.mp4" in terminal.run("scan", "library/a.mp4").stdout
     assert "/etc: This path is not in the library" in terminal.refused("scan", "/etc")
+    assert "look at library/\ufffd.mp4" in terminal.run("scan", os.fsdecode(b"library/\xff.mp4")).stdout
 
 
 def test_config_tells_only_what_differs_and_hides_passwords(terminal: Terminal) -> None:

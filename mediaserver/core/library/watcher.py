@@ -5,6 +5,7 @@ that a kill would lose: what waits is found again by the scan at the next start.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import heapq
 import time
 from pathlib import Path
@@ -70,8 +71,8 @@ class LibraryWatcher:
             describe=describe,
             settle_seconds=settings.settle_seconds,
         )
-        self._agenda = Agenda(settings, clock, self._settler.closed)
         self._requests = ScanRequests(run_folder)
+        self._agenda = Agenda(settings, clock, self._settler.closed, self._requests.drop)
         self._complete: list[tuple[int, str]] = []  # newest first: (-mtime, key)
         self._queued: set[str] = set()
         self._ready = asyncio.Event()
@@ -210,5 +211,17 @@ class LibraryWatcher:
             "probing": len(self._complete),
         }
         if status != self._last_status:
-            self._last_status = status
-            write_status(self._run_folder, {**status, "at": self._clock.now().isoformat()})
+            with contextlib.suppress(OSError):  # a full disk: it is told as soon as there is room
+                write_status(self._run_folder, {**status, "at": self._clock.now().isoformat()})
+                self._last_status = status
+
+
+def _outermost(folders: dict[str, bool]) -> list[tuple[str, bool]]:
+    """Without those that lie in one that is looked at with all below it."""
+    deep = [folder for folder, recursive in folders.items() if recursive]
+    covered = {
+        folder
+        for folder in folders
+        if any(folder != outer and (not outer or folder.startswith(f"{outer}/")) for outer in deep)
+    }
+    return sorted((folder, recursive) for folder, recursive in folders.items() if folder not in covered)

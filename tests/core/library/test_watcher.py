@@ -206,6 +206,30 @@ async def test_a_request_from_another_process_is_carried_out_and_dropped(house: 
     assert not list((house.run_folder / "scans").iterdir())
 
 
+async def test_a_request_for_what_cannot_be_looked_at_ends_nothing(house: House, films: Films) -> None:
+    unspeakable = house.folder / f"{'a' * 300}.mp4"
+    await house.service.scan(unspeakable)
+    async with house.watched():
+        films.write(house.folder / "film.mp4")
+        await house.ready(1)
+        await house.until(lambda: _no_requests(house))
+        assert "It cannot be looked at" in (await house.service.why(unspeakable)).sentence
+
+
+async def _no_requests(house: House) -> bool:
+    return not list((house.run_folder / "scans").iterdir())
+
+
+async def test_a_status_that_cannot_be_written_ends_nothing_and_is_told_later(house: House, films: Films) -> None:
+    in_its_way = house.run_folder / "watch.json"
+    in_its_way.mkdir()
+    async with house.watched():
+        films.write(house.folder / "film.mp4")
+        await house.ready(1)
+        in_its_way.rmdir()
+        await house.until(lambda: _status_known(house))
+
+
 async def test_the_status_tells_mode_and_last_scan(house: House) -> None:
     async with house.watched():
         await house.until(lambda: _status_known(house))
@@ -246,6 +270,20 @@ async def test_a_folder_that_cannot_be_read_is_visible_and_its_films_are_not_los
         await house.service.scan()
         await house.ready(2)
     assert len(house.prober.calls) == 2
+
+
+@needs_a_plain_user
+async def test_a_request_that_another_user_made_is_carried_out_once(house: House, films: Films) -> None:
+    await house.service.scan()
+    requests = house.run_folder / "scans"
+    requests.chmod(0o500)
+    try:
+        async with house.watched(watch="off"):
+            films.write(house.folder / "film.mp4")
+            await house.ready(1)
+            assert len(list(requests.iterdir())) == 1
+    finally:
+        requests.chmod(0o700)
 
 
 @needs_a_plain_user
