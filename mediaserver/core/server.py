@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import AsyncExitStack
+import os
+from contextlib import AsyncExitStack, suppress
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import urlsplit
 
@@ -285,6 +286,19 @@ def prepare_folders(server: Server) -> None:
         raise StartError(
             f"{error.filename} cannot be made ({error.strerror}); the data directory {server.data} must be writable."
         ) from error
+    _check_rights(server)
     for folder in library.folders:
         if folder == server.loaded.path(Configuration().library.folders[0]) and not folder.exists():
-            folder.mkdir(parents=True, exist_ok=True)
+            with suppress(OSError):  # a link to a disk that is away, say: told like any folder that is missing
+                folder.mkdir(parents=True, exist_ok=True)
+
+
+def _check_rights(server: Server) -> None:
+    """Whoever may read what another user's server keeps, or has it on a read-only disk, is told before SQLite tries."""
+    files = [server.db.file, server.db.file.with_suffix(".lock"), server.data / "broker.sqlite3"]
+    for path in (server.data, server.data / "run", *files):
+        if path.exists() and not os.access(path, os.W_OK):
+            raise StartError(
+                f"{path} may not be written by this user; run this as the user to whom it belongs, or give "
+                f"{server.data} to this one."
+            )
