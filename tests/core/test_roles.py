@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import signal
 from typing import TYPE_CHECKING
 
@@ -37,6 +38,17 @@ def test_a_stop_is_heard_while_a_role_starts(tmp_path: Path, role: str, number: 
     terminal.write("plugins: {hanging: {}}\nserver: {port: 0}\n")
     assert "listening" not in terminal.stopped_at("it hangs", role, number=number)
     assert query(tmp_path / "data" / "mediaserver.sqlite3", "SELECT * FROM core_quarantine") == []
+
+
+def test_of_two_watchers_of_one_data_folder_one_waits(tmp_path: Path) -> None:
+    """They would make two films of what they both find. One that waits hears a stop as well."""
+    terminal = Terminal(tmp_path)
+    terminal.write("plugins: {}\n")
+    terminal.run("migrate")
+    with (tmp_path / "data" / "run" / "watch.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        assert "scanned" not in terminal.stopped_at("another watch looks after this data folder", "watch")
+    assert "another watch" not in terminal.stopped_at("library folder scanned", "watch")
 
 
 HOLD = """
