@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import structlog
 
+from mediaserver.core.db import is_hindered
 from mediaserver.errors import StartError
 
 if TYPE_CHECKING:
@@ -57,6 +58,8 @@ class BrokerFile:
             await self._in_thread(self._connect)
         except sqlite3.Error as error:
             await self.close()
+            if is_hindered(error):
+                raise
             raise StartError(UNUSABLE.format(path=self._path, error=error)) from error
 
     async def close(self) -> None:

@@ -21,7 +21,7 @@ from tortoise.migrations.schema_editor import SqliteSchemaEditor
 from tortoise.transactions import in_transaction
 
 from mediaserver.core import postgres
-from mediaserver.core.db import WRITER, apps_config, connection
+from mediaserver.core.db import WRITER, apps_config, connection, is_hindered
 from mediaserver.core.locks import locked
 from mediaserver.core.private import private_file, private_folder
 from mediaserver.errors import StartError
@@ -176,7 +176,9 @@ class Upgrade:
         for app in self.models:
             try:
                 await executor.apply(applied, app, self._say)
-            except Exception as error:  # noqa: BLE001 - a plugin's migration is its own fault, told by its name
+            except Exception as error:  # a plugin's migration is its own fault, told by its name
+                if is_hindered(error):
+                    raise
                 self.faults[app] = f"its migration failed: {error}"
 
     async def _copy(self) -> None:

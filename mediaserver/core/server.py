@@ -16,7 +16,7 @@ from mediaserver.core.actors import Guests
 from mediaserver.core.broker import make_queue
 from mediaserver.core.changes import ChangeLog
 from mediaserver.core.clock import SystemClock
-from mediaserver.core.db import Database
+from mediaserver.core.db import Database, is_hindered
 from mediaserver.core.discovery import Absent, Found, PluginFault, check_tables, deadline, discover
 from mediaserver.core.follower import Follower
 from mediaserver.core.jobs import QUEUES, JobRecords
@@ -35,7 +35,7 @@ from mediaserver.core.settings import Configuration, Settings
 from mediaserver.core.storage import MediaStorage
 from mediaserver.core.tools import MachineTools
 from mediaserver.core.wakeups import Wakeups
-from mediaserver.errors import ConfigError, StartError
+from mediaserver.errors import ConfigError, StartError, StartLater
 from mediaserver.events import PluginQuarantined
 from mediaserver.models import Quarantine
 
@@ -155,8 +155,10 @@ class Server:
     async def __aenter__(self) -> Self:
         try:
             await self._open()
-        except BaseException:
+        except BaseException as error:
             await self._stack.aclose()
+            if is_hindered(error):
+                raise StartLater(f"The database cannot be used now: {error}. Start again when it can.") from error
             raise
         return self
 
@@ -219,7 +221,9 @@ class Server:
                         await plugins.settle(each.run())
             except ConfigError:
                 raise
-            except Exception as error:  # noqa: BLE001 - whatever its code raises is its own fault, told by its name
+            except Exception as error:  # whatever its code raises is its own fault, told by its name
+                if is_hindered(error):
+                    raise
                 self.quarantine(each.plugin, f"startup failed: {type(error).__name__}: {error}")
                 await self.share_quarantine()
 
