@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextvars
 import re
+import sqlite3
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -28,6 +29,7 @@ SQLITE_PRAGMAS = {
     "busy_timeout": 15000,  # milliseconds
     "foreign_keys": "ON",
 }
+REFUSALS = (OperationalError, TransactionManagementError, sqlite3.OperationalError)  # a commit raises SQLite's own
 HINDRANCES = ("disk is full", "database is locked", "disk I/O error", "readonly database")  # what SQLite says
 _committing: contextvars.ContextVar[list[Callable[[], None]] | None] = contextvars.ContextVar(
     "committing", default=None
@@ -46,7 +48,7 @@ class ReadsBeside:
 
 def is_hindered(error: BaseException) -> bool:
     """Whether the database is at fault, and not who asked it: it is away, its disk full or another writes for long."""
-    if isinstance(error, OperationalError | TransactionManagementError):
+    if isinstance(error, REFUSALS):
         return any(words in str(error) for words in HINDRANCES)
     return isinstance(error, DatabaseAway)
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
+from mediaserver.core.db import is_hindered
 from mediaserver.core.library import paths
 from mediaserver.core.library.agenda import Agenda
 from mediaserver.core.library.ingest import Describe, Ingest, NotComplete, Prober
@@ -21,7 +22,6 @@ from mediaserver.core.library.records import CANNOT_READ, Records
 from mediaserver.core.library.roots import WatchedRoot
 from mediaserver.core.library.scanner import Scanner
 from mediaserver.core.library.settle import Look, Pending, Settler, Verdict
-from mediaserver.errors import DatabaseAway
 from mediaserver.models import Location, LocationState
 
 if TYPE_CHECKING:
@@ -126,16 +126,16 @@ class LibraryWatcher:
                     self._agenda.look_later(ONCE_MORE, root, folder, recursive=recursive)
 
     async def _edge(self, work: Awaitable[object], what: str) -> bool:
-        """One folder's trouble must not end the watching of the others; False where the database is away.
+        """One folder's trouble must not end the watching of the others; False where the database is away or full.
 
         That is tried again soon, anything else with the next scan.
         """
         try:
             await work
-        except DatabaseAway as away:
-            self._log.warning("library: waits for the database", what=what, reason=str(away))
-            return False
-        except Exception:  # noqa: BLE001 - the watcher's edge
+        except Exception as error:  # noqa: BLE001 - the watcher's edge
+            if is_hindered(error):
+                self._log.warning("library: waits for the database", what=what, reason=str(error))
+                return False
             self._log.exception("library: failed", what=what)
         return True
 

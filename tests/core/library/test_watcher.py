@@ -10,7 +10,10 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from structlog.testing import capture_logs
+from tortoise.exceptions import OperationalError
 
 from mediaserver.core.library.mailbox import read_status
 from mediaserver.models import Location, Title, TitleVideo, Video
@@ -218,6 +221,26 @@ async def test_a_request_for_what_cannot_be_looked_at_ends_nothing(house: House,
 
 async def _no_requests(house: House) -> bool:
     return not list((house.run_folder / "scans").iterdir())
+
+
+@pytest.mark.sqlite
+async def test_what_was_found_on_a_full_disk_is_taken_in_when_there_is_room(house: House, films: Films) -> None:
+    [before] = await house.db.fetch("PRAGMA max_page_count")
+    await house.db.fetch("PRAGMA max_page_count = 1")  # no more than there are
+    with pytest.raises(OperationalError, match="full"):
+        while True:
+            await house.db.fetch("INSERT INTO core_change (kind, payload, at) VALUES ('filler', '{}', 0)")
+    films.write(house.folder / "film.mp4")
+    with capture_logs() as logs:
+        async with house.watched(watch="off"):
+            await house.until(lambda: _is_told(logs, "library: waits for the database"))
+            await house.db.fetch(f"PRAGMA max_page_count = {before['max_page_count']}")
+            await house.ready(1)
+    assert not [each for each in logs if "exc_info" in each]
+
+
+async def _is_told(logs: list[Any], event: str) -> bool:
+    return any(each["event"] == event for each in logs)
 
 
 async def test_a_status_that_cannot_be_written_ends_nothing_and_is_told_later(house: House, films: Films) -> None:
