@@ -33,7 +33,7 @@ INTERNAL = 500
 
 def create_app(server: Server) -> Sanic[Any, Any]:
     """Raises StartError where a plugin that is needed cannot register its routes."""
-    app: Sanic[Any, Any] = Sanic("mediaserver", configure_logging=False)
+    app: Sanic[Any, Any] = Sanic("mediaserver", configure_logging=False, request_class=http.Asked)
     Sanic.unregister_app(app)  # Sanic's list of apps is for its own manager and allows a name once per process
     app.config.update(
         REQUEST_MAX_SIZE=http.MAX_BODY,

@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import structlog
 
+from mediaserver.core.db import is_hindered
+from mediaserver.errors import StartError
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
@@ -17,6 +20,10 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 log = structlog.get_logger()
 OPENING_SECONDS = 10
+UNUSABLE = (
+    "The queues in {path} cannot be used ({error}). Free some disk space, or delete the file while nothing runs here: "
+    "what is due stands in the database."
+)
 
 SCHEMA = """
 create table if not exists jobs (
@@ -45,8 +52,15 @@ class BrokerFile:
         return self._thread is not None
 
     async def open(self) -> None:
+        """Raises StartError."""
         self._thread = ThreadPoolExecutor(1, f"queue-{self._name}")
-        await self._in_thread(self._connect)
+        try:
+            await self._in_thread(self._connect)
+        except sqlite3.Error as error:
+            await self.close()
+            if is_hindered(error):
+                raise
+            raise StartError(UNUSABLE.format(path=self._path, error=error)) from error
 
     async def close(self) -> None:
         """What runs already comes to its end."""

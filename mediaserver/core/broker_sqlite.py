@@ -63,6 +63,7 @@ class SqliteQueue(Queue):
         self._looked = float("-inf")
 
     async def connect(self) -> None:
+        """Raises StartError."""
         if not self._file.is_open:
             await self._file.open()
             await super().connect()

@@ -12,6 +12,7 @@ from pydantic_core import to_jsonable_python
 
 from mediaserver.contracts import Library
 from mediaserver.core.config import is_secret
+from mediaserver.core.library.paths import shown
 from mediaserver.core.library.service import OUTSIDE
 from mediaserver.core.server import Server
 from mediaserver.core.settings import Settings
@@ -47,9 +48,9 @@ async def ask_to_scan(server: Server, path: Path | None) -> str:
         return "The watcher was asked to look."
     reason = await library.why(path.absolute())
     if reason.state == OUTSIDE:
-        raise MediaServerError(f"{path}: {reason.sentence}")
+        raise MediaServerError(f"{shown(path)}: {reason.sentence}")
     await library.scan(path.absolute())
-    return f"The watcher was asked to look at {path}."
+    return f"The watcher was asked to look at {shown(path)}."
 
 
 def config_report(loaded: Loaded) -> list[str]:

@@ -34,7 +34,14 @@ class Loaded:
     warnings: tuple[str, ...] = ()
 
     def path(self, value: Path) -> Path:
-        return (self.base / value.expanduser()).absolute()
+        """Raises ConfigError for what no file system can hold."""
+        try:
+            whole = (self.base / value.expanduser()).absolute()
+        except RuntimeError as error:
+            raise ConfigError(f"{value}: there is no such user here.") from error
+        if "\0" in str(whole):
+            raise ConfigError(f"{str(value)!r}: a path holds no zero byte.")
+        return whole
 
     @property
     def data(self) -> Path:
@@ -168,26 +175,33 @@ def _nearest(word: str, known: list[str]) -> str:
 
 def _read_yaml(file: Path) -> tuple[dict[str, Any], dict[Key, str]]:
     try:
-        loader = yaml.SafeLoader(file.read_text(encoding="utf-8"))
-        node = loader.get_single_node()
+        text = file.read_text(encoding="utf-8")
     except FileNotFoundError:
         raise ConfigError(f"{file}: there is no such file. Run without --config to have one written.") from None
     except OSError as error:
         raise ConfigError(f"{file}: cannot be read ({error.strerror}).") from error
     except UnicodeDecodeError as error:
         raise ConfigError(f"{file}: is not UTF-8 text.") from error
+    try:
+        return _parsed(text, file.name)
     except yaml.YAMLError as error:
         raise ConfigError(_not_yaml(file.name, error)) from error
+    except RecursionError as error:
+        raise ConfigError(f"{file.name}: is nested too deeply, or holds itself.") from error
+    except (ValueError, AttributeError) as error:  # PyYAML's own, of a 13th month or an empty number
+        raise ConfigError(f"{file.name}: holds a value that YAML does not know ({error}); put it in quotes.") from error
+
+
+def _parsed(text: str, name: str) -> tuple[dict[str, Any], dict[Key, str]]:
+    loader = yaml.SafeLoader(text)
+    node = loader.get_single_node()
     if node is None:
         return {}, {}
     if not isinstance(node, yaml.MappingNode):
-        raise ConfigError(f"{file.name}:1: should hold keys such as `server:`, not a list or a word.")
+        raise ConfigError(f"{name}:1: should hold keys such as `server:`, not a list or a word.")
     lines: dict[Key, str] = {}
-    _note_lines(node, (), file.name, lines)
-    try:
-        return loader.construct_document(node), lines
-    except yaml.YAMLError as error:
-        raise ConfigError(_not_yaml(file.name, error)) from error
+    _note_lines(node, (), name, lines)
+    return loader.construct_document(node), lines
 
 
 def _not_yaml(name: str, error: yaml.YAMLError) -> str:

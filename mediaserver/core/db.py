@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextvars
 import re
+import sqlite3
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -11,7 +12,10 @@ from urllib.parse import parse_qs, unquote, urlsplit
 from tortoise import Tortoise
 from tortoise.backends.base.client import TransactionalDBClient
 from tortoise.connection import get_connection
+from tortoise.exceptions import OperationalError, TransactionManagementError
 from tortoise.transactions import in_transaction
+
+from mediaserver.errors import DatabaseAway
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping
@@ -25,6 +29,8 @@ SQLITE_PRAGMAS = {
     "busy_timeout": 15000,  # milliseconds
     "foreign_keys": "ON",
 }
+REFUSALS = (OperationalError, TransactionManagementError, sqlite3.OperationalError)  # a commit raises SQLite's own
+HINDRANCES = ("disk is full", "database is locked", "disk I/O error", "readonly database")  # what SQLite says
 _committing: contextvars.ContextVar[list[Callable[[], None]] | None] = contextvars.ContextVar(
     "committing", default=None
 )
@@ -38,6 +44,13 @@ class ReadsBeside:
 
     def db_for_write(self, _model: Any) -> str:
         return WRITER
+
+
+def is_hindered(error: BaseException) -> bool:
+    """Whether the database is at fault, and not who asked it: it is away, its disk full or another writes for long."""
+    if isinstance(error, REFUSALS):
+        return any(words in str(error) for words in HINDRANCES)
+    return isinstance(error, DatabaseAway)
 
 
 def connection(url: str, sqlite_file: Path, **pragmas: Any) -> dict[str, Any]:

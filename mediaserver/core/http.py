@@ -12,19 +12,28 @@ from urllib.parse import quote, urlsplit
 
 import structlog
 from pydantic import BaseModel, ValidationError
+from sanic import Request
+from sanic.compat import Header
 from sanic.exceptions import MethodNotAllowed, SanicException
 from sanic.exceptions import NotFound as NoRoute
 from sanic.exceptions import PayloadTooLarge as TooLarge
 from sanic.http import Stage
 from sanic.response import HTTPResponse, json
-from tortoise.exceptions import OperationalError, TransactionManagementError
 
-from mediaserver.errors import Forbidden, InvalidRequest, NotFound, PayloadTooLarge, ServerError, Unavailable
+from mediaserver.core.db import REFUSALS
+from mediaserver.errors import (
+    Forbidden,
+    InsufficientStorage,
+    InvalidRequest,
+    NotFound,
+    PayloadTooLarge,
+    ServerError,
+    Unavailable,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from sanic import Request
     from sanic.response import BaseHTTPResponse
 
     from mediaserver.contracts import Clock
@@ -36,6 +45,7 @@ quoted = functools.lru_cache(4096)(quote)
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 OWN_IDS = secrets.token_hex(8)  # of this process; a counter follows, which costs less than 12 random bytes a request
 REQUESTS = itertools.count(1)
+MADE_UP = "NONE"  # what Sanic calls the method of a request that it could not read
 HARDENED = {"X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer"}
 PAGE_POLICY = (
     "default-src 'self'; img-src 'self' data: blob:; media-src 'self' blob: data:; worker-src 'self' blob:; "
@@ -56,6 +66,15 @@ def request_id(request: Request) -> str:
             given if REQUEST_ID.fullmatch(given) else f"{OWN_IDS}{next(REQUESTS) & 0xFFFFFFFF:08x}"
         )
     return str(known)
+
+
+class Asked(Request):
+    """Sanic answers what it could not read by a request that it makes up; it gave that the address it choked on."""
+
+    __slots__ = ()
+
+    def __init__(self, url_bytes: bytes, headers: Header, version: str, method: str, *more: Any, **others: Any) -> None:
+        super().__init__(b"*" if method == MADE_UP else url_bytes, headers, version, method, *more, **others)
 
 
 def harden(response: BaseHTTPResponse) -> None:
@@ -168,8 +187,10 @@ def as_server_error(error: Exception) -> ServerError:
         return PayloadTooLarge(f"The body may hold {MAX_BODY} bytes at most.")
     if isinstance(error, SanicException) and error.status_code < 500:  # noqa: PLR2004 (HTTP)
         return InvalidRequest(str(error) or "The request cannot be understood.")
-    if isinstance(error, OperationalError | TransactionManagementError) and "database is locked" in str(error):
+    if isinstance(error, REFUSALS) and "database is locked" in str(error):
         return Unavailable("The database is busy; try again.")
+    if isinstance(error, REFUSALS) and "disk is full" in str(error):
+        return InsufficientStorage("The disk is full here; nothing can be noted until there is room.")
     if isinstance(error, SanicException) and error.status_code == 503:  # noqa: PLR2004 (HTTP)
         return Unavailable("The server is busy; try again.")
     return ServerError("Something went wrong here; the log tells more under this request id.")

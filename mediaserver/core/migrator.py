@@ -7,8 +7,6 @@ constraints, which stock Tortoise 1.1.9 loses (docs/adr/0001).
 from __future__ import annotations
 
 import asyncio
-import fcntl
-import os
 import sqlite3
 import threading
 from contextlib import asynccontextmanager, closing
@@ -23,7 +21,8 @@ from tortoise.migrations.schema_editor import SqliteSchemaEditor
 from tortoise.transactions import in_transaction
 
 from mediaserver.core import postgres
-from mediaserver.core.db import WRITER, apps_config, connection
+from mediaserver.core.db import WRITER, apps_config, connection, is_hindered
+from mediaserver.core.locks import locked
 from mediaserver.core.private import private_file, private_folder
 from mediaserver.errors import StartError
 
@@ -177,7 +176,9 @@ class Upgrade:
         for app in self.models:
             try:
                 await executor.apply(applied, app, self._say)
-            except Exception as error:  # noqa: BLE001 - a plugin's migration is its own fault, told by its name
+            except Exception as error:  # a plugin's migration is its own fault, told by its name
+                if is_hindered(error):
+                    raise
                 self.faults[app] = f"its migration failed: {error}"
 
     async def _copy(self) -> None:
@@ -197,13 +198,8 @@ class Upgrade:
     @asynccontextmanager
     async def _locked(self) -> AsyncIterator[None]:
         if self.url == "sqlite":
-            descriptor = os.open(self.file.with_suffix(".lock"), os.O_CREAT | os.O_RDWR, 0o600)
-            try:
-                while not _lock(descriptor):  # asked again and again: who waits in a thread cannot be cancelled
-                    await asyncio.sleep(LOOK_SECONDS)
+            async with locked(self.file.with_suffix(".lock"), LOOK_SECONDS):
                 yield
-            finally:
-                os.close(descriptor)
             return
         async with postgres.locked(self.url):
             yield
@@ -217,15 +213,6 @@ def check_sqlite(file: Path) -> None:
             db.execute("SELECT count(*) FROM sqlite_master").fetchone()
     except sqlite3.Error as error:
         raise StartError(unusable(file, error)) from error
-
-
-def _lock(descriptor: int) -> bool:
-    """Whether it is ours now; the kernel frees it if we die."""
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
 
 
 async def _copy_unless_cancelled(source: Path, copy: Path) -> None:

@@ -15,6 +15,7 @@ import structlog
 from mediaserver.contracts import Metadata
 from mediaserver.core.autogroups import yield_as_session
 from mediaserver.core.listening import address, listen
+from mediaserver.core.locks import locked
 from mediaserver.core.server import Server
 from mediaserver.errors import StartError
 
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 DRAIN_SECONDS = 5.0
 YIELDING = 10  # how nice a scan is to those who watch (benchmarks/streams_under_scan.py)
+AGAIN_SECONDS = 1.0  # between two looks whether another watcher of this data folder is gone
 RARELY = 50_000  # new objects between two looks of the collector: hardly anything that a start makes is garbage
 
 
@@ -148,7 +150,7 @@ async def watch(loaded: Loaded) -> None:
 
     with Start() as start:
         _yield_to_others()
-        async with Server(loaded, "watch") as server:
+        async with Server(loaded, "watch") as server, locked(server.data / "run" / "watch.lock", AGAIN_SECONDS, _wait):
             await server.tools.check()
             watcher = LibraryWatcher(
                 server.library_settings,
@@ -161,6 +163,11 @@ async def watch(loaded: Loaded) -> None:
                 run_folder=server.data / "run",
             )
             await watcher.run(start.stands())
+
+
+def _wait() -> None:
+    """Two watchers would each take in what they find, and a film would be two."""
+    log.warning("another watch looks after this data folder; this one waits until it ends")
 
 
 def _yield_to_others() -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import AsyncExitStack
+import os
+from contextlib import AsyncExitStack, suppress
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import urlsplit
 
@@ -15,7 +16,7 @@ from mediaserver.core.actors import Guests
 from mediaserver.core.broker import make_queue
 from mediaserver.core.changes import ChangeLog
 from mediaserver.core.clock import SystemClock
-from mediaserver.core.db import Database
+from mediaserver.core.db import Database, is_hindered
 from mediaserver.core.discovery import Absent, Found, PluginFault, check_tables, deadline, discover
 from mediaserver.core.follower import Follower
 from mediaserver.core.jobs import QUEUES, JobRecords
@@ -34,7 +35,7 @@ from mediaserver.core.settings import Configuration, Settings
 from mediaserver.core.storage import MediaStorage
 from mediaserver.core.tools import MachineTools
 from mediaserver.core.wakeups import Wakeups
-from mediaserver.errors import ConfigError, StartError
+from mediaserver.errors import ConfigError, StartError, StartLater
 from mediaserver.events import PluginQuarantined
 from mediaserver.models import Quarantine
 
@@ -154,8 +155,10 @@ class Server:
     async def __aenter__(self) -> Self:
         try:
             await self._open()
-        except BaseException:
+        except BaseException as error:
             await self._stack.aclose()
+            if is_hindered(error):
+                raise StartLater(f"The database cannot be used now: {error}. Start again when it can.") from error
             raise
         return self
 
@@ -218,7 +221,9 @@ class Server:
                         await plugins.settle(each.run())
             except ConfigError:
                 raise
-            except Exception as error:  # noqa: BLE001 - whatever its code raises is its own fault, told by its name
+            except Exception as error:  # whatever its code raises is its own fault, told by its name
+                if is_hindered(error):
+                    raise
                 self.quarantine(each.plugin, f"startup failed: {type(error).__name__}: {error}")
                 await self.share_quarantine()
 
@@ -285,6 +290,19 @@ def prepare_folders(server: Server) -> None:
         raise StartError(
             f"{error.filename} cannot be made ({error.strerror}); the data directory {server.data} must be writable."
         ) from error
+    _check_rights(server)
     for folder in library.folders:
         if folder == server.loaded.path(Configuration().library.folders[0]) and not folder.exists():
-            folder.mkdir(parents=True, exist_ok=True)
+            with suppress(OSError):  # a link to a disk that is away, say: told like any folder that is missing
+                folder.mkdir(parents=True, exist_ok=True)
+
+
+def _check_rights(server: Server) -> None:
+    """Whoever may read what another user's server keeps, or has it on a read-only disk, is told before SQLite tries."""
+    files = [server.db.file, server.db.file.with_suffix(".lock"), server.data / "broker.sqlite3"]
+    for path in (server.data, server.data / "run", *files):
+        if path.exists() and not os.access(path, os.W_OK):
+            raise StartError(
+                f"{path} may not be written by this user; run this as the user to whom it belongs, or give "
+                f"{server.data} to this one."
+            )

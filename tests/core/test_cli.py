@@ -151,6 +151,7 @@ def test_a_taken_port_names_another_one(terminal: Terminal) -> None:
 def test_a_foreign_address_is_one_line(terminal: Terminal) -> None:
     assert "cannot listen there" in terminal.refused("run", "--host", "192.0.2.1")
     assert "is no address of this machine" in terminal.refused("run", "--host", "no such host")
+    assert "is no address of this machine" in terminal.refused("serve", "--host", "a" * 64)
 
 
 def test_a_database_that_is_none_is_left_alone(terminal: Terminal, tmp_path: Path) -> None:
@@ -179,6 +180,34 @@ def test_a_data_folder_that_cannot_be_made_is_one_line(terminal: Terminal, tmp_p
     (tmp_path / "taken").write_text("a file where the folder should be")
     terminal.write("data: taken/data\n")
     assert "must be writable" in terminal.refused("migrate")
+
+
+@pytest.mark.parametrize("name", ["", "mediaserver.lock"])
+def test_what_this_user_may_not_write_is_one_line(terminal: Terminal, tmp_path: Path, name: str) -> None:
+    terminal.run("migrate")
+    path = tmp_path / "data" / name
+    mode = path.stat().st_mode
+    path.chmod(mode & 0o500)
+    try:
+        if os.access(path, os.W_OK):
+            pytest.skip("this user may write everything")
+        assert f"{path} may not be written by this user" in terminal.refused("why", "a.mp4")
+    finally:
+        path.chmod(mode)
+
+
+def test_queues_that_are_none_are_one_line(terminal: Terminal, tmp_path: Path) -> None:
+    terminal.run("migrate")
+    file = tmp_path / "data" / "broker.sqlite3"
+    file.write_bytes(b"no database at all" * 1000)
+    assert f"The queues in {file} cannot be used" in terminal.refused("serve")
+    file.unlink()
+    terminal.opened()
+
+
+def test_a_library_that_is_a_link_to_a_disk_that_is_away_stops_nothing(terminal: Terminal, tmp_path: Path) -> None:
+    (tmp_path / "library").symlink_to(tmp_path / "away")
+    assert f"library folder {tmp_path / 'library'} cannot be read" in terminal.opened()
 
 
 def modes(folder: Path) -> dict[str, int]:
@@ -253,6 +282,7 @@ def test_why_answers_for_any_path(terminal: Terminal, tmp_path: Path) -> None:
         ("library", "folder: "),
         ("/etc/passwd", "outside: "),
         ("library/.hidden.mp4", "ignored: "),
+        (f"library/{'a' * 300}.mp4", "unknown: It cannot be looked at"),
     ):
         assert terminal.run("why", path).stdout.startswith(state)
 
@@ -271,6 +301,7 @@ def test_scan_asks_the_watcher(terminal: Terminal) -> None:
     assert terminal.run("scan").stdout.strip().endswith("The watcher was asked to look.")
     assert "asked to look at library/a.mp4" in terminal.run("scan", "library/a.mp4").stdout
     assert "/etc: This path is not in the library" in terminal.refused("scan", "/etc")
+    assert "look at library/\ufffd.mp4" in terminal.run("scan", os.fsdecode(b"library/\xff.mp4")).stdout
 
 
 def test_config_tells_only_what_differs_and_hides_passwords(terminal: Terminal) -> None:

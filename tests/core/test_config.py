@@ -100,6 +100,11 @@ def test_a_key_that_stands_twice_is_told_with_both_lines(config: Any) -> None:
         ("server: *nobody\n", "config.yaml:1: is not YAML"),
         ("data: !!python/object:os.system x\n", "config.yaml:1: is not YAML"),
         ("server: \x01\n", "config.yaml: is not YAML"),
+        ("server: {host: 2024-13-45}\n", "config.yaml: holds a value that YAML does not know (month"),
+        ("server: {port: 0x_}\n", "config.yaml: holds a value that YAML does not know"),
+        ("server: {port: !!timestamp x}\n", "config.yaml: holds a value that YAML does not know"),
+        ("server: &itself\n  port: *itself\n", "config.yaml: is nested too deeply, or holds itself"),
+        (f"server: {'[' * 600}{']' * 600}\n", "config.yaml: is nested too deeply, or holds itself"),
     ],
 )
 def test_what_is_no_yaml_is_told_in_one_line(config: Any, text: str, said: str) -> None:
@@ -205,6 +210,12 @@ def keys(model: BaseModel, prefix: tuple[str, ...] = ()) -> dict[tuple[str, ...]
         key, value = (*prefix, info.alias or name), getattr(model, name)
         found |= keys(value, key) if isinstance(value, BaseModel) else {key: value}
     return found
+
+
+@pytest.mark.parametrize("text", ["data: ~nobody.of.this.name/x\n", 'data: "a\\0b"\n'])
+def test_what_is_no_path_is_told(config: Any, text: str) -> None:
+    with pytest.raises(ConfigError, match=r"no such user|no zero byte"):
+        assert config(text).data
 
 
 def test_the_shipped_file_has_every_setting_with_its_default() -> None:

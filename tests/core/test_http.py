@@ -230,3 +230,16 @@ async def test_a_client_that_hangs_up_leaves_no_traceback(
     while not (await running.get("/v1/slow/asked")).json()["gone"]:
         await asyncio.sleep(0.01)
     assert not [record for record in caplog.records if record.exc_info]
+
+
+@pytest.mark.parametrize("address", [b"x", b"/a\0b", b"http://[::1/"])
+async def test_an_address_that_is_none_is_refused_without_a_traceback(
+    house: Callable[..., RunningApp], caplog: pytest.LogCaptureFixture, address: bytes
+) -> None:
+    port = (await (running := house()).get("/health")).url.port
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(b"GET " + address + b" HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    assert (await reader.readline()).startswith(b"HTTP/1.1 400 ")
+    writer.close()
+    assert (await running.get("/health")).status_code == 200
+    assert not [record for record in caplog.records if record.exc_info]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
 import signal
 from typing import TYPE_CHECKING
 
 import pytest
 
+from mediaserver.cli import TRY_AGAIN
 from tests.core.test_cli import Terminal
 from tests.core.test_migrator import FIRST, SECOND, package, query
 
@@ -36,6 +38,42 @@ def test_a_stop_is_heard_while_a_role_starts(tmp_path: Path, role: str, number: 
     terminal = Terminal(tmp_path)
     terminal.write("plugins: {hanging: {}}\nserver: {port: 0}\n")
     assert "listening" not in terminal.stopped_at("it hangs", role, number=number)
+    assert query(tmp_path / "data" / "mediaserver.sqlite3", "SELECT * FROM core_quarantine") == []
+
+
+def test_of_two_watchers_of_one_data_folder_one_waits(tmp_path: Path) -> None:
+    """They would make two films of what they both find. One that waits hears a stop as well."""
+    terminal = Terminal(tmp_path)
+    terminal.write("plugins: {}\n")
+    terminal.run("migrate")
+    with (tmp_path / "data" / "run" / "watch.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        assert "scanned" not in terminal.stopped_at("another watch looks after this data folder", "watch")
+    assert "another watch" not in terminal.stopped_at("library folder scanned", "watch")
+
+
+FULL = """
+from mediaserver import Plugin, hookimpl
+from mediaserver.contracts import Database
+plugin = Plugin(api="1")
+
+@hookimpl
+async def startup(server):
+    database = server.services.get(Database)
+    await database.fetch("PRAGMA max_page_count = 1")  # no more than there are, as on a full disk
+    while True:
+        await database.fetch("INSERT INTO core_change (kind, payload, at) VALUES ('filler', '{}', 0)")
+"""
+
+
+def test_a_full_disk_at_the_start_is_no_fault_of_a_plugin_and_is_tried_again(tmp_path: Path) -> None:
+    (tmp_path / "plugins").mkdir()
+    (tmp_path / "plugins" / "full.py").write_text(FULL)
+    terminal = Terminal(tmp_path)
+    terminal.write("plugins: {full: {}}\nserver: {port: 0}\n")
+    done = terminal.run("worker")
+    assert done.returncode == TRY_AGAIN
+    assert "The database cannot be used now: database or disk is full" in done.stderr
     assert query(tmp_path / "data" / "mediaserver.sqlite3", "SELECT * FROM core_quarantine") == []
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -32,10 +33,13 @@ log = structlog.get_logger("library")
 class Agenda:
     """Nothing in it is lost by a kill: the first scan after a start finds it again."""
 
-    def __init__(self, settings: LibrarySettings, clock: Clock, closed: Callable[[str], None]) -> None:
+    def __init__(
+        self, settings: LibrarySettings, clock: Clock, closed: Callable[[str], None], drop: Callable[[Path], None]
+    ) -> None:
         self.roots = Roots(settings, clock, self._heard, self._trouble)
         self._clock = clock
         self._closed = closed
+        self._drop = drop
         self._dirty: dict[tuple[Path, str], bool] = {}  # (root, folder): with all that is below
         self._scans: dict[Path, list[Path]] = {}  # root to scan: the requests that asked for it
         self._news = asyncio.Event()
@@ -121,9 +125,10 @@ class Agenda:
         root = self.roots.of(path) if path else None
         inside = paths.inside(root.path, path) if root and path else None
         if root is not None and path is not None and inside:
-            folder = inside if path.is_dir() else inside.rpartition("/")[0]
+            is_folder = os.path.isdir(path)  # noqa: PTH112 - a path that cannot be looked at is none
+            folder = inside if is_folder else inside.rpartition("/")[0]
             self.look(root.path, folder, recursive=True)
-            request.unlink(missing_ok=True)
+            self._drop(request)
             return
         for each in [root] if root else list(self.roots):
             self.scan(each.path, request)
@@ -131,7 +136,7 @@ class Agenda:
     def carried_out(self, requests: list[Path]) -> None:
         for request in requests:
             if not any(request in others for others in self._scans.values()):
-                request.unlink(missing_ok=True)
+                self._drop(request)
 
     # ---- doing it
 

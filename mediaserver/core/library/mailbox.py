@@ -7,11 +7,16 @@ import os
 import secrets
 from typing import TYPE_CHECKING, Any
 
+import structlog
+
+from mediaserver.core.library.paths import shown
+
 if TYPE_CHECKING:
     from pathlib import Path
 
 __all__ = ["TOPIC", "ScanRequests", "read_status", "write_status"]
 
+log = structlog.get_logger("library")
 TOPIC = "scan"
 STATUS = "watch.json"
 
@@ -21,6 +26,7 @@ class ScanRequests:
 
     def __init__(self, run: Path) -> None:
         self._folder = run / "scans"
+        self._stuck: set[Path] = set()  # carried out, but there to stay
 
     def ask(self, path: str) -> None:
         """`path` is absolute database text, "" for everything."""
@@ -33,7 +39,15 @@ class ScanRequests:
             files = sorted(self._folder.glob("*.json"))
         except OSError:
             return {}
-        return {file: str((_read(file) or {}).get("path", "")) for file in files}
+        return {file: str((_read(file) or {}).get("path", "")) for file in files if file not in self._stuck}
+
+    def drop(self, request: Path) -> None:
+        """It was carried out."""
+        try:
+            request.unlink(missing_ok=True)
+        except OSError as error:  # whoever asked was another user
+            self._stuck.add(request)
+            log.warning(f"a request to scan stays behind: {shown(request)} cannot be removed ({error.strerror})")
 
 
 def write_status(run: Path, status: dict[str, Any]) -> None:

@@ -16,6 +16,7 @@ from mediaserver.core.library.ignore import NO_RULES, Rules, unwanted_file, unwa
 from mediaserver.core.library.mailbox import TOPIC, ScanRequests
 from mediaserver.core.library.sidecar_names import sidecar_kind
 from mediaserver.core.library.walk import file_id
+from mediaserver.errors import InsufficientStorage
 from mediaserver.models import Location, LocationState, TitleVideo, Video
 
 if TYPE_CHECKING:
@@ -48,7 +49,10 @@ class LibraryService:
 
     async def scan(self, path: Path | None = None) -> None:
         asked = paths.to_text(_whole(path)) if path else ""
-        await asyncio.to_thread(self._requests.ask, asked)
+        try:
+            await asyncio.to_thread(self._requests.ask, asked)
+        except OSError as error:
+            raise InsufficientStorage(f"The watcher cannot be asked ({error.strerror}).") from error
         self._wakeups.notify(TOPIC)
 
     async def why(self, path: Path) -> Reason:
@@ -135,9 +139,8 @@ def _told(location: Location, title_id: int | None) -> Reason:
 def _unrecorded(root: Path, inside: str, path: Path) -> tuple[str, str]:
     """Why the database knows nothing of a path in the library."""
     if not inside:
-        return (
-            ("folder", "This is a library folder.") if path.is_dir() else ("offline", "This library folder is missing.")
-        )
+        is_folder = os.path.isdir(path)  # noqa: PTH112 - as below
+        return ("folder", "This is a library folder.") if is_folder else ("offline", "This library folder is missing.")
     ignored = _ignored(root, inside, path)
     if ignored:
         return IGNORED, ignored
@@ -163,7 +166,7 @@ def _ignored(root: Path, inside: str, path: Path) -> str | None:
             return sentence
         current = os.path.join(current, paths.to_path(folder))  # noqa: PTH118
         rules = rules.enter(current, below)
-    is_folder = path.is_dir()
+    is_folder = os.path.isdir(path)  # noqa: PTH112 - False also where it cannot be looked at
     unwanted = unwanted_folder(name) if is_folder else None if sidecar_kind(name) else unwanted_file(name)
     return unwanted or rules.refusal(inside, folder=is_folder)
 

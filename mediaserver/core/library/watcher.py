@@ -5,6 +5,7 @@ that a kill would lose: what waits is found again by the scan at the next start.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import heapq
 import time
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
+from mediaserver.core.db import is_hindered
 from mediaserver.core.library import paths
 from mediaserver.core.library.agenda import Agenda
 from mediaserver.core.library.ingest import Describe, Ingest, NotComplete, Prober
@@ -20,7 +22,6 @@ from mediaserver.core.library.records import CANNOT_READ, Records
 from mediaserver.core.library.roots import WatchedRoot
 from mediaserver.core.library.scanner import Scanner
 from mediaserver.core.library.settle import Look, Pending, Settler, Verdict
-from mediaserver.errors import DatabaseAway
 from mediaserver.models import Location, LocationState
 
 if TYPE_CHECKING:
@@ -70,8 +71,8 @@ class LibraryWatcher:
             describe=describe,
             settle_seconds=settings.settle_seconds,
         )
-        self._agenda = Agenda(settings, clock, self._settler.closed)
         self._requests = ScanRequests(run_folder)
+        self._agenda = Agenda(settings, clock, self._settler.closed, self._requests.drop)
         self._complete: list[tuple[int, str]] = []  # newest first: (-mtime, key)
         self._queued: set[str] = set()
         self._ready = asyncio.Event()
@@ -125,16 +126,16 @@ class LibraryWatcher:
                     self._agenda.look_later(ONCE_MORE, root, folder, recursive=recursive)
 
     async def _edge(self, work: Awaitable[object], what: str) -> bool:
-        """One folder's trouble must not end the watching of the others; False where the database is away.
+        """One folder's trouble must not end the watching of the others; False where the database is away or full.
 
         That is tried again soon, anything else with the next scan.
         """
         try:
             await work
-        except DatabaseAway as away:
-            self._log.warning("library: waits for the database", what=what, reason=str(away))
-            return False
-        except Exception:  # noqa: BLE001 - the watcher's edge
+        except Exception as error:  # noqa: BLE001 - the watcher's edge
+            if is_hindered(error):
+                self._log.warning("library: waits for the database", what=what, reason=str(error))
+                return False
             self._log.exception("library: failed", what=what)
         return True
 
@@ -210,5 +211,17 @@ class LibraryWatcher:
             "probing": len(self._complete),
         }
         if status != self._last_status:
-            self._last_status = status
-            write_status(self._run_folder, {**status, "at": self._clock.now().isoformat()})
+            with contextlib.suppress(OSError):  # a full disk: it is told as soon as there is room
+                write_status(self._run_folder, {**status, "at": self._clock.now().isoformat()})
+                self._last_status = status
+
+
+def _outermost(folders: dict[str, bool]) -> list[tuple[str, bool]]:
+    """Without those that lie in one that is looked at with all below it."""
+    deep = [folder for folder, recursive in folders.items() if recursive]
+    covered = {
+        folder
+        for folder in folders
+        if any(folder != outer and (not outer or folder.startswith(f"{outer}/")) for outer in deep)
+    }
+    return sorted((folder, recursive) for folder, recursive in folders.items() if folder not in covered)

@@ -10,7 +10,10 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from structlog.testing import capture_logs
+from tortoise.exceptions import OperationalError
 
 from mediaserver.core.library.mailbox import read_status
 from mediaserver.models import Location, Title, TitleVideo, Video
@@ -206,6 +209,50 @@ async def test_a_request_from_another_process_is_carried_out_and_dropped(house: 
     assert not list((house.run_folder / "scans").iterdir())
 
 
+async def test_a_request_for_what_cannot_be_looked_at_ends_nothing(house: House, films: Films) -> None:
+    unspeakable = house.folder / f"{'a' * 300}.mp4"
+    await house.service.scan(unspeakable)
+    async with house.watched():
+        films.write(house.folder / "film.mp4")
+        await house.ready(1)
+        await house.until(lambda: _no_requests(house))
+        assert "It cannot be looked at" in (await house.service.why(unspeakable)).sentence
+
+
+async def _no_requests(house: House) -> bool:
+    return not list((house.run_folder / "scans").iterdir())
+
+
+@pytest.mark.sqlite
+async def test_what_was_found_on_a_full_disk_is_taken_in_when_there_is_room(house: House, films: Films) -> None:
+    [before] = await house.db.fetch("PRAGMA max_page_count")
+    await house.db.fetch("PRAGMA max_page_count = 1")  # no more than there are
+    with pytest.raises(OperationalError, match="full"):
+        while True:
+            await house.db.fetch("INSERT INTO core_change (kind, payload, at) VALUES ('filler', '{}', 0)")
+    films.write(house.folder / "film.mp4")
+    with capture_logs() as logs:
+        async with house.watched(watch="off"):
+            await house.until(lambda: _is_told(logs, "library: waits for the database"))
+            await house.db.fetch(f"PRAGMA max_page_count = {before['max_page_count']}")
+            await house.ready(1)
+    assert not [each for each in logs if "exc_info" in each]
+
+
+async def _is_told(logs: list[Any], event: str) -> bool:
+    return any(each["event"] == event for each in logs)
+
+
+async def test_a_status_that_cannot_be_written_ends_nothing_and_is_told_later(house: House, films: Films) -> None:
+    in_its_way = house.run_folder / "watch.json"
+    in_its_way.mkdir()
+    async with house.watched():
+        films.write(house.folder / "film.mp4")
+        await house.ready(1)
+        in_its_way.rmdir()
+        await house.until(lambda: _status_known(house))
+
+
 async def test_the_status_tells_mode_and_last_scan(house: House) -> None:
     async with house.watched():
         await house.until(lambda: _status_known(house))
@@ -246,6 +293,20 @@ async def test_a_folder_that_cannot_be_read_is_visible_and_its_films_are_not_los
         await house.service.scan()
         await house.ready(2)
     assert len(house.prober.calls) == 2
+
+
+@needs_a_plain_user
+async def test_a_request_that_another_user_made_is_carried_out_once(house: House, films: Films) -> None:
+    await house.service.scan()
+    requests = house.run_folder / "scans"
+    requests.chmod(0o500)
+    try:
+        async with house.watched(watch="off"):
+            films.write(house.folder / "film.mp4")
+            await house.ready(1)
+            assert len(list(requests.iterdir())) == 1
+    finally:
+        requests.chmod(0o700)
 
 
 @needs_a_plain_user

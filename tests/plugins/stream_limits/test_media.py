@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
+from tortoise.exceptions import OperationalError
 
 from mediaserver.events import TitleChanged
 from mediaserver.models import Title
@@ -161,6 +162,20 @@ async def test_a_start_while_the_database_is_locked_for_long_is_told_to_try_agai
         other.execute("BEGIN IMMEDIATE")
         refused = await cinema.start(cinema.ada, film)
     assert (refused.status_code, refused.json()["error"]["code"]) == (503, "SERVICE_UNAVAILABLE")
+    assert (await cinema.start(cinema.ada, film)).status_code == 201
+
+
+@pytest.mark.sqlite
+async def test_a_start_on_a_full_disk_says_so_and_works_when_there_is_room(cinema: Cinema) -> None:
+    film, database = await cinema.film(), cinema.house.app.server.db
+    [before] = await database.fetch("PRAGMA max_page_count")
+    await database.fetch("PRAGMA max_page_count = 1")  # no more than there are
+    with pytest.raises(OperationalError, match="full"):
+        while True:
+            await database.fetch("INSERT INTO core_change (kind, payload, at) VALUES ('filler', '{}', 0)")
+    refused = await cinema.start(cinema.ada, film)
+    assert (refused.status_code, refused.json()["error"]["code"]) == (507, "INSUFFICIENT_STORAGE")
+    await database.fetch(f"PRAGMA max_page_count = {before['max_page_count']}")
     assert (await cinema.start(cinema.ada, film)).status_code == 201
 
 

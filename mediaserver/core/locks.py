@@ -1,0 +1,40 @@
+"""What one process at a time does in a data folder; the kernel frees the lock of whoever dies."""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import os
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+from mediaserver.errors import StartError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+    from pathlib import Path
+
+
+@asynccontextmanager
+async def locked(file: Path, look_seconds: float, waits: Callable[[], object] = bool) -> AsyncIterator[None]:
+    """Until it is ours, which may be never; `waits` is called once where another has it. Raises StartError."""
+    try:
+        descriptor = os.open(file, os.O_CREAT | os.O_RDWR, 0o600)
+    except OSError as error:
+        raise StartError(f"{file} cannot be used ({error.strerror}); the data directory must be writable.") from error
+    try:
+        if not _ours(descriptor):
+            waits()
+            while not _ours(descriptor):  # asked again and again: who waits in a thread cannot be cancelled
+                await asyncio.sleep(look_seconds)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _ours(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
