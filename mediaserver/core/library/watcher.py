@@ -214,14 +214,3 @@ class LibraryWatcher:
             with contextlib.suppress(OSError):  # a full disk: it is told as soon as there is room
                 write_status(self._run_folder, {**status, "at": self._clock.now().isoformat()})
                 self._last_status = status
-
-
-def _outermost(folders: dict[str, bool]) -> list[tuple[str, bool]]:
-    """Without those that lie in one that is looked at with all below it."""
-    deep = [folder for folder, recursive in folders.items() if recursive]
-    covered = {
-        folder
-        for folder in folders
-        if any(folder != outer and (not outer or folder.startswith(f"{outer}/")) for outer in deep)
-    }
-    return sorted((folder, recursive) for folder, recursive in folders.items() if folder not in covered)
