@@ -33,21 +33,27 @@ WHERE (l.role IN ('version', 'part') OR NOT EXISTS (
 """
 ELSEWHERE = "SELECT e.title_id, e.url, e.duration FROM catalog_external e{which}"
 SERIES = """
-SELECT parent_id, COUNT(*) AS episodes, COUNT(DISTINCT season) AS seasons
-FROM core_title{which} GROUP BY parent_id
+SELECT t.parent_id, COUNT(*) AS episodes, COUNT(DISTINCT t.season) AS seasons, (
+    SELECT l.video_id FROM core_title e JOIN core_title_video l ON l.title_id = e.id
+    WHERE e.parent_id = t.parent_id AND l.role IN ('version', 'part')
+    ORDER BY coalesce(e.season, 0) = 0, e.season, e.episode, l.position, l.id LIMIT 1
+) AS video_id
+FROM core_title t{which} GROUP BY t.parent_id
 """
 AT_ONCE = 500  # arguments of a statement
 
 
 @dataclass(slots=True)
 class Told:
-    """What a title is made of beside its own row: the first video of the library, else an address elsewhere."""
+    """What a title is made of beside its own row: the first video, of a series the first episode's, or an address."""
 
     video_id: int | None = None
     duration: float = 0.0
     path: str = ""
     url: str = ""
     playable: bool = False
+    seasons: int = 0
+    episodes: int = 0
 
 
 class Items:
@@ -59,10 +65,10 @@ class Items:
         """As they are, playable or not."""
         ids = [title.id for title in titles]
         told = await self._told(ids, external=True)
-        series = await self._series([title.id for title in titles if title.kind is TitleKind.SERIES])
+        told |= await self._series([title.id for title in titles if title.kind is TitleKind.SERIES])
         parents = {each.id: each for each in await _series_of(titles)}
         rows = [_row(title, parents.get(title.parent_id or 0)) for title in titles]
-        return [self._item(row, told.get(row["id"], Told()), *series.get(row["id"], (0, 0))) for row in rows]
+        return [self._item(row, told.get(row["id"], Told())) for row in rows]
 
     async def playable(self, limit: TitleLimit, *, external: bool) -> list[Item]:
         """Published films and episodes that can be played, newest first; statements take a fifth of what models do."""
@@ -98,12 +104,13 @@ class Items:
             found += await self._db.fetch(sql.format(which=f"{which} ({_marks(part)})"), *part, reading=True)
         return found
 
-    async def _series(self, ids: list[int]) -> dict[int, tuple[int, int]]:
-        """Seasons and episodes."""
-        rows = await self._rows(SERIES, " WHERE parent_id IN", ids)
-        return {row["parent_id"]: (row["seasons"], row["episodes"]) for row in rows}
+    async def _series(self, ids: list[int]) -> dict[int, Told]:
+        rows = await self._rows(SERIES, " WHERE t.parent_id IN", ids)
+        return {
+            row["parent_id"]: Told(row["video_id"], seasons=row["seasons"], episodes=row["episodes"]) for row in rows
+        }
 
-    def _item(self, row: dict[str, Any], told: Told, seasons: int = 0, episodes: int = 0) -> Item:
+    def _item(self, row: dict[str, Any], told: Told) -> Item:
         pictures = self._pictures()
         film = row["kind"] == "movie"
         return Item(
@@ -120,8 +127,8 @@ class Items:
             cast=(),
             director="",
             language="",
-            seasons=seasons,
-            episodes=episodes,
+            seasons=told.seasons,
+            episodes=told.episodes,
             created_at=_moment(row["created_at"]),
             playable=told.playable,
             published=bool(row["published"]),

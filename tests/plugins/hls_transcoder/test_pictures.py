@@ -100,6 +100,19 @@ async def test_the_cover_inside_a_film_wins_over_a_frame(app_with: Callable[...,
         await poster_is(theatre, "lime")
 
 
+async def test_a_series_shows_the_poster_of_its_first_episode(
+    app_with: Callable[..., RunningApp], tmp_path: Path
+) -> None:
+    async with open_theatre(app_with, tmp_path / "library") as theatre:
+        season = theatre.library / "Film" / "Season 01"
+        season.mkdir(parents=True)
+        for number, colour in ((1, "lime"), (2, "blue")):
+            copy(media.film(f"episode{number}.mp4", seconds=number), season / f"Film S01E0{number}.mp4")
+            copy(picture(f"{colour}.png", colour), season / f"Film S01E0{number}-thumb.png")
+        await poster_is(theatre, "lime")
+        assert (await theatre.app.get("/v1/content/film")).json()["episodes"] == 2
+
+
 async def sprites(theatre: Theatre, path: str = "film") -> str:
     async def made() -> Any:
         answer = await theatre.app.get(f"/v1/content/{path}")
