@@ -190,6 +190,7 @@ class JobRecord(Model):
     priority = fields.IntField(default=0)  # higher first
     attempt = fields.IntField(default=0)
     due_at = fields.FloatField()
+    asked_at = fields.FloatField(default=0.0, db_default=0.0)  # when that was said
     wanted_until = fields.FloatField(null=True)  # dropped when nobody asks for it any more
     lease_until = fields.FloatField(default=0.0)
     fence = fields.IntField(default=0)

@@ -37,8 +37,14 @@ on conflict (key) do update set queue = excluded.queue, job = excluded.job, stat
 returning 1
 """
 LOCK = """
-insert into locks values (?, ?) on conflict (name) do update set until = excluded.until where until < ? returning 1
+insert into locks values (?, ?) on conflict (name) do update set until = excluded.until
+where until < ? or until > excluded.until
+returning 1
 """
+SENT_BEFORE = """
+update jobs set scheduled = ? where queue = ? and status = 'queued' and scheduled > ?
+  and coalesce(json_extract(job, '$.scheduled'), 0) = 0
+"""  # the clock was set back since: a job that is to run at once is not due in an hour
 COUNTS = {
     "queued": "status = 'queued' and scheduled <= ?",
     "active": "status = 'active' and 0 < ?",
@@ -162,6 +168,7 @@ class SqliteQueue(Queue):
             return []
         await self._file.rows("delete from jobs where queue = ? and expire_at <= ?", self.name, current)
         await self._file.rows("delete from workers where expire_at < ?", current)
+        await self._file.rows(SENT_BEFORE, current, self.name, current)
         workers = {worker for (worker,) in await self._file.rows("select id from workers where queue = ?", self.name)}
         swept = []
         async for job in self.iter_jobs([Status.ACTIVE, Status.ABORTING]):

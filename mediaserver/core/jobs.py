@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 LEASE_SECONDS = 20.0  # renewed every 5 s by a timer of the worker
 QUEUES = ("interactive", "background", "mail")
+CLOCK_SECONDS = 1.0  # by which a clock that is kept right may go back
 BACKOFF_SECONDS = (2.0, 15.0, 60.0, 300.0, 900.0)
 
 
@@ -55,12 +56,13 @@ class JobRecords:
         queue = self._contributions.jobs[kind].queue
         rows = await self._db.fetch(
             """
-            INSERT INTO core_job (kind, key, queue, args, state, priority, attempt, due_at, wanted_until, lease_until,
-                                  fence, worker, progress, error, created_at, updated_at)
-            VALUES (?, ?, ?, ?, 'due', ?, 0, {now} + ?, {now} + ?, 0, 0, '', 0, '', CURRENT_TIMESTAMP,
-                    CURRENT_TIMESTAMP)
+            INSERT INTO core_job (kind, key, queue, args, state, priority, attempt, due_at, asked_at, wanted_until,
+                                  lease_until, fence, worker, progress, error, created_at, updated_at)
+            VALUES (?, ?, ?, ?, 'due', ?, 0, {now} + ?, {now}, {now} + ?, 0, 0, '', 0, '',
+                    CURRENT_TIMESTAMP, CURRENT_TIMESTAMP)
             ON CONFLICT (key) DO UPDATE SET
-              args = excluded.args, state = 'due', attempt = 0, due_at = excluded.due_at, priority = excluded.priority,
+              args = excluded.args, state = 'due', attempt = 0, due_at = excluded.due_at,
+              asked_at = excluded.asked_at, priority = excluded.priority,
               wanted_until = excluded.wanted_until, fence = core_job.fence + 1, progress = 0, error = '',
               created_at = excluded.created_at
             WHERE core_job.state IN ('done', 'failed', 'cancelled')
@@ -159,8 +161,8 @@ class JobRecords:
         again = not final and job.attempt < kind.attempts
         wait = BACKOFF_SECONDS[min(job.attempt - 1, len(BACKOFF_SECONDS) - 1)]
         await self._db.fetch(
-            "UPDATE core_job SET state = ?, error = ?, due_at = {now} + ?, fence = fence + 1, "
-            "updated_at = CURRENT_TIMESTAMP WHERE id = ? AND fence = ?",
+            "UPDATE core_job SET state = ?, error = ?, due_at = {now} + ?, asked_at = {now}, "
+            "fence = fence + 1, updated_at = CURRENT_TIMESTAMP WHERE id = ? AND fence = ?",
             (JobState.DUE if again else JobState.FAILED).value, error, wait if again else 0.0, job.id, job.fence,
         )  # fmt: skip
         if again:
@@ -173,8 +175,8 @@ class JobRecords:
             self.messages.send_later(seconds, job.queue, job.id, job.fence, secrets.token_hex(4))
             return
         await self._db.fetch(
-            "UPDATE core_job SET state = 'due', error = ?, due_at = {now} + ?, fence = fence + 1, "
-            "attempt = CASE WHEN attempt > 0 THEN attempt - 1 ELSE 0 END WHERE id = ? AND fence = ?",
+            "UPDATE core_job SET state = 'due', error = ?, due_at = {now} + ?, asked_at = {now}, "
+            "fence = fence + 1, attempt = CASE WHEN attempt > 0 THEN attempt - 1 ELSE 0 END WHERE id = ? AND fence = ?",
             reason, seconds, job.id, job.fence,
         )  # fmt: skip
         self.messages.send_later(seconds, job.queue, job.id, job.fence + 1)
@@ -183,7 +185,8 @@ class JobRecords:
         """Give a job back untried: its worker stops."""
         await self._db.fetch(
             "UPDATE core_job SET state = 'due', attempt = CASE WHEN attempt > 0 THEN attempt - 1 ELSE 0 END, "
-            "fence = fence + 1, due_at = {now}, lease_until = 0 WHERE id = ? AND fence = ? AND state = 'running'",
+            "fence = fence + 1, due_at = {now}, asked_at = {now}, lease_until = 0 "
+            "WHERE id = ? AND fence = ? AND state = 'running'",
             job.id, job.fence,
         )  # fmt: skip
 
@@ -197,12 +200,13 @@ class JobRecords:
 
     async def reconcile(self) -> int:
         """Make due what a dead worker held, drop what nobody wants, and send what is due. Answers how many."""
+        await self._follow_clock()
         await self._db.fetch("DELETE FROM core_job WHERE state = 'due' AND wanted_until < {now} - 30")
         await self._db.fetch(
             "DELETE FROM core_job WHERE state IN ('failed', 'cancelled') AND wanted_until < {now} - 3600"
         )
         await self._db.fetch(
-            "UPDATE core_job SET state = 'due', fence = fence + 1, due_at = {now} "
+            "UPDATE core_job SET state = 'due', fence = fence + 1, due_at = {now}, asked_at = {now} "
             "WHERE state = 'running' AND lease_until < {now}"
         )
         rows = await self._db.fetch(
@@ -212,6 +216,19 @@ class JobRecords:
         for row in rows:
             self.messages.send(row["queue"], row["id"], row["fence"])
         return len(rows)
+
+    async def _follow_clock(self) -> None:
+        """What was due in a minute is so after the clock was set back by hours, and no lease is longer than others."""
+        await self._db.fetch(
+            "UPDATE core_job SET due_at = due_at - (asked_at - {now}), "
+            "wanted_until = wanted_until - (asked_at - {now}), asked_at = {now} "
+            "WHERE state = 'due' AND asked_at > {now} + ?",
+            CLOCK_SECONDS,
+        )
+        await self._db.fetch(
+            "UPDATE core_job SET lease_until = {now} + ? WHERE state = 'running' AND lease_until > {now} + ?",
+            LEASE_SECONDS, LEASE_SECONDS + CLOCK_SECONDS,
+        )  # fmt: skip
 
     def is_gone(self, worker: str) -> bool:
         return is_gone(worker)
@@ -226,8 +243,8 @@ class JobRecords:
 
     async def retry(self, job_id: int) -> bool:
         rows = await self._db.fetch(
-            "UPDATE core_job SET state = 'due', error = '', attempt = 0, due_at = {now}, fence = fence + 1 "
-            "WHERE id = ? AND state IN ('failed', 'cancelled') RETURNING queue, fence",
+            "UPDATE core_job SET state = 'due', error = '', attempt = 0, due_at = {now}, asked_at = {now}, "
+            "fence = fence + 1 WHERE id = ? AND state IN ('failed', 'cancelled') RETURNING queue, fence",
             job_id,
         )
         if rows:

@@ -18,9 +18,11 @@ class Leases:
 
     async def take(self, name: str, owner: str, seconds: float) -> bool:
         """Take or renew; False while another owner's lease lasts, unless that owner was of this machine and is gone."""
-        holder = await self.owner(name)
+        holder, left = await self._holder(name)
         if holder != owner and is_gone(holder):
             await self.drop(name, holder)
+        elif left > 2 * seconds:  # the clock was set back
+            await self._db.fetch("UPDATE core_cursor SET lease_until = {now} + ? WHERE name = ?", seconds, name)
         rows = await self._db.fetch(
             "INSERT INTO core_cursor (name, seq, owner, lease_until) VALUES (?, 0, ?, {now} + ?) "
             "ON CONFLICT (name) DO UPDATE SET owner = excluded.owner, lease_until = excluded.lease_until "
@@ -30,8 +32,14 @@ class Leases:
         return bool(rows)
 
     async def owner(self, name: str) -> str:
-        rows = await self._db.fetch("SELECT owner FROM core_cursor WHERE name = ?", name, reading=True)
-        return str(rows[0]["owner"]) if rows else ""
+        return (await self._holder(name))[0]
+
+    async def _holder(self, name: str) -> tuple[str, float]:
+        """Who it is, and for how many seconds more."""
+        rows = await self._db.fetch(
+            "SELECT owner, lease_until - {now} AS remaining FROM core_cursor WHERE name = ?", name, reading=True
+        )
+        return (str(rows[0]["owner"]), float(rows[0]["remaining"])) if rows else ("", 0.0)
 
     async def drop(self, name: str, owner: str) -> None:
         await self._db.fetch("UPDATE core_cursor SET lease_until = 0 WHERE name = ? AND owner = ?", name, owner)

@@ -52,7 +52,11 @@ class Claims:
         await self._db.fetch("DELETE FROM hls_claim WHERE id = ? AND fence = ?", claim.id, claim.fence)
 
     async def release_gone(self, is_gone: Callable[[str], bool]) -> None:
-        """What workers held that are gone is free at once."""
+        """What workers held that are gone is free at once; a lease outlasts no clock that was set back."""
+        await self._db.fetch(
+            "UPDATE hls_claim SET lease_until = {now} + ? WHERE lease_until > {now} + ?",
+            LEASE_SECONDS, 2 * LEASE_SECONDS,
+        )  # fmt: skip
         for row in await self._db.fetch("SELECT DISTINCT worker FROM hls_claim"):
             if is_gone(row["worker"]):
                 await self._db.fetch("DELETE FROM hls_claim WHERE worker = ?", row["worker"])

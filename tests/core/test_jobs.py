@@ -149,6 +149,22 @@ async def test_a_wall_clock_that_jumps_by_hours_ends_no_lease_and_starts_no_job_
     assert (job.attempt, house.module.ran) == (1, [("a", 1)])
 
 
+async def test_a_database_clock_that_is_set_back_by_hours_delays_nothing_by_hours(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A computer that keeps local time says UTC in summer, until it reaches the network."""
+    monkeypatch.setattr(records, "LEASE_SECONDS", 0.5)
+    due, later, held = [await house.enqueue("slow", key, delay=delay) for key, delay in (("a", 0), ("b", 1), ("c", 0))]
+    far = {"state": "running", "worker": "elsewhere:1:1", "lease_until": (await house.row(held)).due_at + 0.5}
+    await JobRecord.filter(id=held).update(**far)
+    house.server.db.now_sql = f"({house.server.db.now_sql} - 7200)"
+    house.module.gate.set()
+    async with house.working():
+        for job_id in (due, later, held):
+            await house.until_state(job_id, "done")
+    assert sorted(house.module.ran) == [("a", 1), ("b", 1), ("c", 1)]
+
+
 async def test_a_job_runs_once_and_is_done(house: House) -> None:
     async with house.working():
         job = await house.until_state(await house.enqueue("slow", "a"), "done")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
@@ -92,6 +93,19 @@ async def test_a_mark_to_abort_outlives_the_start_of_the_job(tmp_path: Path) -> 
     stored = await queue.job("1:0")
     assert stored is not None
     assert stored.status == Status.ABORTING
+    await queue.disconnect()
+
+
+async def test_a_clock_that_is_set_back_keeps_no_job_for_later(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    queue = SqliteQueue(tmp_path / "jobs.sqlite3", "mail", Wakeups())
+    await queue.connect()
+    await queue.sweep()
+    await enqueue(queue, 1)
+    before = time.time
+    monkeypatch.setattr(time, "time", lambda: before() - 7200)
+    assert await queue.count("queued") == 0
+    await queue.sweep()
+    assert await queue.count("queued") == 1
     await queue.disconnect()
 
 
