@@ -25,7 +25,10 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """How a program ended. A negative `returncode` is a signal; `stderr` is the last of what it said."""
+    """How a program ended. A negative `returncode` is a signal; `stderr` is the last of what it said.
+
+    `timed_out` where it used up its seconds, by the clock or of CPU.
+    """
 
     returncode: int
     stdout: bytes

@@ -75,6 +75,7 @@ class SandboxedTool:
         self._process = process
         self._exited: asyncio.Future[tuple[int, float, int]] = self._loop.create_future()
         self._remaining = limits.wall
+        self._most_cpu = limits.cpu
         self._since: float | None = None
         self._alarm: asyncio.TimerHandle | None = None
         self._kill: asyncio.TimerHandle | None = None
@@ -111,7 +112,8 @@ class SandboxedTool:
             await self.stop()
             raise
         stderr = self._stderr.data.decode(errors="replace").strip()
-        return Finished(returncode, bytes(self._stdout.data), stderr, cpu_seconds, max_rss, self._timed_out)
+        timed_out = self._timed_out or (returncode == -signal.SIGKILL and cpu_seconds > self._most_cpu - 1)
+        return Finished(returncode, bytes(self._stdout.data), stderr, cpu_seconds, max_rss, timed_out)
 
     def pause(self) -> None:
         if self._since is None or self._exited.done():

@@ -29,14 +29,15 @@ SELECT l.title_id, v.id, v.duration, v.online, (
 FROM core_title_video l JOIN core_video v ON v.id = l.video_id
 WHERE (l.role IN ('version', 'part') OR NOT EXISTS (
     SELECT 1 FROM core_title_video o WHERE o.title_id = l.title_id AND o.role IN ('version', 'part')
+    UNION ALL SELECT 1 FROM catalog_external e WHERE e.title_id = l.title_id
 )){which} ORDER BY l.position, l.id
 """
 ELSEWHERE = "SELECT e.title_id, e.url, e.duration FROM catalog_external e{which}"
 SERIES = """
 SELECT t.parent_id, COUNT(*) AS episodes, COUNT(DISTINCT t.season) AS seasons, (
     SELECT l.video_id FROM core_title e JOIN core_title_video l ON l.title_id = e.id
-    WHERE e.parent_id = t.parent_id AND l.role IN ('version', 'part')
-    ORDER BY coalesce(e.season, 0) = 0, e.season, e.episode, l.position, l.id LIMIT 1
+    WHERE e.parent_id = t.parent_id
+    ORDER BY coalesce(e.season, 0) = 0, e.season, e.episode, l.role = 'extra', l.position, l.id LIMIT 1
 ) AS video_id
 FROM core_title t{which} GROUP BY t.parent_id
 """
@@ -153,9 +154,9 @@ def _row(title: Title, series: Title | None) -> dict[str, Any]:
 
 
 def _of_series(row: dict[str, Any]) -> str:
-    """`Series S01E02 Title`; one that has no title of its own is called S01E02 already."""
+    """`Series S01E02 Title`; one that has no title of its own is called by its number."""
     number = f"S{row['season'] or 0:02d}E{row['episode'] or 0:02d}"
-    own = "" if row["title"] == number else row["title"]
+    own = "" if row["title"] in (number, f"Episode {row['episode']}") else row["title"]
     return " ".join(part for part in (row["series"], number, own) if part)
 
 

@@ -15,7 +15,7 @@ from mediaserver.models import JobRecord
 from .copies import COPIED, Copy, Unfit, copy_arguments, require_fit, variant_of
 from .encrypting import encrypt_file
 from .models import Plan, PlanState
-from .outcome import FULL, found_no_room, hindered
+from .outcome import FULL, found_no_room, postpone_if_hindered
 from .plans import KEY_FROM_RUNG
 from .runner import Control
 
@@ -88,7 +88,8 @@ class Copying:
         finally:
             control.attach(None)
             await tool.stop()
-        _judge(film, finished)
+        await postpone_if_hindered(finished, film.source, AWAY_SECONDS)
+        _judge(finished)
         copy.finish(film.recipe.rungs)
         return copy
 
@@ -108,8 +109,7 @@ async def _read(tool: RunningTool, copy: Copy, workspace: Path) -> None:
         copy.add(await asyncio.to_thread(part.read_bytes))
 
 
-def _judge(film: Film, finished: Finished) -> None:
-    hindered(finished, film.source, AWAY_SECONDS)
+def _judge(finished: Finished) -> None:
     if finished.timed_out:
         raise Unfit("reading it took too long")
     if finished.returncode != 0:

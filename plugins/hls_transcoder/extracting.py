@@ -14,7 +14,7 @@ from mediaserver.errors import JobPostponed
 
 from . import webvtt
 from .building import SOURCE, arguments
-from .outcome import MOVED, hindered
+from .outcome import MOVED, postpone_if_full, postpone_if_hindered
 from .webvtt import NotText
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ async def from_tracks(
     asked = arguments(ffmpeg.merge_outputs(*outputs), source)
     tool = await tools.start("ffmpeg", asked, reads=[source], workspace=workspace, limits=WHOLE_FILM)
     finished = await tool.wait()
-    hindered(finished, source, AGAIN_SECONDS)
+    await postpone_if_hindered(finished, source, AGAIN_SECONDS)
     if finished.timed_out:
         return {each.key: NotText("Reading the film for it took too long.") for each in tracks}
     return {each.key: await asyncio.to_thread(_made, workspace / f"{each.key}.vtt") for each in tracks}
@@ -74,7 +74,7 @@ async def _from_script(tools: MediaTools, text: str, workspace: Path) -> str:
     flags = {**tools.input_flags, "format_whitelist": "ass"}
     output = ffmpeg.output(ffmpeg.input(SOURCE, f="ass", **flags), made.name, f="webvtt")
     tool = await tools.start("ffmpeg", arguments(output, copy), reads=[copy], workspace=workspace, limits=ONE_FILE)
-    hindered(await tool.wait(), copy, AGAIN_SECONDS)
+    postpone_if_full(await tool.wait(), AGAIN_SECONDS)
     if not made.exists():
         raise NotText("It is no subtitle script that can be read.")
     return made.read_bytes().decode("utf-8", "replace")

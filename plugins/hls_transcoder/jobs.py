@@ -20,7 +20,7 @@ from .models import Claim, PlanState
 from .pictures import make_poster
 from .plans import ENCODE
 from .runner import DiskTrouble, EncodeFailed, EncodeInterrupted, TookTooLong
-from .workshop import AWAY_SECONDS, CELLS_TOPIC, still_there
+from .workshop import AWAY_SECONDS, CELLS_TOPIC
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -156,8 +156,10 @@ class Encoding:
         with self._shop.pausing.viewer_waits():
             try:
                 await self._shop.make(film, span, background=False)
-            except (EncodeInterrupted, DiskTrouble) as failure:
+            except EncodeInterrupted as failure:
                 raise JobPostponed(str(failure), 0.0) from failure
+            except DiskTrouble as failure:
+                raise JobPostponed(str(failure), AWAY_SECONDS) from failure
             except EncodeFailed as failure:
                 await self._go_straight(film, failure)
 
@@ -174,8 +176,7 @@ class Encoding:
         async with storage.workspace() as workspace:
             made = await posters.chosen_poster(self._shop.tools, info, source, files, workspace)
             try:
-                with still_there(source):
-                    made = made or await make_poster(self._shop.tools, info, source, workspace)
+                made = made or await make_poster(self._shop.tools, info, source, workspace)
             except EncodeFailed as failure:
                 raise JobFailed(str(failure)) from failure
             await asyncio.to_thread(storage.replace, made, final)

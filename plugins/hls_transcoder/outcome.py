@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import re
 import signal
 from typing import TYPE_CHECKING
 
@@ -12,24 +14,30 @@ if TYPE_CHECKING:
 
     from mediaserver.contracts import Finished
 
-__all__ = ["ENDED", "FULL", "KILLED", "MOVED", "found_no_room", "hindered"]
+__all__ = ["ENDED", "FULL", "KILLED", "MOVED", "found_no_room", "postpone_if_full", "postpone_if_hindered"]
 
 KILLED = {-signal.SIGKILL, -signal.SIGTERM}
 ENDED = "ffmpeg was ended from outside, or the memory ran out."
 MOVED = "Its file has just moved; it goes on where it is found again."
+NO_ROOM = re.compile(r": No space left on device(?:, aborting)?\.?$", re.MULTILINE)  # and not the name of a file
 FULL = "The disk was full; it goes on when there is room."
 
 
 def found_no_room(finished: Finished) -> bool:
     """Only ffmpeg can tell: there may be room again when somebody looks."""
-    return "No space left on device" in finished.stderr
+    return NO_ROOM.search(finished.stderr) is not None
 
 
-def hindered(finished: Finished, source: Path, again: float) -> None:
+async def postpone_if_hindered(finished: Finished, source: Path, again: float) -> None:
     """Raises JobPostponed, for `again` seconds, where the file has moved, ffmpeg was ended or the disk was full."""
-    if not source.exists():
+    if not await asyncio.to_thread(source.exists):
         raise JobPostponed(MOVED, again)
     if finished.returncode in KILLED and not finished.timed_out:
         raise JobPostponed(ENDED, again)
+    postpone_if_full(finished, again)
+
+
+def postpone_if_full(finished: Finished, again: float) -> None:
+    """For what is one of several to choose from: where ffmpeg was ended the next one is tried. Raises JobPostponed."""
     if found_no_room(finished):
         raise JobPostponed(FULL, again)

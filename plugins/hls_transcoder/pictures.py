@@ -8,7 +8,7 @@ from pathlib import Path
 from mediaserver.contracts import Limits, MediaInfo, MediaTools
 
 from .command import poster_arguments
-from .outcome import hindered
+from .outcome import postpone_if_hindered
 from .runner import EncodeFailed
 
 __all__ = ["is_jpeg", "make_poster"]
@@ -28,7 +28,7 @@ async def make_poster(tools: MediaTools, info: MediaInfo, source: Path, workspac
         )
         tool = await tools.start("ffmpeg", arguments, reads=[source], workspace=workspace, limits=LIMITS)
         finished = await tool.wait()
-        hindered(finished, source, AGAIN_SECONDS)
+        await postpone_if_hindered(finished, source, AGAIN_SECONDS)
         if finished.returncode == 0 and await to_thread(is_jpeg, poster):
             return poster
     raise EncodeFailed("No poster could be taken from this film.")

@@ -13,7 +13,7 @@ from mediaserver.contracts import Limits, MediaInfo, SidecarKind
 
 from .building import SOURCE, arguments
 from .extracting import bytes_of
-from .outcome import hindered
+from .outcome import postpone_if_full
 from .pictures import AGAIN_SECONDS, is_jpeg
 from .webvtt import NotText
 
@@ -98,5 +98,5 @@ async def _encoded(tools: MediaTools, picture: Any, source: Path, workspace: Pat
     asked = arguments(ffmpeg.output(picture, poster.name, **options), source)
     tool = await tools.start("ffmpeg", asked, reads=[source], workspace=workspace, limits=LIMITS)
     finished = await tool.wait()
-    hindered(finished, source, AGAIN_SECONDS)
+    postpone_if_full(finished, AGAIN_SECONDS)
     return poster if finished.returncode == 0 and await asyncio.to_thread(is_jpeg, poster) else None

@@ -119,7 +119,7 @@ class EncodeJob:
 
 
 async def encode(tools: MediaTools, job: EncodeJob) -> AsyncGenerator[Cell, None]:
-    """Raises EncodeFailed: GuardFailed at once, or for the whole film after all that is right was handed out.
+    """Raises EncodeFailed: of a chunk at its first cell that is not right, of the whole film after all that is.
 
     Closing it early stops ffmpeg.
     """

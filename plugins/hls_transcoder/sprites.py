@@ -18,7 +18,7 @@ from mediaserver.models import JobRecord, Video
 from .building import SOURCE, arguments
 from .command import HDR_TRANSFERS, standard_range
 from .ladder import picture_size
-from .outcome import hindered
+from .outcome import postpone_if_hindered
 from .pictures import is_jpeg
 from .runner import Control
 from .webvtt import clock
@@ -147,6 +147,6 @@ class Scrubbing:
         made = [workspace / f"{number:03d}.jpg" for number in range(sheets.files)]
         if all([await asyncio.to_thread(is_jpeg, path) for path in made]):
             return made
-        hindered(finished, source, OFFLINE_SECONDS)
+        await postpone_if_hindered(finished, source, OFFLINE_SECONDS)
         slow = " in time" if finished.timed_out else ""
         raise JobFailed(f"No pictures to seek by could be taken from this film{slow}; it plays without them.")

@@ -113,6 +113,11 @@ async def test_limits_hold_inside() -> None:
     assert done.stdout.decode().split() == ["7", str(3 << 20), str(2 << 21), "64", "0"]
 
 
+async def test_what_uses_up_its_seconds_of_cpu_ran_out_of_time_and_was_not_ended_from_outside() -> None:
+    done = await run("while :; do :; done", limits=Limits(wall=PATIENCE, cpu=1))
+    assert (done.returncode, done.timed_out) == (-signal.SIGKILL, True)
+
+
 async def test_a_background_program_is_modest() -> None:
     tool = await python("print(os.nice(0))", limits=Limits(wall=PATIENCE, cpu=20, nice=11, idle_io=True))
     assert (await tool.wait()).stdout == b"11\n"

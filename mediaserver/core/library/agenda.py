@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -36,12 +35,14 @@ class Agenda:
     def __init__(
         self, settings: LibrarySettings, clock: Clock, closed: Callable[[str], None], drop: Callable[[Path], None]
     ) -> None:
+        """`closed` is told the key of a file whose writer has closed it, `drop` a request that was carried out."""
         self.roots = Roots(settings, clock, self._heard, self._trouble)
         self._clock = clock
         self._closed = closed
         self._drop = drop
         self._dirty: dict[tuple[Path, str], bool] = {}  # (root, folder): with all that is below
         self._scans: dict[Path, list[Path]] = {}  # root to scan: the requests that asked for it
+        self._in_hand: set[Path] = set()  # requests that wait for a scan or for the end of one
         self._news = asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
 
@@ -79,63 +80,64 @@ class Agenda:
 
     def _dirty_folder(self, root: WatchedRoot, inside: str, event: FileSystemEvent) -> None:
         parent, _, name = inside.rpartition("/")
-        self.look(root.path, parent, recursive=name == IGNORE_FILE)
+        self.add_folder(root.path, parent, recursive=name == IGNORE_FILE)
         if event.is_directory and (isinstance(event, DirMovedEvent) or event.event_type != "modified"):
-            self.look(root.path, inside, recursive=True)
+            self.add_folder(root.path, inside, recursive=True)
             if event.event_type in {"created", "moved"}:
-                self.look_later(AGAIN, root.path, inside, recursive=True)
+                self.add_folder_later(AGAIN, root.path, inside, recursive=True)
 
     def _lost_events(self, sentence: str) -> None:
         log.warning("library events were lost, everything is looked at", reason=sentence)
         for root in self.roots:
             if root.hears:
-                self.scan(root.path)
+                self.add_scan(root.path)
 
     # ---- what is to be done
 
-    def look(self, root: Path, folder: str, *, recursive: bool) -> None:
+    def add_folder(self, root: Path, folder: str, *, recursive: bool) -> None:
         self._dirty[(root, folder)] = recursive or self._dirty.get((root, folder), False)
         self._news.set()
 
-    def look_later(self, seconds: float, root: Path, folder: str, *, recursive: bool) -> None:
-        asyncio.get_running_loop().call_later(seconds, lambda: self.look(root, folder, recursive=recursive))
+    def add_folder_later(self, seconds: float, root: Path, folder: str, *, recursive: bool) -> None:
+        asyncio.get_running_loop().call_later(seconds, lambda: self.add_folder(root, folder, recursive=recursive))
 
-    def look_at(self, path: Path) -> None:
+    def add_folder_of(self, path: Path) -> None:
         """The folder in which a file lies."""
         root = self.roots.of(path)
         inside = paths.inside(root.path, path) if root else None
         if root is not None and inside:
-            self.look(root.path, inside.rpartition("/")[0], recursive=False)
+            self.add_folder(root.path, inside.rpartition("/")[0], recursive=False)
 
-    def scan(self, root: Path, *requests: Path) -> None:
+    def add_scan(self, root: Path, *requests: Path) -> None:
         self._scans.setdefault(root, []).extend(requests)
+        self._in_hand.update(requests)
         self._news.set()
 
-    def scan_later(self, seconds: float, root: Path) -> None:
-        asyncio.get_running_loop().call_later(seconds, self.scan, root)
+    def add_scan_later(self, seconds: float, root: Path) -> None:
+        asyncio.get_running_loop().call_later(seconds, self.add_scan, root)
 
     def waits_for_scan(self, root: Path) -> bool:
         return root in self._scans
 
     def take_request(self, request: Path, asked: str) -> None:
         """A request for a folder or file looks there only; the scan of a root answers for all of it."""
-        if any(request in requests for requests in self._scans.values()):
+        if request in self._in_hand:
             return
         path = Path(paths.to_path(asked)) if asked else None
         root = self.roots.of(path) if path else None
         inside = paths.inside(root.path, path) if root and path else None
         if root is not None and path is not None and inside:
-            is_folder = os.path.isdir(path)  # noqa: PTH112 - a path that cannot be looked at is none
-            folder = inside if is_folder else inside.rpartition("/")[0]
-            self.look(root.path, folder, recursive=True)
+            folder = inside if paths.is_folder(path) else inside.rpartition("/")[0]
+            self.add_folder(root.path, folder, recursive=True)
             self._drop(request)
             return
         for each in [root] if root else list(self.roots):
-            self.scan(each.path, request)
+            self.add_scan(each.path, request)
 
     def carried_out(self, requests: list[Path]) -> None:
         for request in requests:
             if not any(request in others for others in self._scans.values()):
+                self._in_hand.discard(request)
                 self._drop(request)
 
     # ---- doing it
@@ -161,7 +163,7 @@ class Agenda:
         for root in {root for root, _ in dirty}:
             folders = {folder: deep for (of, folder), deep in dirty.items() if of == root}
             if len(folders) > MANY:
-                self.scan(root)
+                self.add_scan(root)
             else:
                 chosen += [(root, folder, deep) for folder, deep in _outermost(folders)]
         return chosen

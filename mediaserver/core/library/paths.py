@@ -47,6 +47,11 @@ def inside(folder: Path, path: Path) -> str | None:
     return "" if relative == Path() else to_text(relative)
 
 
+def is_folder(path: Path) -> bool:
+    """False also where it cannot be looked at, for which `Path.is_dir` has an error."""
+    return os.path.isdir(path)  # noqa: PTH112
+
+
 def shown(path: str | Path) -> str:
     """A name that can be put into a sentence, a log line or JSON, whatever bytes it has."""
     return "".join(char if char.isprintable() else "\ufffd" for char in os.fspath(path))

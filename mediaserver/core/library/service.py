@@ -139,8 +139,9 @@ def _told(location: Location, title_id: int | None) -> Reason:
 def _unrecorded(root: Path, inside: str, path: Path) -> tuple[str, str]:
     """Why the database knows nothing of a path in the library."""
     if not inside:
-        is_folder = os.path.isdir(path)  # noqa: PTH112 - as below
-        return ("folder", "This is a library folder.") if is_folder else ("offline", "This library folder is missing.")
+        if paths.is_folder(path):
+            return "folder", "This is a library folder."
+        return "offline", "This library folder is missing."
     ignored = _ignored(root, inside, path)
     if ignored:
         return IGNORED, ignored
@@ -166,7 +167,7 @@ def _ignored(root: Path, inside: str, path: Path) -> str | None:
             return sentence
         current = os.path.join(current, paths.to_path(folder))  # noqa: PTH118
         rules = rules.enter(current, below)
-    is_folder = os.path.isdir(path)  # noqa: PTH112 - False also where it cannot be looked at
+    is_folder = paths.is_folder(path)
     unwanted = unwanted_folder(name) if is_folder else None if sidecar_kind(name) else unwanted_file(name)
     return unwanted or rules.refusal(inside, folder=is_folder)
 

@@ -104,7 +104,7 @@ class LibraryWatcher:
             while chosen := self._agenda.next_scan():
                 root, requests = chosen
                 if not await self._edge(self._scan(self._agenda.roots[root]), f"scan of {paths.shown(root)}"):
-                    self._agenda.scan_later(ONCE_MORE, root)
+                    self._agenda.add_scan_later(ONCE_MORE, root)
                 self._agenda.carried_out(requests)
                 await self._look_at_dirty()
 
@@ -113,7 +113,7 @@ class LibraryWatcher:
         result = await self._scanner.scan(root.path)
         root.scanned(result, self._clock.now(), time.monotonic())
         for unheard in await asyncio.to_thread(self._agenda.roots.unheard, self._scanner.own_folders):
-            self._agenda.scan(unheard.path)
+            self._agenda.add_scan(unheard.path)
         self._log.info("library folder scanned", folder=paths.shown(root.path), files=result.files, new=result.new,
                        gone=result.gone, seconds=round(result.seconds, 2))  # fmt: skip
         self._tell_status()
@@ -123,7 +123,7 @@ class LibraryWatcher:
             for root, folder, recursive in folders:
                 look = self._scanner.look(root, folder, recursive=recursive)
                 if not await self._edge(look, f"look at {paths.shown(root / folder)}"):
-                    self._agenda.look_later(ONCE_MORE, root, folder, recursive=recursive)
+                    self._agenda.add_folder_later(ONCE_MORE, root, folder, recursive=recursive)
 
     async def _edge(self, work: Awaitable[object], what: str) -> bool:
         """One folder's trouble must not end the watching of the others; False where the database is away or full.
@@ -142,6 +142,11 @@ class LibraryWatcher:
     # ---- complete files
 
     async def _settled(self, done: Sequence[tuple[Pending, Look]]) -> None:
+        if not await self._edge(self._take_settled(done), "complete files"):
+            for pending, _ in done:
+                asyncio.get_running_loop().call_later(ONCE_MORE, self._agenda.add_folder_of, pending.path)
+
+    async def _take_settled(self, done: Sequence[tuple[Pending, Look]]) -> None:
         for pending, seen in done:
             if seen.verdict is Verdict.STILL and pending.key not in self._queued:
                 self._line_up(pending.key, -pending.mtime_ns)
@@ -151,7 +156,7 @@ class LibraryWatcher:
                 if location is not None:
                     await self._ingest.refuse(location, sentence)
             elif seen.verdict is Verdict.GONE:
-                self._agenda.look_at(pending.path)
+                self._agenda.add_folder_of(pending.path)
         if len(done) > PROBES:  # the others are looked at within this moment
             await self._records.probing([pending.key for pending, _ in done])
 
@@ -161,7 +166,9 @@ class LibraryWatcher:
         self._ready.set()
 
     async def _tell(self, pending: Pending, sentence: str) -> None:
-        await self._records.waits(pending.key, pending.size, pending.mtime_ns, sentence)
+        waits = self._records.waits(pending.key, pending.size, pending.mtime_ns, sentence)
+        if not await self._edge(waits, "a file that is not complete"):
+            pending.told = ""  # so that it is said with the next look
 
     async def _keep_ingesting(self) -> None:
         while True:
@@ -193,7 +200,7 @@ class LibraryWatcher:
             await asyncio.to_thread(self._agenda.roots.revive)
             for root in self._agenda.roots:
                 if not self._agenda.waits_for_scan(root.path) and await asyncio.to_thread(root.wants_scan, now):
-                    self._agenda.scan(root.path)
+                    self._agenda.add_scan(root.path)
             self._tell_status()
             await asyncio.sleep(TICK)
 

@@ -83,7 +83,7 @@ class WatchPage extends HTMLElement {
 
   set news(news) {
     const { signal } = this.#end;
-    news.addEventListener("progress", this.#refresh, { signal });
+    for (const topic of ["progress", "found"]) news.addEventListener(topic, this.#refresh, { signal });
     news.addEventListener("sessions", (event) => this.#viewing?.hear(event.detail), { signal });
   }
 
@@ -330,16 +330,16 @@ class WatchPage extends HTMLElement {
 /** An episode is called by its series and number too; one without a name of its own is "Episode 2". */
 function nameOf({ title, series, season, episode }) {
   if (!series) return title;
-  const own = isNumber(title, episode) ? null : title;
+  const own = isUnnamed(title, episode) ? null : title;
   return [series.title, `S${season} E${episode}`, own].filter(Boolean).join(" · ");
 }
 
-const isNumber = (title, episode) => title === `Episode ${episode}`;
+const isUnnamed = (title, episode) => title === `Episode ${episode}` || /^S\d+E\d+$/.test(title);
 
 function episodeRows({ seasons, episodes_list: all }) {
   return all.flatMap(({ slug, title, duration, season, episode }, place) => {
     const begins = seasons > 1 && season !== all[place - 1]?.season;
-    const name = isNumber(title, episode) ? title : `${episode}. ${title}`;
+    const name = isUnnamed(title, episode) ? title : `${episode}. ${title}`;
     const row = el("a", { href: `#/watch/${encodeURIComponent(slug)}` }, el("span", {}, name), el("span", {}, clock(duration)));
     return begins ? [el("h2", {}, season ? `Season ${season}` : "Specials"), row] : [row];
   });

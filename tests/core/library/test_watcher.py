@@ -7,6 +7,7 @@ import logging
 import os
 import subprocess
 import sys
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -15,10 +16,15 @@ from typing import TYPE_CHECKING, Any
 from structlog.testing import capture_logs
 from tortoise.exceptions import OperationalError
 
+from mediaserver.core.library import watcher
 from mediaserver.core.library.mailbox import read_status
+from mediaserver.core.library.records import Records
+from mediaserver.core.library.scanner import Scanned, Scanner
 from mediaserver.models import Location, Title, TitleVideo, Video
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from mediaserver.contracts import MediaInfo
     from tests.core.library.library_house import Films, House
 import pytest
@@ -207,6 +213,60 @@ async def test_a_request_from_another_process_is_carried_out_and_dropped(house: 
         await house.service.scan(house.folder / "deep")
         await house.ready(2)
     assert not list((house.run_folder / "scans").iterdir())
+
+
+async def test_a_request_that_takes_its_time_is_carried_out_once(
+    house: House, films: Films, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watcher, "TICK", 0.02)
+    scan, asked, gate, uploads = Scanner.scan, Counter[Path](), asyncio.Event(), house.settings.upload_folder
+
+    async def slow(scanner: Scanner, root: Path) -> Scanned:
+        asked[root] += 1
+        if asked[uploads] == 2:  # the last root that the request waits for
+            await gate.wait()
+        return await scan(scanner, root)
+
+    monkeypatch.setattr(Scanner, "scan", slow)
+    films.write(house.folder / "film.mp4")
+    async with house.watched(watch="off"):
+        await house.ready(1)
+        await house.service.scan()
+        await house.until(lambda: asyncio.sleep(0, asked[uploads] == 2))
+        await asyncio.sleep(0.2)  # ten looks at the requests that wait
+        gate.set()
+        await house.until(lambda: _no_requests(house))
+        await asyncio.sleep(0.2)
+    assert asked == {house.folder: 2, uploads: 2}
+
+
+async def test_what_cannot_be_noted_of_a_copy_ends_no_watching(
+    house: House, films: Films, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watcher, "ONCE_MORE", 0.1)
+    refusals = {"waits": 2, "probing": 1}
+    for name in refusals:
+        monkeypatch.setattr(Records, name, refusing(getattr(Records, name), name, refusals))
+    async with house.watched():
+        film = films.write(house.folder / "film.mp4")
+        with film.open("ab") as copy:
+            await house.until(lambda: asyncio.sleep(0, refusals["waits"] == 0))
+            await house.until(lambda: _reason("copy"))
+            copy.write(bytes(100))
+        for number in range(5):
+            films.write(house.folder / f"{number}.mp4", str(number))
+        await house.ready(6)
+    assert refusals["probing"] == 0
+
+
+def refusing(method: Callable[..., Awaitable[None]], name: str, refusals: dict[str, int]) -> Any:
+    async def refused(*told: Any) -> None:
+        if refusals[name]:
+            refusals[name] -= 1
+            raise OperationalError("database or disk is full")
+        await method(*told)
+
+    return refused
 
 
 async def test_a_request_for_what_cannot_be_looked_at_ends_nothing(house: House, films: Films) -> None:

@@ -27,6 +27,16 @@ async def catalog_of(app_with: AppWith) -> tuple[RunningApp, Catalog]:
 
 
 @pytest.mark.databases
+async def test_a_trailer_in_the_library_is_not_played_in_place_of_what_plays_elsewhere(app_with: AppWith) -> None:
+    _, catalog = await catalog_of(app_with)
+    item = await catalog.add_external(ExternalTitle("far", "Far", URL, 5400))
+    video = await Video.create(fingerprint="x", size=1, duration=60.0, probe={}, online=True)
+    await TitleVideo.create(title_id=item.id, video=video, role="extra")
+    [found] = await catalog.playable(VIEWER, external=True)
+    assert (found.external_url, found.duration) == (URL, 5400)
+
+
+@pytest.mark.databases
 async def test_a_title_from_elsewhere_is_a_film_like_any_other(app_with: AppWith) -> None:
     app, catalog = await catalog_of(app_with)
     assert (await app.get("/v1/content/browse")).json()["content"] == []
