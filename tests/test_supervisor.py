@@ -105,6 +105,7 @@ def test_all_roles_run_and_stop_in_order_on_sigterm() -> None:
         running.process.terminate()
         assert running.end() == 0
         assert {"serve down", "worker down"} <= set(running.lines)
+        assert running.lines[-1] == "Stopped."
         assert not any(lives(pid) for pid in pids)
 
 
