@@ -165,27 +165,6 @@ async def test_a_database_clock_that_is_set_back_by_hours_delays_nothing_by_hour
     assert sorted(house.module.ran) == [("a", 1), ("b", 1), ("c", 1)]
 
 
-async def test_what_a_worker_cannot_do_for_a_while_is_said_once_and_that_it_works_again_too(
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    """The database is away for minutes, say, and some rounds begin every second."""
-    results: list[Exception | None] = [OSError("away"), OSError("away"), OSError("gone"), None, None, OSError("again")]
-    through = asyncio.Event()
-
-    async def work() -> None:
-        if not results:
-            through.set()
-            await asyncio.Event().wait()
-        if error := results.pop(0):
-            raise error
-
-    rounds = asyncio.create_task(worker.every(0, "telling the news", work))
-    await asyncio.wait_for(through.wait(), PATIENCE)
-    rounds.cancel()
-    said = [line.partition("telling the news")[2].strip() for line in capsys.readouterr().out.splitlines()]
-    assert [" ".join(line.split()[:2]) for line in said] == ["failed and", "works again", "failed and"]
-
-
 async def test_a_job_runs_once_and_is_done(house: House) -> None:
     async with house.working():
         job = await house.until_state(await house.enqueue("slow", "a"), "done")

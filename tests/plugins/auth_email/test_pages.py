@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from json import dumps
 from typing import TYPE_CHECKING
 
@@ -14,7 +13,6 @@ from tests.plugins.auth_email.page_site import ADA, ADMIN, OTHER, PASSWORD, Site
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from mediaserver.testing import RunningApp
 
@@ -348,20 +346,6 @@ async def test_before_there_is_an_administrator_every_way_leads_to_the_setup_lin
         page = await site.browser.open(way)
         assert "Open the set-up link" in page.text
         assert "mediaserver user setup-link" in page.text
-
-
-async def test_the_advice_before_the_setup_is_a_command_that_works(
-    app_with: AppWith, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """`make run` has the program in .venv/bin, and no shell looks there."""
-    programs = tmp_path / ".venv" / "bin"
-    programs.mkdir(parents=True)
-    (programs / "mediaserver").touch()
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("PATH", "/usr/bin:/bin")
-    monkeypatch.setattr(sys, "executable", str(programs / "python"))
-    page = await Site(app_with).browser.open("/login")
-    assert ".venv/bin/mediaserver --config app0/config.yaml user setup-link" in page.text
 
 
 async def test_the_setup_link_makes_the_first_administrator_once(app_with: AppWith) -> None:
