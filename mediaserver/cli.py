@@ -175,7 +175,7 @@ def serve(ctx: click.Context, host: str | None, port: int | None) -> None:
 @listening
 @click.pass_context
 def worker(ctx: click.Context, host: str | None, port: int | None) -> None:
-    """Run jobs: encode films."""
+    """Run jobs: encode films, send mail."""
     _role(ctx, "worker", host, port)
 
 

@@ -106,6 +106,8 @@ class Supervisor:
                 _wait(wake_up, _seconds_to_next_start(self._children))
                 self._look_after()
             self._stop(wake_up)
+        if not self._exit_code:
+            self._say("Stopped.")
         return self._exit_code
 
     def _open(self, child: Child, lifeline: int, wake_up: int) -> None:

@@ -105,6 +105,7 @@ def test_all_roles_run_and_stop_in_order_on_sigterm() -> None:
         running.process.terminate()
         assert running.end() == 0
         assert {"serve down", "worker down"} <= set(running.lines)
+        assert running.lines[-1] == "Stopped."
         assert not any(lives(pid) for pid in pids)
 
 
@@ -247,7 +248,7 @@ def test_a_stop_during_the_opening_is_heard() -> None:
         running.until("serve up")
         running.process.terminate()
         assert running.end() == 0
-        assert running.lines[1:] == ["serve down"]
+        assert running.lines[1:] == ["serve down", "Stopped."]
 
 
 def test_one_that_opened_starts_again_like_any_other() -> None:

@@ -63,24 +63,26 @@ def configure(level: str, form: str, role: str, clock: Callable[[], float] = tim
 class InALine(logging.Filter):
     """Redis that is away is no fault of the program; SAQ and asyncio tell it by tracebacks, some every second.
 
-    Each is told once, whatever job it names, and again after a minute of `clock` (seconds) if it is still so.
+    Whoever says it, it is one warning, and again after a minute of `clock` (seconds) if it is still so.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         super().__init__()
         self._clock = clock
-        self._told: dict[tuple[str, str, type], float] = {}
+        self._told_at = float("-inf")
 
     def filter(self, record: logging.LogRecord) -> bool:
         error = record.exc_info[1] if record.exc_info else None
         if not type(error).__module__.startswith("redis."):
             return True
-        kind, now = (record.name, record.msg, type(error)), self._clock()
-        said = record.getMessage().partition("\n")[0]
-        record.msg, record.args = f"{said}: Redis does not answer ({error})", ()
+        now = self._clock()
+        if now - self._told_at < STILL_SO:
+            return False
+        self._told_at = now
+        record.msg, record.args = f"Redis does not answer; jobs wait until it does ({error})", ()
         record.exc_info = record.exc_text = None
-        self._told = {each: at for each, at in self._told.items() if now - at < STILL_SO}
-        return self._told.setdefault(kind, now) == now
+        record.levelno, record.levelname = logging.WARNING, logging.getLevelName(logging.WARNING)
+        return True
 
 
 def _drop_meta(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

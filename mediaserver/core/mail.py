@@ -9,6 +9,7 @@ from urllib.parse import quote, urlencode
 
 from mediaserver.core.listening import address as here
 from mediaserver.core.registry import HealthCheck, JobKind
+from mediaserver.core.statuses import told
 from mediaserver.errors import JobHindered
 from mediaserver.models import JobRecord, JobState
 
@@ -60,8 +61,13 @@ class Postbox:
         if not path.startswith("/"):
             raise ValueError(f"{page} is no page: say {', '.join(OWN_PAGES)} or a path that begins with a slash.")
         server = self._loaded.settings.server
-        root = server.public_url.rstrip("/") if server.public_url else here(server.host, server.port)
+        root = server.public_url.rstrip("/") if server.public_url else self._where_it_runs()
         return (root if root.endswith(server.base_path) else root + server.base_path) + path
+
+    def _where_it_runs(self) -> str:
+        """Of the `serve` of this data folder, which may have been told another port; else what the settings say."""
+        section = self._loaded.settings.server
+        return str(told(self._loaded.data / "run", "serve").get("address") or here(section.host, section.port))
 
     # ---- in a worker ---------------------------------------------------------------------------------------
 

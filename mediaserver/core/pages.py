@@ -10,7 +10,7 @@ from sanic.response import json as answer_json
 
 from mediaserver.core.actors import admin, public, signed_in
 from mediaserver.core.news import Streams
-from mediaserver.core.watchstatus import watch_status
+from mediaserver.core.statuses import told
 
 if TYPE_CHECKING:
     from sanic import HTTPResponse, Request
@@ -70,7 +70,7 @@ async def readiness(server: Server, *, whole: bool) -> dict[str, Any]:
     except Exception:  # noqa: BLE001 - whatever the database says, it is not reachable
         reachable = False
     workers = await _workers(server)
-    library = await asyncio.to_thread(watch_status, server.data)
+    library = await asyncio.to_thread(told, server.data / "run", "watch")
     return {
         "ready": server.ready and reachable and not server.follower.is_deaf,
         "database": "ok" if reachable else "unreachable",

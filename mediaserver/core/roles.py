@@ -17,6 +17,7 @@ from mediaserver.core.autogroups import yield_as_session
 from mediaserver.core.listening import address, listen
 from mediaserver.core.locks import locked
 from mediaserver.core.server import Server
+from mediaserver.core.statuses import tell
 from mediaserver.errors import StartError
 
 if TYPE_CHECKING:
@@ -75,7 +76,10 @@ class Start:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> bool:
         gc.set_threshold(*self._thresholds)
-        return self._cancelled and isinstance(error, asyncio.CancelledError)
+        in_order = error is None or (self._cancelled and isinstance(error, asyncio.CancelledError))
+        if in_order:
+            log.info("stopped")
+        return in_order
 
     def _hear(self) -> None:
         self._asked.set()
@@ -102,7 +106,10 @@ async def serve(loaded: Loaded, stand: Callable[[], None] | None = None, *, look
                 if opening:
                     opening.over()
                 stop = start.stands()
-                log.info(f"listening on {address(section.host, listening.getsockname()[1])}")
+                where = address(section.host, listening.getsockname()[1])
+                with suppress(OSError):  # a full disk: links that the command line makes name the port of config.yaml
+                    tell(server.data / "run", "serve", {"address": where})
+                log.info(f"listening on {where}")
                 await stop.wait()
                 server.ready = False
 
@@ -141,7 +148,9 @@ async def worker(loaded: Loaded) -> None:
     with Start() as start:
         async with Server(loaded, "worker") as server:
             await server.tools.check()
-            await JobRunner(server, slots(loaded)).run(start.stands())
+            runner, stop = JobRunner(server, slots(loaded)), start.stands()
+            log.info(f"working on {_jobs(slots(loaded))} at once")
+            await runner.run(stop)
 
 
 async def watch(loaded: Loaded) -> None:
@@ -192,6 +201,10 @@ async def described(server: Server, path: Path, info: MediaInfo) -> Metadata | N
             if value is not None:
                 merged.setdefault(field.name, value)
     return Metadata(**merged)
+
+
+def _jobs(count: int) -> str:
+    return "1 job" if count == 1 else f"{count} jobs"
 
 
 def slots(loaded: Loaded) -> int:

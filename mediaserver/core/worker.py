@@ -221,12 +221,19 @@ class JobRunner:
 async def every(
     seconds: float, what: str, work: Callable[[], Awaitable[None]], news: Subscription | None = None
 ) -> None:
-    """Do it for ever, sooner on `news`; a database that is away or a full disk costs one line and one round."""
+    """Do it for ever, sooner on `news`; a database that is away or a full disk costs two lines in all."""
+    fails = False
     while True:
         try:
             await work()
         except Exception as error:  # noqa: BLE001 - an edge: nobody stands above this loop
-            log.warning(f"{what} failed and is tried again in {seconds:g} s: {type(error).__name__}: {error}")
+            if not fails:
+                log.warning(f"{what} failed and is tried every {seconds:g} s: {type(error).__name__}: {error}")
+            fails = True
+        else:
+            if fails:
+                log.info(f"{what} works again")
+            fails = False
         await (news.wait(seconds) if news else asyncio.sleep(seconds))
 
 

@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
 PAGE_NAMES = {404: "There is nothing here", 403: "Not from here", 429: "Too often", 405: "Not like this"}
 NO_FAULTS = Faults()
-SETUP_COMMAND = "mediaserver user setup-link"
 WHERE_A_LETTER_IS = {
     "console": "No mail is set up here: the link was printed where the server runs, in its terminal or log.",
     "directory": "No mail is sent from here: the letter lies where the server runs, in its mail folder.",
@@ -252,7 +251,7 @@ def setup(to: Addresses, posted: Posted, error: Faults = NO_FAULTS) -> str:
     )
 
 
-def setup_needs_its_link() -> str:
+def setup_needs_its_link(command: str) -> str:
     return document(
         "Almost ready",
         tag("h1", "Almost ready: who runs this server?"),
@@ -261,7 +260,7 @@ def setup_needs_its_link() -> str:
             "administrator chooses a password."
         ),
         tag("p", "It is not in sight any more? In the server's folder, this prints it again:", class_="quiet"),
-        tag("pre", tag("code", SETUP_COMMAND)),
+        tag("pre", tag("code", command)),
     )
 
 

@@ -15,9 +15,7 @@ if TYPE_CHECKING:
 async def first_administrator(server: Server) -> None:
     """Made from config.yaml, else `serve` says how to make one. Raises ConfigError."""
     service = accounts_of(server)
-    config = service.config
-    password = config.admin_password.get_secret_value() if config.admin_password else None
-    await service.setup.from_config(config.admin_email, password)
+    await service.setup.from_config(*service.named_administrator())
     if await service.setup.needed():
         log.info("there is no administrator yet; this link makes one")
         print(f"\n  {await service.setup.link()}\n", flush=True)  # noqa: T201 - alone on its line, to be clicked

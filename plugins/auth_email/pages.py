@@ -173,7 +173,9 @@ class Pages(PageAnswers):
         posted = query(request, Posted)
         if not await self._accounts.setup.needed():
             return self.page(forms.setup_is_done(self.to))
-        return self.page(forms.setup(self.to, posted) if posted.token else forms.setup_needs_its_link())
+        if not posted.token:
+            return self.page(forms.setup_needs_its_link(self._accounts.setup.command))
+        return self.page(forms.setup(self.to, posted))
 
     async def do_setup(self, request: Request) -> HTTPResponse:
         posted = body(request, Posted)

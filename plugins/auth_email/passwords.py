@@ -34,11 +34,15 @@ class Passwords:
 
     async def accept(self, password: str, email: str, field: str = "password") -> str:
         """The hash to store. Raises InvalidRequest that names `field`."""
+        await self.check(password, email, field)
+        async with self._turns.turn("new passwords"):
+            return await self._run(self._hash, password)
+
+    async def check(self, password: str, email: str, field: str = "password") -> None:
+        """Raises InvalidRequest that names `field`."""
         problem = await self._run(self._problem, password, email)
         if problem:
             raise InvalidRequest(problem, fields=[{"field": field, "problem": problem}])
-        async with self._turns.turn("new passwords"):
-            return await self._run(self._hash, password)
 
     async def matches(self, password: str, hashed: str, place: str = "", *, known: bool = False) -> bool:
         """Takes as long where there is nothing to compare with; a broken hash matches nothing.

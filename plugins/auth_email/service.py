@@ -25,6 +25,8 @@ from .tickets import Tickets
 from .tokens import RING, TokenSigner
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from mediaserver import Registry
     from mediaserver.contracts import Login
 
@@ -35,11 +37,13 @@ CLEAR_SECONDS = 3600
 class AccountService(Registrations, Recovery, People):
     """Implements `mediaserver.contracts.Accounts`."""
 
-    def __init__(self, keys: KeyRing, mail_goes_to: str, access_key: str, **parts: Any) -> None:
+    def __init__(
+        self, keys: KeyRing, mail_goes_to: str, access_key: str, config_file: Path | None, **parts: Any
+    ) -> None:
         super().__init__(**parts)
         self.mail_goes_to = mail_goes_to  # console, directory or smtp: what a page tells who registers
         self._access_key = access_key  # where `access_minutes` stands, for complaints
-        self.setup = Setup(self, keys)
+        self.setup = Setup(self, keys, config_file)
         self.television = Television(self)
         self.api_keys = ApiKeys(self)
         self.cookies = BrowserCookies(self.config.cookie)
@@ -88,6 +92,11 @@ class AccountService(Registrations, Recovery, People):
                 f"{self._access_key}: should be at least {minutes}, not {self.config.access_minutes}: {why}."
             )
 
+    def named_administrator(self) -> tuple[str | None, str | None]:
+        """Address and password as the configuration has them."""
+        password = self.config.admin_password
+        return self.config.admin_email, password.get_secret_value() if password else None
+
     async def rotate_keys(self) -> str:
         """New tokens are signed with a new key; those of the old one stay good until they expire. Answers its id."""
         return self._keys.rotate(RING)
@@ -120,6 +129,7 @@ def register(registry: Registry) -> None:
         keys,
         registry.server.settings.mail.backend,
         registry.server.loaded.where(("plugins", registry.plugin, "access_minutes")),
+        registry.server.loaded.file,
         config=config,
         db=db,
         changes=changes,
@@ -133,4 +143,5 @@ def register(registry: Registry) -> None:
     registry.provide(Accounts, service)
     registry.provide(LoginCookies, service.cookies)
     registry.timer("auth_email.clear", CLEAR_SECONDS, service.clear)
+    registry.check("first administrator", lambda: service.setup.fault(*service.named_administrator()))
     letters.register(registry, service)

@@ -5,6 +5,11 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+import shlex
+import shutil
+import sys
+from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tortoise.exceptions import IntegrityError
@@ -23,8 +28,23 @@ if TYPE_CHECKING:
 RING = "setup"
 
 
+def setup_command(config: Path | None) -> str:
+    """As it works in the server's folder, for `config` if that is not what is read there anyway.
+
+    Strangers read it, so that no path outside is told. `make run` keeps the program in .venv/bin, where no shell looks.
+    """
+    here, words = Path.cwd(), ["mediaserver"]
+    program = Path(sys.executable).with_name("mediaserver")
+    if not shutil.which("mediaserver") and program.is_file() and program.is_relative_to(here):
+        words = [str(program.relative_to(here))]
+    if config and config.absolute().is_relative_to(here) and config.absolute() != here / "config.yaml":
+        words += ["--config", shlex.quote(str(config.absolute().relative_to(here)))]
+    return " ".join([*words, "user setup-link"])
+
+
 class Setup:
-    def __init__(self, people: People, keys: KeyRing) -> None:
+    def __init__(self, people: People, keys: KeyRing, config_file: Path | None) -> None:
+        self.command = setup_command(config_file)  # which prints the link again
         self._people = people
         self._keys = keys
 
@@ -40,7 +60,7 @@ class Setup:
     async def complete(self, token: str, email: str, password: str) -> Account:
         """Raises Forbidden for a wrong or used link, and InvalidRequest."""
         if not hmac.compare_digest(self._token().encode(), token.encode("utf-8", "surrogatepass")):
-            raise Forbidden("This is not the set-up link; `mediaserver user setup-link` prints it.")
+            raise Forbidden(f"This is not the set-up link; `{self.command}` prints it.")
         address = normalised(email)
         password_hash = await self._people.passwords.accept(password, address)
         now = self._people.clock.now()
@@ -64,20 +84,34 @@ class Setup:
 
     async def from_config(self, email: str | None, password: str | None) -> None:
         """Make the administrator that the configuration names, once. Raises ConfigError for what cannot be one."""
+        named = await self._to_be_made(email, password)
+        if named:
+            with suppress(Conflict):  # another process was first
+                await self._people.add(*named, "admin")
+
+    async def fault(self, email: str | None, password: str | None) -> str | None:
+        """Why the next start would not make the administrator that the configuration names."""
+        try:
+            await self._to_be_made(email, password)
+        except ConfigError as error:
+            return str(error)
+        return None
+
+    async def _to_be_made(self, email: str | None, password: str | None) -> tuple[str, str] | None:
+        """Raises ConfigError."""
         if email is None:
-            return
+            return None
         try:
             address = normalised(email)
             if await User.filter(email=address).exists():
-                return
+                return None
             if password is None:
                 raise ConfigError("plugins.auth_email.admin_password: is needed beside admin_email for the first start")
-            await self._people.add(address, password, "admin")
-        except Conflict:
-            return  # another process was first
+            await self._people.passwords.check(password, address)
         except InvalidRequest as error:
             field = "admin_email" if error.extra["fields"][0]["field"] == "email" else "admin_password"
             raise ConfigError(f"plugins.auth_email.{field}: {error.message}") from error
+        return address, password
 
     def _token(self) -> str:
         _, key = self._keys.current(RING)

@@ -52,6 +52,13 @@ def test_of_two_watchers_of_one_data_folder_one_waits(tmp_path: Path) -> None:
     assert "another watch" not in terminal.stopped_at("library folder scanned", "watch")
 
 
+def test_a_worker_tells_what_it_does_and_that_it_has_stopped(tmp_path: Path) -> None:
+    terminal = Terminal(tmp_path)
+    terminal.write("plugins: {}\nworkers: {count: 3}\n")
+    said = terminal.stopped_at("working on 3 jobs at once", "worker").splitlines()
+    assert "stopped" in said[-1]
+
+
 FULL = """
 from mediaserver import Plugin, hookimpl
 from mediaserver.contracts import Database

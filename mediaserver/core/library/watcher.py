@@ -17,11 +17,12 @@ from mediaserver.core.db import is_hindered
 from mediaserver.core.library import paths
 from mediaserver.core.library.agenda import Agenda
 from mediaserver.core.library.ingest import Describe, Ingest, NotComplete, Prober
-from mediaserver.core.library.mailbox import TOPIC, ScanRequests, write_status
+from mediaserver.core.library.mailbox import TOPIC, ScanRequests
 from mediaserver.core.library.records import CANNOT_READ, Records
 from mediaserver.core.library.roots import WatchedRoot
 from mediaserver.core.library.scanner import Scanner
 from mediaserver.core.library.settle import Look, Pending, Settler, Verdict
+from mediaserver.core.statuses import tell
 from mediaserver.models import Location, LocationState
 
 if TYPE_CHECKING:
@@ -219,5 +220,5 @@ class LibraryWatcher:
         }
         if status != self._last_status:
             with contextlib.suppress(OSError):  # a full disk: it is told as soon as there is room
-                write_status(self._run_folder, {**status, "at": self._clock.now().isoformat()})
+                tell(self._run_folder, "watch", {**status, "at": self._clock.now().isoformat()})
                 self._last_status = status

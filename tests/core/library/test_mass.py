@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mediaserver.core.library.mailbox import read_status
+from mediaserver.core.statuses import told
 from mediaserver.models import Location, Title, TitleVideo, Video
 
 if TYPE_CHECKING:
@@ -132,7 +132,7 @@ async def test_events_the_kernel_dropped_are_made_up_for(house: House, films: Fi
 
 
 async def scanned(house: House) -> bool:
-    roots = read_status(house.run_folder).get("roots", [])
+    roots = told(house.run_folder, "watch").get("roots", [])
     return bool(roots) and all(root["last_scan"] for root in roots)
 
 

@@ -17,9 +17,9 @@ from structlog.testing import capture_logs
 from tortoise.exceptions import OperationalError
 
 from mediaserver.core.library import watcher
-from mediaserver.core.library.mailbox import read_status
 from mediaserver.core.library.records import Records
 from mediaserver.core.library.scanner import Scanned, Scanner
+from mediaserver.core.statuses import told
 from mediaserver.models import Location, Title, TitleVideo, Video
 
 if TYPE_CHECKING:
@@ -135,7 +135,7 @@ async def test_names_of_any_bytes_are_found_and_found_again(house: House, films:
         for name in names:
             films.write(Path(os.fsdecode(os.fsencode(house.folder) + b"/" + name)))
         await house.ready(len(names))
-    before = read_status(house.run_folder)["roots"][0]["last_scan"]
+    before = told(house.run_folder, "watch")["roots"][0]["last_scan"]
     async with house.watched():
         await house.until(lambda: _scanned_after(house, before))
         assert await Location.filter(state="ready").count() == len(names)
@@ -201,7 +201,7 @@ async def test_polling_finds_what_no_event_told(house: House, films: Films, monk
         films.write(house.folder / "film.mp4")
         await house.settled({"film.mp4": "ready"})
         await house.until(lambda: _status_known(house))
-        assert {root["mode"] for root in read_status(house.run_folder)["roots"]} == {"polling"}
+        assert {root["mode"] for root in told(house.run_folder, "watch")["roots"]} == {"polling"}
 
 
 async def test_a_request_from_another_process_is_carried_out_and_dropped(house: House, films: Films) -> None:
@@ -316,12 +316,12 @@ async def test_a_status_that_cannot_be_written_ends_nothing_and_is_told_later(ho
 async def test_the_status_tells_mode_and_last_scan(house: House) -> None:
     async with house.watched():
         await house.until(lambda: _status_known(house))
-    root = read_status(house.run_folder)["roots"][0]
+    root = told(house.run_folder, "watch")["roots"][0]
     assert (root["mode"], root["online"]) == ("events", True)
 
 
 async def _status_known(house: House) -> bool:
-    status = read_status(house.run_folder)
+    status = told(house.run_folder, "watch")
     return bool(status) and all(root["last_scan"] for root in status["roots"])
 
 
@@ -404,7 +404,7 @@ async def test_a_film_that_is_cut_off_waits_for_its_rest(house: House, films: Fi
 async def test_lost_events_are_made_up_for_by_a_scan(house: House, films: Films) -> None:
     async with house.watched():
         await house.until(lambda: _status_known(house))
-        before = read_status(house.run_folder)["roots"][0]["last_scan"]
+        before = told(house.run_folder, "watch")["roots"][0]["last_scan"]
         logging.getLogger("watchdog.observers.inotify_c").warning(
             "Inotify queue overflowed; filesystem events were lost"
         )
@@ -412,7 +412,7 @@ async def test_lost_events_are_made_up_for_by_a_scan(house: House, films: Films)
 
 
 async def _scanned_after(house: House, before: str) -> bool:
-    return read_status(house.run_folder)["roots"][0]["last_scan"] not in (before, None)
+    return told(house.run_folder, "watch")["roots"][0]["last_scan"] not in (before, None)
 
 
 @pytest.mark.slow

@@ -6,6 +6,7 @@ import asyncio
 import os
 import pty
 import re
+import subprocess
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -80,6 +81,35 @@ def test_before_there_is_an_account_the_list_says_how_to_make_one(tmp_path: Path
     [link] = terminal.run("setup-link")
     assert link.startswith("http://localhost:8000/setup?token=")
     assert terminal.run("setup-link") == [link]
+
+
+def test_links_name_the_port_on_which_the_server_runs(tmp_path: Path) -> None:
+    """Whatever config.yaml says: `make run PORT=8661` is told another one."""
+    terminal = Terminal(tmp_path)
+    command = [sys.executable, "-m", "mediaserver", "--config", str(terminal.config), "serve", "--port", "0"]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, text=True, env=os.environ | {"PYTHONPATH": str(ROOT)}
+    ) as server:
+        assert server.stdout is not None
+        said = next(line for line in server.stdout if "listening on" in line)
+        [link] = terminal.run("setup-link")
+        server.terminate()
+        assert "stopped" in server.stdout.read()
+    assert link.startswith(f"{said.split('listening on')[1].split()[0]}/setup?token=")
+    assert terminal.run("setup-link")[0].startswith("http://localhost:8000/")
+
+
+def test_doctor_says_what_the_administrator_in_the_configuration_lacks(tmp_path: Path) -> None:
+    """A start ends with exit code 78 over it."""
+    terminal = Terminal(tmp_path)
+    named: dict[str, object] = {"admin_email": ADMIN}
+    lacking = (
+        "✗ first administrator: plugins.auth_email.admin_password: is needed beside admin_email for the first start"
+    )
+    for more, finding in (({}, lacking), ({"admin_password": PASSWORD}, "✓ first administrator")):
+        terminal.config.write_text(yaml.safe_dump({"data": "data", "plugins": {"auth_email": OPTIONS | named | more}}))
+        said = CliRunner().invoke(main, ["--config", str(terminal.config), "doctor"]).output
+        assert finding in said.splitlines()
 
 
 def test_the_setup_link_ends_with_the_first_administrator(terminal: Terminal) -> None:
