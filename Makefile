@@ -46,7 +46,7 @@ bench: $(VENV)/.dev debian  ## measure the budgets of the design on this machine
 	@for name in $(BENCHMARKS); do echo "== $$name"; PYTHONPATH=. $(BIN)/python "benchmarks/$$name.py" || exit 1; done
 
 soak: $(VENV)/.dev debian  ## long fault and load runs, and make quick on Postgres and Redis
-	$(PYTEST) -m soak
+	$(PYTEST) -n 2 --dist worksteal -m soak
 	@$(MAKE) --no-print-directory quick COLUMN=grown
 
 clean:  ## remove what make has made; never library, data or config.yaml

@@ -6,11 +6,12 @@ import os
 import shutil
 from typing import TYPE_CHECKING
 
+import pytest
+
 from mediaserver.models import Location, Title, TitleVideo, Video
 
 if TYPE_CHECKING:
     from tests.core.library.library_house import Films, House
-import pytest
 
 pytestmark = pytest.mark.slow
 
