@@ -266,6 +266,12 @@ class BrowseQuery:
 
 
 @dataclass(frozen=True, slots=True)
+class SeriesName:
+    slug: str
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
 class Item:
     """A title as every list shows it."""
 
@@ -289,7 +295,7 @@ class Item:
     published: bool = True
     folder: str = ""  # directly below the library, where it holds more than this title
     external_url: str = ""  # where a title that is not in the library plays from
-    series: tuple[str, str] | None = None  # slug and title; of episodes, as the two that follow
+    series: SeriesName | None = None  # of episodes, as the two that follow
     season: int | None = None
     episode: int | None = None
 

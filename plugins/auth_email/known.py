@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Known", "KnownCredentials"]
 
-REMEMBERED = 10_000  # credentials of each sort
+REMEMBERED = 10_000  # credentials of one sort, in one process
 
 
 @dataclass(slots=True)
@@ -25,22 +25,27 @@ class Known:
     noted: float  # when "last used" was last written
 
 
-@dataclass(slots=True)
 class KnownCredentials:
-    tokens: dict[str, Known] = field(default_factory=dict)
-    keys: dict[str, Known] = field(default_factory=dict)
-    endings: int = 0
+    """Of one sort: access tokens, or API keys."""
 
-    def remember(self, known: dict[str, Known], credential: str, found: Known, endings: int) -> None:
+    def __init__(self) -> None:
+        self._found: dict[str, Known] = {}
+        self.endings = 0
+
+    def get(self, credential: str) -> Known | None:
+        return self._found.get(credential)
+
+    def remember(self, credential: str, found: Known, endings: int) -> None:
         """Not where something ended since `endings` was read, while the database was asked: it may have been this."""
         if endings != self.endings:
             return
-        if len(known) >= REMEMBERED:
-            del known[next(iter(known))]
-        known[credential] = found
+        if len(self._found) >= REMEMBERED:
+            del self._found[next(iter(self._found))]
+        self._found[credential] = found
+
+    def drop(self, credential: str) -> None:
+        self._found.pop(credential, None)
 
     def forget(self, ended: Callable[[Actor], bool]) -> None:
         self.endings += 1
-        for known in (self.tokens, self.keys):
-            for credential in [each for each, found in known.items() if ended(found.actor)]:
-                del known[credential]
+        self._found = {credential: found for credential, found in self._found.items() if not ended(found.actor)}

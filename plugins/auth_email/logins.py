@@ -21,6 +21,7 @@ from .tickets import hashed
 from .tokens import INVALID, Claims
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from datetime import datetime
 
     from mediaserver.contracts import Changes, Clock, Database
@@ -75,7 +76,7 @@ class Logins:
         self._clock = clock
         self._access = access
         self._refresh = refresh
-        self._known = KnownCredentials()
+        self._tokens, self._keys = KnownCredentials(), KnownCredentials()
         self._noting: set[asyncio.Task[None]] = set()
 
     # ---- pairs of tokens -------------------------------------------------------------------------------------
@@ -186,12 +187,12 @@ class Logins:
 
     def actor(self, token: str) -> Actor | Awaitable[Actor]:
         """At once where the access token is known. Raises Unauthorized."""
-        known = self._known.tokens.get(token)
+        known = self._tokens.get(token)
         if known is None:
             return self._look_up(token)
         now = self._clock.now().timestamp()
         if known.expires <= now:
-            del self._known.tokens[token]
+            self._tokens.drop(token)
             raise Unauthorized(INVALID)
         if now - known.checked >= TRUSTED_SECONDS:
             return self._look_up(token)
@@ -202,19 +203,19 @@ class Logins:
 
     async def _look_up(self, token: str) -> Actor:
         claims = self._signer.read(token, "access")
-        endings = self._known.endings
+        endings = self._tokens.endings
         login = await LoginSession.get_or_none(id=claims.login_id).select_related("user")
         if login is None or not may_sign_in(login.user) or claims.generation > login.generation:
             raise Unauthorized(INVALID)
         actor = Actor(login.user.id, login.user.email, ROLES[login.user.role], login.id)
         now = self._clock.now().timestamp()
-        self._known.remember(self._known.tokens, token, Known(actor, claims.expires, now, now), endings)
+        self._tokens.remember(token, Known(actor, claims.expires, now, now), endings)
         return actor
 
     async def actor_of_key(self, secret: str) -> Actor:
         """Raises Unauthorized."""
-        endings, now = self._known.endings, self._clock.now()
-        known = self._known.keys.get(secret)
+        endings, now = self._keys.endings, self._clock.now()
+        known = self._keys.get(secret)
         if known is not None and now.timestamp() - known.checked < TRUSTED_SECONDS:
             return known.actor
         key = await ApiKey.get_or_none(hash=hashed(secret)).select_related("user")
@@ -223,17 +224,21 @@ class Logins:
         await ApiKey.filter(id=key.id).update(last_used=now)
         actor = Actor(key.user.id, key.user.email, ROLES[key.user.role], scopes=frozenset(key.scopes))
         found = Known(actor, float("inf"), now.timestamp(), now.timestamp())
-        self._known.remember(self._known.keys, secret, found, endings)
+        self._keys.remember(secret, found, endings)
         return actor
 
     def forget_logins(self, *login_ids: str) -> None:
-        self._known.forget(lambda actor: actor.login_id in login_ids)
+        self._forget(lambda actor: actor.login_id in login_ids)
 
     def forget_user(self, user_id: int) -> None:
-        self._known.forget(lambda actor: actor.user_id == user_id)
+        self._forget(lambda actor: actor.user_id == user_id)
 
     def forget_everything(self) -> None:
-        self._known.forget(lambda _actor: True)
+        self._forget(lambda _actor: True)
+
+    def _forget(self, ended: Callable[[Actor], bool]) -> None:
+        for known in (self._tokens, self._keys):
+            known.forget(ended)
 
     def _note(self, actor: Actor) -> None:
         task = asyncio.create_task(self._write_use(actor))

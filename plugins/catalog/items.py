@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from mediaserver.contracts import Item
+from mediaserver.contracts import Item, SeriesName
 from mediaserver.models import Title, TitleKind
 
 from .folders import top_folder
@@ -67,8 +67,8 @@ class Items:
         ids = [title.id for title in titles]
         told = await self._told(ids, external=True)
         told |= await self._series([title.id for title in titles if title.kind is TitleKind.SERIES])
-        parents = {each.id: each for each in await _series_of(titles)}
-        rows = [_row(title, parents.get(title.parent_id or 0)) for title in titles]
+        parents: dict[int | None, Title] = {each.id: each for each in await _series_of(titles)}
+        rows = [_row(title, parents.get(title.parent_id)) for title in titles]
         return [self._item(row, told.get(row["id"], Told())) for row in rows]
 
     async def playable(self, limit: TitleLimit, *, external: bool) -> list[Item]:
@@ -135,7 +135,7 @@ class Items:
             published=bool(row["published"]),
             folder=top_folder(told.path, row["title"], row["year"], film=film) if told.path else "",
             external_url=told.url,
-            series=(row["series_slug"], row["series"]) if row["series_slug"] else None,
+            series=SeriesName(row["series_slug"], row["series"]) if row["series_slug"] else None,
             season=row["season"],
             episode=row["episode"],
         )

@@ -85,7 +85,7 @@ def shown(request: Request, item: Item) -> dict[str, Any]:
         "episodes": item.episodes,
         "created_at": timestamp(item.created_at),
         "playable": item.playable,
-        "series": dict(zip(("slug", "title"), item.series, strict=True)) if item.series else None,
+        "series": {"slug": item.series.slug, "title": item.series.title} if item.series else None,
         "season": item.season,
         "episode": item.episode,
     }
