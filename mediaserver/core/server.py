@@ -117,7 +117,9 @@ class Server:
                     each.run()
             except ConfigError:
                 raise
-            except Exception as error:  # noqa: BLE001 - whatever its code raises is its own fault, told by its name
+            except Exception as error:  # whatever its code raises is its own fault, told by its name
+                if is_hindered(error):
+                    raise
                 self.quarantine(each.plugin, f"register failed: {error}")
 
     def quarantine(self, name: str, reason: str) -> None:

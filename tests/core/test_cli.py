@@ -13,10 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from mediaserver.cli import TRY_AGAIN
 from mediaserver.supervisor import AWAITED
 from tests.core.test_migrator import query
-from tests.ports import free_port
 
 ROOT = Path(__file__).parents[2]
 CANNOT_GO_ON = 78
@@ -196,18 +194,6 @@ def test_what_this_user_may_not_write_is_one_line(terminal: Terminal, tmp_path: 
         assert f"{path} may not be written by this user" in terminal.refused("why", "a.mp4")
     finally:
         path.chmod(mode)
-
-
-def test_a_file_that_is_not_used_may_be_anybodys(terminal: Terminal, tmp_path: Path) -> None:
-    """It was left by the time before Postgres and Redis."""
-    terminal.run("migrate")
-    file = tmp_path / "data" / "mediaserver.sqlite3"
-    file.chmod(0o400)
-    if os.access(file, os.W_OK):
-        pytest.skip("this user may write everything")
-    terminal.write(f"database: postgres://nobody@127.0.0.1:{free_port()}/none\n")
-    done = terminal.run("why", "a.mp4")
-    assert (done.returncode, "cannot be reached" in done.stderr) == (TRY_AGAIN, True), done.stderr
 
 
 def test_queues_that_are_none_are_one_line(terminal: Terminal, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import os
 import resource
 import signal
 from contextlib import contextmanager
@@ -13,6 +14,7 @@ import pytest
 from mediaserver.cli import TRY_AGAIN
 from tests.core.test_cli import Terminal
 from tests.core.test_migrator import FIRST, SECOND, package, query
+from tests.ports import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -142,6 +144,20 @@ def files_of_at_most(size: int) -> Iterator[None]:
         yield
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_a_file_that_is_not_used_may_be_anybodys(tmp_path: Path) -> None:
+    """It was left by the time before Postgres and Redis."""
+    terminal = Terminal(tmp_path)
+    terminal.write("plugins: {}\n")
+    terminal.run("migrate")
+    file = tmp_path / "data" / "mediaserver.sqlite3"
+    file.chmod(0o400)
+    if os.access(file, os.W_OK):
+        pytest.skip("this user may write everything")
+    terminal.write(f"database: postgres://nobody@127.0.0.1:{free_port()}/none\n")
+    done = terminal.run("why", "a.mp4")
+    assert (done.returncode, "cannot be reached" in done.stderr) == (TRY_AGAIN, True), done.stderr
 
 
 HOLD = """
