@@ -47,7 +47,7 @@ class StartError(MediaServerError):
 
 
 class StartLater(StartError):
-    """The program cannot go on now, and may when it is started again: what it needs is away."""
+    """The program cannot go on now, and may when it is started again: what it needs is away, busy or full."""
 
 
 class JobFailed(MediaServerError):

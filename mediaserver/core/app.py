@@ -16,6 +16,7 @@ from sanic.response import HTTPResponse, empty
 from mediaserver.core import actors, http
 from mediaserver.core.answers import JsonAnswer
 from mediaserver.core.corsheaders import cors_headers
+from mediaserver.core.db import is_hindered
 from mediaserver.core.discovery import PluginFault, deadline
 from mediaserver.core.pages import register_core_routes
 from mediaserver.core.routes import SAFE, Route, RouteRegistry, admitted
@@ -80,7 +81,9 @@ class Web:
                         if each.plugin == plugin.name:
                             each.run()
                 self._check(registry)
-            except Exception as error:  # noqa: BLE001 - whatever its code raises is its own fault, told by its name
+            except Exception as error:  # whatever its code raises is its own fault, told by its name
+                if is_hindered(error):
+                    raise
                 self._server.quarantine(plugin.name, f"its routes: {error}")
             else:
                 self._add(registry)

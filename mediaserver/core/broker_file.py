@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import structlog
 
-from mediaserver.core.db import is_hindered
+from mediaserver.core.db import is_busy, is_full, is_hindered
 from mediaserver.errors import StartError
 
 if TYPE_CHECKING:
@@ -21,8 +21,8 @@ T = TypeVar("T")
 log = structlog.get_logger()
 OPENING_SECONDS = 10
 UNUSABLE = (
-    "The queues in {path} cannot be used ({error}). Free some disk space, or delete the file while nothing runs here: "
-    "what is due stands in the database."
+    "The queues in {path} cannot be used ({error}). Delete the file while nothing runs here: what is due stands in the "
+    "database."
 )
 
 SCHEMA = """
@@ -52,15 +52,15 @@ class BrokerFile:
         return self._thread is not None
 
     async def open(self) -> None:
-        """Raises StartError."""
+        """Raises StartError where the file cannot be used, and as it came what may be over at another start."""
         self._thread = ThreadPoolExecutor(1, f"queue-{self._name}")
         try:
             await self._in_thread(self._connect)
-        except sqlite3.Error as error:
+        except BaseException as error:  # a start that is stopped too
             await self.close()
-            if is_hindered(error):
-                raise
-            raise StartError(UNUSABLE.format(path=self._path, error=error)) from error
+            if isinstance(error, sqlite3.Error | OSError) and not is_hindered(error):
+                raise StartError(UNUSABLE.format(path=self._path, error=error)) from error
+            raise
 
     async def close(self) -> None:
         """What runs already comes to its end."""
@@ -76,10 +76,10 @@ class BrokerFile:
         """Nothing on a full disk: a queue only carries ids, and what is due is sent again."""
         return await self._in_thread(lambda: self._execute_if_writable(sql, *values))
 
-    async def rows_if_due(self, look: str, looked: tuple[Any, ...], take: str, *values: Any) -> list[Any]:
-        """The rows of `take` where `look` finds any: most looks find nothing, and they must not lock the file."""
+    async def rows_if_any(self, question: str, asked: tuple[Any, ...], statement: str, *values: Any) -> list[Any]:
+        """The rows of `statement` where `question` finds any: it mostly finds none, and then nothing locks the file."""
         return await self._in_thread(
-            lambda: self._execute_if_writable(take, *values) if self._execute(look, *looked) else []
+            lambda: self._execute_if_writable(statement, *values) if self._execute(question, *asked) else []
         )
 
     def _connect(self) -> None:
@@ -104,7 +104,7 @@ class BrokerFile:
         try:
             return self._execute(sql, *values)
         except sqlite3.OperationalError as error:
-            if "full" not in str(error):
+            if not is_full(error):
                 raise
             log.warning("the queue cannot be written; its jobs wait", queue=self._name, reason=str(error))
             return []
@@ -126,7 +126,7 @@ def _patiently(work: Callable[[], object]) -> None:
         try:
             work()
         except sqlite3.OperationalError as error:
-            if "locked" not in str(error) or time.monotonic() > end:
+            if not is_busy(error) or time.monotonic() > end:
                 raise
             time.sleep(0.01)
         else:

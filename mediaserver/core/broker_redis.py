@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from redis.exceptions import ConnectionError as RedisAway
+from redis.exceptions import RedisError
 from saq.queue.redis import RedisQueue
 
 from mediaserver.core.sweeping import end_stuck, is_orphan
@@ -38,10 +38,12 @@ class IdQueue(RedisQueue):
         return swept
 
     async def disconnect(self) -> None:
-        """SAQ's own says farewell to Redis first, which may be away by now."""
-        with suppress(RedisAway):
-            await super().disconnect()
-        await self.redis.aclose(close_connection_pool=True)
+        """SAQ's own says farewell to Redis first, which may be away by now, or silent."""
+        try:
+            with suppress(RedisError):
+                await super().disconnect()
+        finally:
+            await self.redis.aclose(close_connection_pool=True)
 
     async def _forget(self, raw_id: bytes, job: Job | None) -> None:
         redis: Any = self.redis

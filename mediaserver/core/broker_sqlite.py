@@ -69,7 +69,7 @@ class SqliteQueue(Queue):
         self._looked = float("-inf")
 
     async def connect(self) -> None:
-        """Raises StartError."""
+        """Raises StartError, and what is told of BrokerFile.open."""
         if not self._file.is_open:
             await self._file.open()
             await super().connect()
@@ -235,7 +235,7 @@ class SqliteQueue(Queue):
     async def _take(self) -> Job | None:
         current, started = time.time(), now()
         taken = (started, started, self.name, current)
-        rows = await self._file.rows_if_due(DUE, (self.name, current), TAKE, *taken)
+        rows = await self._file.rows_if_any(DUE, (self.name, current), TAKE, *taken)
         return self.deserialize(rows[0][0]) if rows else None
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import os
 import types
 import typing
 from dataclasses import dataclass, field
@@ -33,19 +34,22 @@ class Loaded:
     origins: dict[Key, str] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
 
-    def path(self, value: Path) -> Path:
-        """Raises ConfigError for what no file system can hold."""
+    def path(self, value: Path, key: Key) -> Path:
+        """What the setting `key` names as a path. Raises ConfigError for what no file system can hold."""
         try:
             whole = (self.base / value.expanduser()).absolute()
+            encoded = os.fsencode(whole)
         except RuntimeError as error:
-            raise ConfigError(f"{value}: there is no such user here.") from error
-        if "\0" in str(whole):
-            raise ConfigError(f"{str(value)!r}: a path holds no zero byte.")
+            raise ConfigError(f"{self.where(key)}: {value}: there is no such user here.") from error
+        except UnicodeEncodeError as error:
+            raise ConfigError(f"{self.where(key)}: {str(value)!r} is no text that a path can hold.") from error
+        if b"\0" in encoded:
+            raise ConfigError(f"{self.where(key)}: {str(value)!r}: a path holds no zero byte.")
         return whole
 
     @property
     def data(self) -> Path:
-        return self.path(self.settings.data)
+        return self.path(self.settings.data, ("data",))
 
     def where(self, key: Key) -> str:
         """What a complaint about `key` begins with: "config.yaml:12: server.port"."""
@@ -188,7 +192,7 @@ def _read_yaml(file: Path) -> tuple[dict[str, Any], dict[Key, str]]:
         raise ConfigError(_not_yaml(file.name, error)) from error
     except RecursionError as error:
         raise ConfigError(f"{file.name}: is nested too deeply, or holds itself.") from error
-    except (ValueError, AttributeError) as error:  # PyYAML's own, of a 13th month or an empty number
+    except (ValueError, AttributeError, LookupError) as error:  # PyYAML's own, of a 13th month or an empty number
         raise ConfigError(f"{file.name}: holds a value that YAML does not know ({error}); put it in quotes.") from error
 
 

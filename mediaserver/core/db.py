@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextvars
+import errno
 import re
 import sqlite3
 from contextlib import asynccontextmanager
@@ -30,7 +31,9 @@ SQLITE_PRAGMAS = {
     "foreign_keys": "ON",
 }
 REFUSALS = (OperationalError, TransactionManagementError, sqlite3.OperationalError)  # a commit raises SQLite's own
-HINDRANCES = ("disk is full", "database is locked", "disk I/O error", "readonly database")  # what SQLite says
+FULL, BUSY = "disk is full", "database is locked"  # what SQLite says; core/postgres_asyncpg.py says the first as well
+HINDRANCES = (FULL, BUSY, "disk I/O error", "readonly database", "unable to open database file")
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 _committing: contextvars.ContextVar[list[Callable[[], None]] | None] = contextvars.ContextVar(
     "committing", default=None
 )
@@ -46,11 +49,25 @@ class ReadsBeside:
         return WRITER
 
 
+def is_full(error: BaseException) -> bool:
+    """Whether a disk is: the database's, or that of a file which was written."""
+    if isinstance(error, OSError):
+        return error.errno in NO_ROOM
+    return isinstance(error, REFUSALS) and FULL in str(error)
+
+
+def is_busy(error: BaseException) -> bool:
+    return isinstance(error, REFUSALS) and BUSY in str(error)
+
+
 def is_hindered(error: BaseException) -> bool:
-    """Whether the database is at fault, and not who asked it: it is away, its disk full or another writes for long."""
+    """Whether the machine is at fault, and not who asked: the database is away, a disk full or another writes for long.
+
+    What failed of it may do when it is tried again.
+    """
     if isinstance(error, REFUSALS):
         return any(words in str(error) for words in HINDRANCES)
-    return isinstance(error, DatabaseAway)
+    return is_full(error) or isinstance(error, DatabaseAway)
 
 
 def connection(url: str, sqlite_file: Path, **pragmas: Any) -> dict[str, Any]:

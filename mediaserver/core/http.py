@@ -20,7 +20,7 @@ from sanic.exceptions import PayloadTooLarge as TooLarge
 from sanic.http import Stage
 from sanic.response import HTTPResponse, json
 
-from mediaserver.core.db import REFUSALS
+from mediaserver.core.db import is_busy, is_full
 from mediaserver.errors import (
     Forbidden,
     InsufficientStorage,
@@ -187,9 +187,9 @@ def as_server_error(error: Exception) -> ServerError:
         return PayloadTooLarge(f"The body may hold {MAX_BODY} bytes at most.")
     if isinstance(error, SanicException) and error.status_code < 500:  # noqa: PLR2004 (HTTP)
         return InvalidRequest(str(error) or "The request cannot be understood.")
-    if isinstance(error, REFUSALS) and "database is locked" in str(error):
+    if is_busy(error):
         return Unavailable("The database is busy; try again.")
-    if isinstance(error, REFUSALS) and "disk is full" in str(error):
+    if is_full(error):
         return InsufficientStorage("The disk is full here; nothing can be noted until there is room.")
     if isinstance(error, SanicException) and error.status_code == 503:  # noqa: PLR2004 (HTTP)
         return Unavailable("The server is busy; try again.")

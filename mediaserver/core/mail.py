@@ -90,7 +90,7 @@ class Postbox:
             return
         message = mail_message.build(self._settings.sender, to, letter)
         if self._settings.backend == "directory":
-            await mail_local.keep(self._loaded.path(self._settings.directory), message)
+            await mail_local.keep(self._loaded.path(self._settings.directory, ("mail", "directory")), message)
         else:
             await mail_smtp.send(self._settings.smtp, message, to)
 

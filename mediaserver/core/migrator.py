@@ -143,6 +143,8 @@ class Upgrade:
                     await self._try(app)
                 await self._upgrade(await self._executor(self.models))
             except sqlite3.DatabaseError as error:
+                if is_hindered(error):
+                    raise
                 raise StartError(unusable(self.file, error)) from error
             finally:
                 await Tortoise.close_connections()
@@ -212,6 +214,8 @@ def check_sqlite(file: Path) -> None:
             db.execute("PRAGMA schema_version").fetchone()
             db.execute("SELECT count(*) FROM sqlite_master").fetchone()
     except sqlite3.Error as error:
+        if is_hindered(error):
+            raise
         raise StartError(unusable(file, error)) from error
 
 
@@ -226,8 +230,8 @@ async def _copy_unless_cancelled(source: Path, copy: Path) -> None:
         raise
 
 
-def copy_sqlite(source: Path, copy: Path, given_up: Callable[[], bool] = bool) -> None:
-    """A whole copy of a living database, checked. Raises StartError where the source or the disk is at fault."""
+def copy_sqlite(source: Path, copy: Path, given_up: Callable[[], bool] = lambda: False) -> None:
+    """A whole copy of a living database, checked. Raises StartError where it cannot be; a full disk as such."""
     try:
         private_file(copy)
         with closing(sqlite3.connect(source)) as living:
@@ -236,16 +240,23 @@ def copy_sqlite(source: Path, copy: Path, given_up: Callable[[], bool] = bool) -
         with closing(sqlite3.connect(copy)) as copied:
             copied.set_progress_handler(given_up, GIVEN_UP_STEPS)
             verdict = copied.execute("PRAGMA integrity_check").fetchone()[0]
-    except sqlite3.Error as error:
-        copy.unlink(missing_ok=True)
+    except (sqlite3.Error, OSError) as error:
+        _discard(copy)
+        if is_hindered(error):
+            raise
         raise StartError(unusable(source, error)) from error
     if verdict != "ok":
-        copy.unlink(missing_ok=True)
+        _discard(copy)
         raise StartError(unusable(source, verdict))
+
+
+def _discard(copy: Path) -> None:
+    for path in (copy, copy.with_name(f"{copy.name}-journal")):  # SQLite leaves it where the disk is full
+        path.unlink(missing_ok=True)
 
 
 def unusable(file: Path, error: object) -> str:
     return (
         f"The database {file} cannot be used ({error}). Nothing was changed. "
-        f"Free some disk space, or put back a copy from {file.parent / 'copies'}; to begin anew, move the file away."
+        f"Put back a copy from {file.parent / 'copies'}; to begin anew, move the file away."
     )

@@ -1,6 +1,7 @@
 """Tortoise backend: Postgres whose pool gets every connection back, however a transaction begins or ends.
 
 A server that is away, or goes while it is asked, is DatabaseAway and nothing else; asyncpg has a dozen words for it.
+A full disk there is told in the words of SQLite.
 
 Tortoise's migration executor knows the dialect by the word asyncpg in this module's name.
 """
@@ -15,7 +16,9 @@ from asyncpg import exceptions as told
 from tortoise.backends.asyncpg.client import AsyncpgDBClient, TransactionWrapper
 from tortoise.backends.base.client import TransactionContextPooled
 from tortoise.connection import get_connections
+from tortoise.exceptions import OperationalError
 
+from mediaserver.core.db import FULL
 from mediaserver.errors import DatabaseAway
 
 if TYPE_CHECKING:
@@ -35,24 +38,26 @@ AWAY = (
 
 
 @contextmanager
-def _away() -> Iterator[None]:
+def _hindrances() -> Iterator[None]:
     try:
         yield
     except AWAY as error:
         raise DatabaseAway from error
+    except told.DiskFullError as error:
+        raise OperationalError(f"{FULL}: {error}") from error
     except InterfaceError as error:
         if "clos" in str(error):  # "connection is closed", "the underlying connection has been closed", …
             raise DatabaseAway from error
         raise
 
 
-class TellsAway(AsyncpgDBClient):
+class TellsHindrances(AsyncpgDBClient):
     async def _translate_exceptions(self, func: Any, *args: Any, **kwargs: Any) -> Any:
-        with _away():
+        with _hindrances():
             return await super()._translate_exceptions(func, *args, **kwargs)
 
 
-class ReturningTransaction(TellsAway, TransactionWrapper):
+class ReturningTransaction(TellsHindrances, TransactionWrapper):
     """What is asked within a transaction."""
 
 
@@ -63,7 +68,7 @@ class ReturningContext(TransactionContextPooled):
 
     async def __aenter__(self) -> TransactionalDBClient:
         await self.ensure_connection()
-        with _away():
+        with _hindrances():
             self.client._connection = await self.client._parent._pool.acquire()  # noqa: SLF001 - as in Tortoise's own
             try:
                 await self.client.begin()
@@ -76,7 +81,7 @@ class ReturningContext(TransactionContextPooled):
     async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> None:
         get_connections().reset(self.token)
         try:
-            with _away():
+            with _hindrances():
                 await self._end(failed=kind is not None)
         except BaseException:
             self._discard()
@@ -98,7 +103,7 @@ class ReturningContext(TransactionContextPooled):
             self.client._connection.terminate()  # noqa: SLF001
 
 
-class ReturningClient(TellsAway):
+class ReturningClient(TellsHindrances):
     def _in_transaction(self) -> Any:
         return ReturningContext(ReturningTransaction(self), self._pool_init_lock)
 

@@ -15,6 +15,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from mediaserver.contracts import MediaGrant
+from mediaserver.core.db import is_full
 from mediaserver.errors import Forbidden, NotFound, StartError
 
 if TYPE_CHECKING:
@@ -39,6 +40,8 @@ def _key_at(path: Path) -> bytes:
         _make_once(path)
         key = path.read_bytes()
     except OSError as error:
+        if is_full(error):
+            raise
         raise StartError(f"{path} cannot be used ({error.strerror}); the data directory must be writable.") from error
     if len(key) < KEY_BYTES:
         raise StartError(f"{path} is too short to be safe; delete it and start again.")

@@ -16,7 +16,7 @@ from mediaserver.core.actors import Guests
 from mediaserver.core.broker import make_queue
 from mediaserver.core.changes import ChangeLog
 from mediaserver.core.clock import SystemClock
-from mediaserver.core.db import Database, is_hindered
+from mediaserver.core.db import Database, is_full, is_hindered
 from mediaserver.core.discovery import Absent, Found, PluginFault, check_tables, deadline, discover
 from mediaserver.core.follower import Follower
 from mediaserver.core.jobs import QUEUES, JobRecords
@@ -69,8 +69,9 @@ class Server:
         self.changes = ChangeLog(self.db, self.wakeups)
         self.follower = Follower(self)
         self.leases = Leases(self.db)
-        self.storage = MediaStorage(self.data, loaded.path(self.settings.media) if self.settings.media else None)
-        ffmpeg = loaded.path(self.settings.ffmpeg) if self.settings.ffmpeg else None
+        media = loaded.path(self.settings.media, ("media",)) if self.settings.media else None
+        self.storage = MediaStorage(self.data, media)
+        ffmpeg = loaded.path(self.settings.ffmpeg, ("ffmpeg",)) if self.settings.ffmpeg else None
         self.tools = MachineTools(ffmpeg, self.data / "run" / "ffmpeg.json")
         self.queues = {
             name: make_queue(name, redis=self.settings.redis, path=self.data / "broker.sqlite3", wakeups=self.wakeups)
@@ -90,7 +91,7 @@ class Server:
     # ---- plugins -------------------------------------------------------------------------------------------
 
     def _discover(self) -> list[Found]:
-        folders = [self.loaded.path(folder) for folder in self.settings.plugin_folders]
+        folders = [self.loaded.path(folder, ("plugin_folders",)) for folder in self.settings.plugin_folders]
         found = discover(self.settings.enabled_plugins, folders)
         for absent in found:
             if isinstance(absent, Absent):
@@ -116,7 +117,9 @@ class Server:
                     each.run()
             except ConfigError:
                 raise
-            except Exception as error:  # noqa: BLE001 - whatever its code raises is its own fault, told by its name
+            except Exception as error:  # whatever its code raises is its own fault, told by its name
+                if is_hindered(error):
+                    raise
                 self.quarantine(each.plugin, f"register failed: {error}")
 
     def quarantine(self, name: str, reason: str) -> None:
@@ -157,8 +160,7 @@ class Server:
             await self._open()
         except BaseException as error:
             await self._stack.aclose()
-            if is_hindered(error):
-                raise StartLater(f"The database cannot be used now: {error}. Start again when it can.") from error
+            tell_hindrance(error)
             raise
         return self
 
@@ -167,6 +169,8 @@ class Server:
     ) -> None:
         self.ready = False
         await self._stack.aclose()
+        if error is not None:
+            tell_hindrance(error)
 
     async def _open(self) -> None:
         prepare_folders(self)
@@ -241,8 +245,8 @@ class Server:
     def _library_settings(self) -> LibrarySettings:
         section = self.settings.library
         return LibrarySettings(
-            folders=tuple(self.loaded.path(folder) for folder in section.folders),
-            upload_folder=self.loaded.path(section.upload_folder),
+            folders=tuple(self.loaded.path(folder, ("library", "folders")) for folder in section.folders),
+            upload_folder=self.loaded.path(section.upload_folder, ("library", "upload_folder")),
             settle_seconds=section.settle_seconds,
             rescan_minutes=section.rescan_minutes,
             watch=section.watch,
@@ -274,6 +278,13 @@ CORE_CONTRACTS: tuple[Any, ...] = (
 )
 
 
+def tell_hindrance(error: BaseException) -> None:
+    """Raises StartLater for what another start may find gone; for anything else nothing happens."""
+    if is_hindered(error):
+        advice = "Free some disk space, then start again." if is_full(error) else "Start again when it can."
+        raise StartLater(f"The database cannot be used now: {error}. {advice}") from error
+
+
 def prepare_folders(server: Server) -> None:
     """Make what is missing. Raises StartError where the disk or the rights do not allow it."""
     library = server.library_settings
@@ -287,20 +298,26 @@ def prepare_folders(server: Server) -> None:
         server.storage.prepare()
         library.upload_folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
+        tell_hindrance(error)
         raise StartError(
             f"{error.filename} cannot be made ({error.strerror}); the data directory {server.data} must be writable."
         ) from error
     _check_rights(server)
+    default = server.loaded.path(Configuration().library.folders[0], ("library", "folders"))
     for folder in library.folders:
-        if folder == server.loaded.path(Configuration().library.folders[0]) and not folder.exists():
+        if folder == default and not folder.exists():
             with suppress(OSError):  # a link to a disk that is away, say: told like any folder that is missing
                 folder.mkdir(parents=True, exist_ok=True)
 
 
 def _check_rights(server: Server) -> None:
     """Whoever may read what another user's server keeps, or has it on a read-only disk, is told before SQLite tries."""
-    files = [server.db.file, server.db.file.with_suffix(".lock"), server.data / "broker.sqlite3"]
-    for path in (server.data, server.data / "run", *files):
+    paths = [server.data, server.data / "run"]
+    if server.db.is_sqlite:
+        paths += [server.db.file, server.db.file.with_suffix(".lock")]
+    if not server.settings.redis:
+        paths.append(server.data / "broker.sqlite3")
+    for path in paths:
         if path.exists() and not os.access(path, os.W_OK):
             raise StartError(
                 f"{path} may not be written by this user; run this as the user to whom it belongs, or give "

@@ -160,7 +160,7 @@ def test_a_database_that_is_none_is_left_alone(terminal: Terminal, tmp_path: Pat
     file.write_bytes(b"no database at all" * 1000)
     line = terminal.refused("migrate")
     assert f"The database {file} cannot be used" in line
-    assert "put back a copy" in line
+    assert "Put back a copy" in line
     assert file.read_bytes().startswith(b"no database at all")
 
 

@@ -11,6 +11,7 @@ import yaml
 from pydantic import BaseModel
 
 from mediaserver.core.config import Loaded, load
+from mediaserver.core.server import Server
 from mediaserver.core.settings import Configuration
 from mediaserver.errors import ConfigError
 
@@ -103,6 +104,9 @@ def test_a_key_that_stands_twice_is_told_with_both_lines(config: Any) -> None:
         ("server: {host: 2024-13-45}\n", "config.yaml: holds a value that YAML does not know (month"),
         ("server: {port: 0x_}\n", "config.yaml: holds a value that YAML does not know"),
         ("server: {port: !!timestamp x}\n", "config.yaml: holds a value that YAML does not know"),
+        ('server: {port: !!int ""}\n', "config.yaml: holds a value that YAML does not know"),
+        ('server: {port: !!float ""}\n', "config.yaml: holds a value that YAML does not know"),
+        ("server: {port: !!bool x}\n", "config.yaml: holds a value that YAML does not know"),
         ("server: &itself\n  port: *itself\n", "config.yaml: is nested too deeply, or holds itself"),
         (f"server: {'[' * 600}{']' * 600}\n", "config.yaml: is nested too deeply, or holds itself"),
     ],
@@ -212,10 +216,19 @@ def keys(model: BaseModel, prefix: tuple[str, ...] = ()) -> dict[tuple[str, ...]
     return found
 
 
-@pytest.mark.parametrize("text", ["data: ~nobody.of.this.name/x\n", 'data: "a\\0b"\n'])
-def test_what_is_no_path_is_told(config: Any, text: str) -> None:
-    with pytest.raises(ConfigError, match=r"no such user|no zero byte"):
-        assert config(text).data
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("~nobody.of.this.name/x", "there is no such user here"),
+        (r'"a\0b"', "a path holds no zero byte"),
+        (r'"a\ud800b"', "is no text that a path can hold"),
+    ],
+)
+def test_what_is_no_path_is_told_with_file_line_and_key(config: Any, text: str, said: str) -> None:
+    with pytest.raises(ConfigError, match=f"^config.yaml:2: data: .*{said}"):
+        assert config(f"plugins: {{}}\ndata: {text}\n").data
+    with pytest.raises(ConfigError, match=f"^config.yaml:2: library.folders: .*{said}"):
+        assert Server(config(f"plugins: {{}}\nlibrary: {{folders: [{text}]}}\n"), "cli")
 
 
 def test_the_shipped_file_has_every_setting_with_its_default() -> None:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from mediaserver.testing import RunningApp
+    from tests.core.plugin_workshop import Workshop
 
     AppWith = Callable[..., RunningApp]
 
@@ -55,6 +56,49 @@ async def test_a_failure_of_ours_tells_nothing_of_the_inside(
     assert "find-me" in logged
     assert "the secret of the house" in logged
     assert (await running.get("/dialect/broken")).json().keys() == {"detail"}
+
+
+FULL = """
+from mediaserver import Plugin, hookimpl, json, public
+from mediaserver.contracts import Database
+
+plugin = Plugin(api="1")
+FILLER = "INSERT INTO core_change (kind, payload, at) VALUES ('filler', '{}', 0)"
+NO_ROOM = "DO $$ BEGIN RAISE 'No space left on device' USING ERRCODE = 'disk_full'; END $$"
+
+@hookimpl
+def register_routes(registry):
+    @registry.get("/v1/full/<kind:str>", guard=public)
+    async def full(request, kind):
+        if kind == "file":
+            with open("/dev/full", "wb", buffering=0) as disk:
+                disk.write(b"x")
+        database = registry.services.get(Database)
+        if not database.is_sqlite:
+            await database.fetch(NO_ROOM)
+        try:
+            await database.fetch("PRAGMA max_page_count = 1")  # no more than there are
+            while True:
+                await database.fetch(FILLER)
+        finally:
+            await database.fetch("PRAGMA max_page_count = 1000000")
+"""
+
+
+@pytest.mark.databases
+@pytest.mark.parametrize("kind", ["database", "file"])
+async def test_a_full_disk_is_told_as_such(workshop: Workshop, kind: str, capsys: pytest.CaptureFixture[str]) -> None:
+    answer = await workshop.app(workshop.plugin(FULL)).get(f"/v1/full/{kind}")
+    assert fault(answer) == (507, "INSUFFICIENT_STORAGE")
+    assert "Traceback" not in capsys.readouterr().out
+
+
+async def test_a_watcher_that_cannot_be_asked_is_no_full_disk(house: Callable[..., RunningApp]) -> None:
+    running = await house(**BUILT_IN).start()
+    (running.server.data / "run" / "scans").write_text("a file where the folder should be")
+    answer = await running.post("/v1/admin/library/scan")
+    assert fault(answer) == (503, "SERVICE_UNAVAILABLE")
+    assert "File exists" in answer.text
 
 
 async def test_an_error_is_told_in_the_words_of_the_nearest_dialect(house: Callable[..., RunningApp]) -> None:

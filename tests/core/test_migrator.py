@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import ast
+import errno
+import fcntl
+import os
 import re
 import sqlite3
 import subprocess
@@ -183,6 +186,16 @@ async def test_a_copy_of_a_damaged_database_is_not_kept(tmp_path: Path) -> None:
     with pytest.raises(StartError, match="Nothing was changed"):
         copy_sqlite(file, tmp_path / "copy.sqlite3")
     assert not (tmp_path / "copy.sqlite3").exists()
+
+
+@pytest.mark.sqlite
+async def test_a_disk_without_locks_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def none(_descriptor: int, _operation: int) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr(fcntl, "flock", none)
+    with pytest.raises(StartError, match=r"db\.lock cannot be locked \(No locks available\)"):
+        await upgrade(tmp_path / "db.sqlite3")
 
 
 @pytest.mark.sqlite

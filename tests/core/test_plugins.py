@@ -12,7 +12,7 @@ from mediaserver.contracts import Actor, TitleLimit
 from mediaserver.core import actors, app, discovery, plugins, server
 from mediaserver.core.config import load
 from mediaserver.core.server import Server
-from mediaserver.errors import ConfigError, Forbidden, StartError
+from mediaserver.errors import ConfigError, Forbidden, StartError, StartLater
 from mediaserver.events import TitleAdded
 from mediaserver.models import Quarantine
 from tests.core.plugin_workshop import HEAD, Workshop
@@ -321,6 +321,14 @@ async def after_response(request, response):
     assert (answer.status_code, answer.headers["x-seen"]) == (503, "/health")
     assert (await running.get("/ready")).status_code == 200
     assert (await running.get("/nothing")).headers["x-seen"] == "/nothing"
+
+
+@pytest.mark.parametrize("hook", ["register(registry)", "startup(server)"])
+async def test_a_full_disk_is_no_plugins_fault(workshop: Workshop, hook: str) -> None:
+    write = "with open('/dev/full', 'wb', buffering=0) as disk: disk.write(b'x')"
+    running = workshop.app(workshop.plugin(f"{HEAD}@hookimpl\ndef {hook}:\n    {write}\n"))
+    with pytest.raises(StartLater, match="Free some disk space"):
+        await running.start()
 
 
 # ---- the quarantine is shared ----------------------------------------------------------------------------------

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import fcntl
+import os
+import resource
 import signal
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,8 +14,10 @@ import pytest
 from mediaserver.cli import TRY_AGAIN
 from tests.core.test_cli import Terminal
 from tests.core.test_migrator import FIRST, SECOND, package, query
+from tests.ports import free_port
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 pytestmark = pytest.mark.slow  # each is a process or several
@@ -82,6 +87,77 @@ def test_a_full_disk_at_the_start_is_no_fault_of_a_plugin_and_is_tried_again(tmp
     assert done.returncode == TRY_AGAIN
     assert "The database cannot be used now: database or disk is full" in done.stderr
     assert query(tmp_path / "data" / "mediaserver.sqlite3", "SELECT * FROM core_quarantine") == []
+
+
+FULL_SOON = """
+from contextlib import suppress
+from mediaserver import Plugin, hookimpl
+from mediaserver.contracts import Database
+plugin = Plugin(api="1")
+
+@hookimpl
+async def startup(server):
+    database = server.services.get(Database)
+    await database.fetch("PRAGMA max_page_count = 1")
+    with suppress(Exception):
+        while True:
+            await database.fetch("INSERT INTO core_change (kind, payload, at) VALUES ('filler', '{}', 0)")
+
+@hookimpl
+def register_routes(registry):
+    raise RuntimeError("so that something must be noted")
+"""
+
+
+def test_a_full_disk_that_is_found_after_the_opening_is_tried_again_too(tmp_path: Path) -> None:
+    (tmp_path / "plugins").mkdir()
+    (tmp_path / "plugins" / "full_soon.py").write_text(FULL_SOON)
+    terminal = Terminal(tmp_path)
+    terminal.write("plugins: {full_soon: {}}\nserver: {port: 0}\n")
+    done = terminal.run("serve")
+    assert done.returncode == TRY_AGAIN
+    assert "The database cannot be used now: database or disk is full. Free some disk space" in done.stderr
+
+
+def test_an_upgrade_without_room_for_a_copy_is_tried_again_and_keeps_no_half(tmp_path: Path) -> None:
+    package(tmp_path / "plugins", "shelves_full", m0001_initial=FIRST)
+    terminal = Terminal(tmp_path)
+    terminal.write("plugins: {shelves_full: {}}\nserver: {port: 0}\n")
+    terminal.run("migrate")
+    database = tmp_path / "data" / "mediaserver.sqlite3"
+    query(database, "CREATE TABLE large AS SELECT randomblob(4000000)")
+    query(database, "PRAGMA wal_checkpoint(TRUNCATE)")
+    package(tmp_path / "plugins", "shelves_full", m0002_longer=SECOND)
+    with files_of_at_most(2_000_000):
+        done = terminal.run("worker")
+    assert (done.returncode, "The database cannot be used now: disk" in done.stderr) == (TRY_AGAIN, True), done.stderr
+    assert list((tmp_path / "data" / "copies").iterdir()) == []
+    assert terminal.run("migrate").returncode == 0
+
+
+@contextmanager
+def files_of_at_most(size: int) -> Iterator[None]:
+    """For processes that are started within; SQLite takes the refusal for a fault of the disk."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_a_file_that_is_not_used_may_be_anybodys(tmp_path: Path) -> None:
+    """It was left by the time before Postgres and Redis."""
+    terminal = Terminal(tmp_path)
+    terminal.write("plugins: {}\n")
+    terminal.run("migrate")
+    file = tmp_path / "data" / "mediaserver.sqlite3"
+    file.chmod(0o400)
+    if os.access(file, os.W_OK):
+        pytest.skip("this user may write everything")
+    terminal.write(f"database: postgres://nobody@127.0.0.1:{free_port()}/none\n")
+    done = terminal.run("why", "a.mp4")
+    assert (done.returncode, "cannot be reached" in done.stderr) == (TRY_AGAIN, True), done.stderr
 
 
 HOLD = """

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
+import threading
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,6 +14,7 @@ from saq.job import Status
 
 from mediaserver.core.broker_sqlite import SqliteQueue
 from mediaserver.core.wakeups import Wakeups
+from mediaserver.errors import StartError
 from tests.core.broker_house import enqueue, started
 from tests.patience import until
 
@@ -67,6 +70,37 @@ async def test_disconnecting_ends_whoever_waits(tmp_path: Path) -> None:
     await queue.disconnect()
     async with asyncio.timeout(120):
         assert await taking is None
+
+
+async def test_an_opening_that_is_stopped_leaves_nothing_open(tmp_path: Path) -> None:
+    file = tmp_path / "jobs.sqlite3"
+    queue = SqliteQueue(file, "mail", Wakeups())
+
+    async def opens() -> bool:
+        return named("queue-mail")
+
+    with closing(sqlite3.connect(file, isolation_level=None)) as other:
+        other.execute("begin exclusive")
+        opening = asyncio.create_task(queue.connect())
+        await until(opens, "a thread of its own")
+        opening.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await opening
+    assert not named("queue-mail")
+    await queue.connect()  # as if nothing had been
+    await queue.disconnect()
+
+
+def named(thread: str) -> bool:
+    return any(each.name.startswith(thread) for each in threading.enumerate())
+
+
+async def test_a_queue_in_a_folder_that_is_none_is_told(tmp_path: Path) -> None:
+    (tmp_path / "taken").write_text("a file where the folder should be")
+    queue = SqliteQueue(tmp_path / "taken" / "jobs.sqlite3", "mail", Wakeups())
+    with pytest.raises(StartError, match="cannot be used"):
+        await queue.connect()
+    assert not named("queue-mail")
 
 
 async def test_a_cancelled_dequeue_loses_no_job(tmp_path: Path) -> None:

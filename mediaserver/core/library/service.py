@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mediaserver.contracts import Page, Reason
+from mediaserver.core.db import is_full
 from mediaserver.core.library import beside, paths
 from mediaserver.core.library.identity import full_hash
 from mediaserver.core.library.ignore import NO_RULES, Rules, unwanted_file, unwanted_folder
 from mediaserver.core.library.mailbox import TOPIC, ScanRequests
 from mediaserver.core.library.sidecar_names import sidecar_kind
 from mediaserver.core.library.walk import file_id
-from mediaserver.errors import InsufficientStorage
+from mediaserver.errors import InsufficientStorage, Unavailable
 from mediaserver.models import Location, LocationState, TitleVideo, Video
 
 if TYPE_CHECKING:
@@ -52,7 +53,8 @@ class LibraryService:
         try:
             await asyncio.to_thread(self._requests.ask, asked)
         except OSError as error:
-            raise InsufficientStorage(f"The watcher cannot be asked ({error.strerror}).") from error
+            refusal = InsufficientStorage if is_full(error) else Unavailable
+            raise refusal(f"The watcher cannot be asked ({error.strerror}).") from error
         self._wakeups.notify(TOPIC)
 
     async def why(self, path: Path) -> Reason:
