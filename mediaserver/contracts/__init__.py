@@ -16,6 +16,7 @@ from mediaserver.contracts.core import (
     Transaction,
     Wakeups,
 )
+from mediaserver.contracts.media import AudioTrack, MediaInfo, SubtitleTrack, VideoStream
 from mediaserver.contracts.playback import Device, DeviceIn, Session, SessionState, Started
 from mediaserver.contracts.plugins import (
     Accounts,
@@ -38,7 +39,6 @@ from mediaserver.contracts.tracks import Chapter, SidecarFile, SidecarKind, Subt
 from mediaserver.contracts.values import (
     Account,
     Actor,
-    AudioTrack,
     BrowseQuery,
     Client,
     Encoding,
@@ -51,7 +51,6 @@ from mediaserver.contracts.values import (
     Manifest,
     MediaFile,
     MediaGrant,
-    MediaInfo,
     Metadata,
     Page,
     Reason,
@@ -59,10 +58,8 @@ from mediaserver.contracts.values import (
     Refusal,
     Rung,
     SeriesName,
-    SubtitleTrack,
     TitleLimit,
     Tokens,
-    VideoStream,
     Window,
 )
 
