@@ -20,6 +20,7 @@ from mediaserver.core.library import watcher
 from mediaserver.core.library.records import Records
 from mediaserver.core.statuses import told
 from mediaserver.models import Location, Title, TitleVideo, Video
+from tests.core.terminal import PLAINLY
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -366,9 +367,8 @@ async def _scanned_after(house: House, before: str) -> bool:
 @pytest.mark.slow
 @pytest.mark.skipif(os.geteuid() != 0, reason="this user may read everything, or is a plain one that ran them above")
 def test_what_root_may_read_is_tested_without_that_right() -> None:
-    without = ["setpriv", "--bounding-set=-dac_override,-dac_read_search"]
     plain = [sys.executable, "-m", "pytest", "-q", __file__, "-k", "cannot_be_read_is_visible or read_again_is_taken"]
     root = Path(__file__).parents[3]
-    done = subprocess.run([*without, *plain], capture_output=True, text=True, cwd=root, check=False)
+    done = subprocess.run([*PLAINLY, *plain], capture_output=True, text=True, cwd=root, check=False)
     assert done.returncode == 0, done.stdout
     assert "skipped" not in done.stdout
