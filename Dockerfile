@@ -3,9 +3,9 @@ FROM python:3.13-slim AS build
 WORKDIR /src
 COPY requirements.lock requirements-build.lock requirements-web.lock ./
 RUN python -m venv /opt/mediaserver \
- && /opt/mediaserver/bin/pip install --no-cache-dir --require-hashes -r requirements.lock
+ && /opt/mediaserver/bin/pip install --no-cache-dir --no-deps --require-hashes -r requirements.lock
 COPY . .
-RUN pip install --no-cache-dir --require-hashes -r requirements-build.lock -r requirements-web.lock \
+RUN pip install --no-cache-dir --no-deps --require-hashes -r requirements-build.lock -r requirements-web.lock \
  && pip wheel --no-deps --no-build-isolation --wheel-dir /tmp/wheel . \
  && /opt/mediaserver/bin/pip install --no-cache-dir --no-deps /tmp/wheel/*.whl
 

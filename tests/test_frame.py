@@ -94,6 +94,16 @@ def test_make_run_passes_port_and_config_on() -> None:
     assert 'mediaserver --config "my config.yaml" run --port "9000"' in said
 
 
+def test_a_newer_release_of_what_is_locked_changes_nothing() -> None:
+    """Without --no-deps older pips look for releases of extras that a lock does not name, and refuse what they find."""
+    installs = re.findall(r"pip .*--require-hashes.*", (ROOT / "Dockerfile").read_text())
+    command = ["make", "--dry-run", "--always-make", ".venv/.dev"]
+    said = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    installs += re.findall(r"pip .*--require-hashes.*", said)
+    assert len(installs) >= len(LOCKS)
+    assert [install for install in installs if "--no-deps" not in install] == []
+
+
 def test_make_passes_over_a_python_that_does_not_run(tmp_path: Path) -> None:
     shim = tmp_path / "python3"
     shim.write_text("#!/bin/sh\necho 'pyenv: python3: command not found' >&2\nexit 127\n")
