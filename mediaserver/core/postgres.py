@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 ADVISORY_LOCK = 0x6D656469  # any constant of ours
+PASSING = ("No space left on device", "Disk quota exceeded", "connection to server", "server closed the connection")
 WITHOUT = "or upgrade without a copy, which cannot be undone: mediaserver migrate --no-copy"
 
 
@@ -58,7 +59,7 @@ async def _dump(program: str, url: str, file: Path) -> None:
     password = urlsplit(url).password  # not an argument: those of every process can be read by everybody
     dump = await create_subprocess_exec(
         *(program, "--format=custom", f"--file={file}", f"--dbname={shown(url)}"),
-        env=os.environ | ({"PGPASSWORD": unquote(password)} if password else {}),
+        env=os.environ | {"LC_ALL": "C"} | ({"PGPASSWORD": unquote(password)} if password else {}),
         stdin=DEVNULL,
         stdout=DEVNULL,
         stderr=PIPE,
@@ -71,7 +72,8 @@ async def _dump(program: str, url: str, file: Path) -> None:
             await dump.wait()
     if dump.returncode:
         reason = said.decode(errors="replace").strip()[-300:]
-        raise StartError(f"pg_dump failed, so nothing was upgraded ({reason}). Remove the cause, {WITHOUT}")
+        passing = any(sign in reason for sign in PASSING)
+        raise (StartLater if passing else StartError)(f"pg_dump failed, so nothing was upgraded ({reason}). Remove the cause, {WITHOUT}")
 
 
 def shown(url: str) -> str:

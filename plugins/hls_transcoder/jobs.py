@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from collections.abc import Mapping
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
@@ -31,7 +32,9 @@ if TYPE_CHECKING:
 
 RENEW_SECONDS = 5.0
 OTHER_BUILD_SECONDS = 120.0
-INTERRUPTED_SECONDS, DISK_SECONDS = 1.0, 30.0
+Pauses = Mapping[type[EncodeFailed], float]  # s until it is tried again
+PATIENT: Pauses = {EncodeInterrupted: 1.0, DiskTrouble: 30.0}
+HURRIED: Pauses = {EncodeInterrupted: 0.0, DiskTrouble: AWAY_SECONDS}  # while a viewer waits
 MOST_INTERRUPTIONS = 10
 
 
@@ -98,13 +101,14 @@ class Encoding:
         except EncodeFailed as failure:
             await self._beyond(film, failure)
 
-    def _again(self, film: Film, start: int, failure: EncodeFailed) -> None:
+    def _again(
+        self, film: Film, start: int, failure: EncodeInterrupted | DiskTrouble, pauses: Pauses = PATIENT
+    ) -> None:
         """Once more, soon; what ends so again and again is the film itself, or takes more memory than there is."""
         chunk = (film.plan.id, start)
         self._interruptions[chunk] += 1
         if self._interruptions[chunk] <= MOST_INTERRUPTIONS:
-            pause = DISK_SECONDS if isinstance(failure, DiskTrouble) else INTERRUPTED_SECONDS
-            raise JobPostponed(str(failure), pause) from failure
+            raise JobPostponed(str(failure), pauses[type(failure)]) from failure
         if isinstance(failure, EncodeInterrupted):
             raise JobFailed(str(failure)) from failure
 
@@ -156,10 +160,9 @@ class Encoding:
         with self._shop.pausing.viewer_waits():
             try:
                 await self._shop.make(film, span, background=False)
-            except EncodeInterrupted as failure:
-                raise JobPostponed(str(failure), 0.0) from failure
-            except DiskTrouble as failure:
-                raise JobPostponed(str(failure), AWAY_SECONDS) from failure
+            except (EncodeInterrupted, DiskTrouble) as failure:
+                self._again(film, span.first, failure, HURRIED)
+                await self._go_straight(film, failure)
             except EncodeFailed as failure:
                 await self._go_straight(film, failure)
 

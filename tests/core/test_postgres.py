@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 import yaml
 
+from mediaserver.cli import CANNOT_GO_ON, TRY_AGAIN
 from mediaserver.core.db import Database
 from mediaserver.errors import DatabaseAway
 from mediaserver.events import TitleAdded
@@ -113,16 +114,23 @@ def test_without_pg_dump_nothing_is_upgraded_until_no_copy_is_said(house: House,
     assert list(house.copies.iterdir()) == []
 
 
+@pytest.mark.parametrize(
+    ("reason", "code"),
+    [
+        ("server version mismatch", CANNOT_GO_ON),
+        ("could not write to output file: No space left on device", TRY_AGAIN),
+    ],
+)
 def test_a_copy_that_fails_stops_the_upgrade_and_leaves_no_half(
-    house: House, postgres: Postgres, tmp_path: Path
+    house: House, postgres: Postgres, tmp_path: Path, reason: str, code: int
 ) -> None:
     broken = tmp_path / "bin" / "pg_dump"
     broken.parent.mkdir()
-    broken.write_text('#!/bin/sh\necho "pg_dump: server version mismatch" >&2\nexit 1\n')
+    broken.write_text(f'#!/bin/sh\necho "pg_dump: error: {reason}" >&2\nexit 1\n')
     broken.chmod(0o755)
-    code, said = house.run("migrate", PATH=f"{broken.parent}:/usr/bin:/bin")
-    assert code == 78
-    assert "server version mismatch" in said
+    ended, said = house.run("migrate", PATH=f"{broken.parent}:/usr/bin:/bin")
+    assert ended == code
+    assert reason in said
     assert list(house.copies.iterdir()) == []
     assert postgres.rows(house.url, "SELECT count(*) FROM tortoise_migrations WHERE app = 'shelves'") == ["1"]
 

@@ -94,7 +94,7 @@ async def test_an_operator_may_keep_the_files_to_himself(app_with: Callable[...,
 async def test_nginx_is_not_asked_to_send_what_lies_in_the_library(
     app_with: Callable[..., RunningApp], tmp_path: Path
 ) -> None:
-    async with open_theatre(app_with, tmp_path / "library", server={"sendfile": "x-accel"}) as theatre:
+    async with open_theatre(app_with, tmp_path / "library", {"server": {"port": 0, "sendfile": "x-accel"}}) as theatre:
         copy(film(), theatre.library / "Film.mp4")
         await listed(theatre, "film")
         assert "x-accel-redirect" in (await theatre.file("film", "master.m3u8")).headers

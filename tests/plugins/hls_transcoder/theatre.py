@@ -61,10 +61,14 @@ class Theatre:
 
 @asynccontextmanager
 async def open_theatre(
-    app_with: Callable[..., RunningApp], library: Path, server: dict[str, Any] | None = None, **options: Any
+    app_with: Callable[..., RunningApp], library: Path, sections: dict[str, Any] | None = None, **options: Any
 ) -> AsyncIterator[Theatre]:
-    """`options` are those of hls_transcoder; cells are made for nobody."""
-    settings = {"library": {"folders": [str(library)], "settle_seconds": 0.3}, "server": {"port": 0, **(server or {})}}
+    """`sections` are further ones of config.yaml, `options` those of hls_transcoder; cells are made for nobody."""
+    settings = {
+        "library": {"folders": [str(library)], "settle_seconds": 0.3},
+        "server": {"port": 0},
+        **(sections or {}),
+    }
     library.mkdir(exist_ok=True)
     chosen = {"background": "off", **options}
     app = await app_with(settings=settings, hls_transcoder=chosen, catalog={}, admin={}).start()
