@@ -12,8 +12,8 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 # A lock names everything, so nothing is left to resolve: pips before 23.3 take `coverage[toml]`, which pytest-cov asks for,
 # for another package than the `coverage` that is locked, look for its newest release and refuse that for having no hash.
 LOCKED := $(PIP) install --no-deps --require-hashes -r
-DEBIAN := ffmpeg chromium nginx redis-server postgresql rsync wrk strace
-PROGRAMS := ffmpeg chromium nginx redis-server /usr/share/postgresql-common rsync wrk strace
+DEBIAN := ffmpeg chromium nginx redis-server postgresql rsync wrk strace fuse3
+PROGRAMS := ffmpeg chromium nginx redis-server /usr/share/postgresql-common rsync wrk strace fusermount3
 PAGES := plugins/web_ui/package-lock.json plugins/web_ui/build_assets.py
 BENCHMARKS := idle first_play encode serve_segments limits auth streams streams_under_scan scan brokers
 PYTEST := $(BIN)/pytest -q

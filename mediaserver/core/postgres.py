@@ -73,7 +73,9 @@ async def _dump(program: str, url: str, file: Path) -> None:
     if dump.returncode:
         reason = said.decode(errors="replace").strip()[-300:]
         passing = any(sign in reason for sign in PASSING)
-        raise (StartLater if passing else StartError)(f"pg_dump failed, so nothing was upgraded ({reason}). Remove the cause, {WITHOUT}")
+        raise (StartLater if passing else StartError)(
+            f"pg_dump failed, so nothing was upgraded ({reason}). Remove the cause, {WITHOUT}"
+        )
 
 
 def shown(url: str) -> str:

@@ -194,6 +194,8 @@ class Encoding:
         if latest is not None and latest.id == film.plan.id:
             log.info("a film goes straight", video=film.plan.video_id, why=str(failure))
             renewed = await self._shop.plans.renew(film.plan.video_id, straight=True)
+            if isinstance(failure, DiskTrouble):
+                self._interruptions[renewed.id, 0] = MOST_INTERRUPTIONS  # it was waited for already
             await self._shop.jobs.enqueue(ENCODE, f"encode:{renewed.id}", {"plan_id": renewed.id})
         await self._shop.plans.set_state(film.plan, PlanState.FAILED, str(failure))  # last: who asks finds either
         raise JobFailed(str(failure))

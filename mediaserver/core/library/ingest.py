@@ -33,6 +33,7 @@ __all__ = ["Describe", "Ingest", "NotComplete", "Prober"]
 Prober = Callable[[Path], Awaitable[MediaInfo]]  # raises ProbeFailed
 Describe = Callable[[Path, MediaInfo], Awaitable[Metadata | None]]
 CUT_OFF = "This file ends before its header says; waiting for the rest of it."
+AGAIN = "it is tried again with each scan; where it stays so its disk may be failing, and another copy helps"
 STILL_COPIED = 10.0  # a file that ends before its header says may still grow for so many settle times
 
 
@@ -83,7 +84,7 @@ class Ingest:
         except OSError as error:
             if isinstance(error, FileNotFoundError):
                 raise NotComplete from error
-            await self.refuse(location, f"{CANNOT_READ} ({error.strerror or error}).")
+            await self.refuse(location, f"{CANNOT_READ} ({error.strerror or error}); {AGAIN}.")
 
     async def refuse(self, location: Location, sentence: str) -> None:
         async with self._db.transaction() as tx:

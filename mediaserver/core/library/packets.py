@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 import time
+from asyncio import to_thread
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -21,8 +22,9 @@ SCAN_RATE = 100_000_000  # bytes a second, where a whole file is read
 SCAN_BYTES = 64 << 20  # of what is said about the packets
 SCAN_SECONDS = 45.0  # the most that is added for that
 TOO_LONG = "Reading this file to its end took too long; it is damaged, or its disk is too slow."
-ENTRIES = "packet=pts_time,dts_time,duration_time:packet_side_data=side_data_type"
+ENTRIES = "packet=pts_time,dts_time,duration_time,pos:packet_side_data=side_data_type"
 STEP_BACK, STEP_FORWARD = 1.0, 10.0  # seconds, as ffmpeg joins clocks (-dts_delta_threshold)
+READ_ON, AT_ONCE = 16 << 20, 1 << 20  # bytes behind the last packet, where a disk that fails is looked for
 ABSURD_BIT_RATE = 500.0  # bit/s: below this the header promises time that the bytes cannot fill
 
 
@@ -40,6 +42,12 @@ class Budget:
         return Limits(wall=left, cpu=math.ceil(left))
 
 
+@dataclass(frozen=True, slots=True)
+class End:
+    seconds: float  # in the file's own time, when the last frame ends
+    place: int | None  # where its packet stands, in bytes
+
+
 async def real_end(
     tools: MediaTools,
     path: Path,
@@ -53,7 +61,8 @@ async def real_end(
 ) -> tuple[float, bool]:
     """Answers (seconds from `start` to the end of the last frame, whether the file stops before its header says).
 
-    Where the clock `restarts`, its parts are counted as if they followed each other.
+    Where the clock `restarts`, its parts are counted as if they followed each other. A disk that cannot be read says
+    nothing about the film: then the header is believed, and where it is absurd the OSError raised.
     """
     frame = float(1 / Fraction(video.frame_rate))
     only = ["-select_streams", str(video.index)]
@@ -63,25 +72,41 @@ async def real_end(
         # To the end: a length would count from the key frame before, which may be ten seconds back.
         interval = ["-read_intervals", f"{begin:.3f}%"]
         tail = await _last_end(tools, path, [*only, *interval], budget.limits(), frame)
-        if tail is not None and abs(tail - start - told) <= max(1.0, 1.5 * frame):
-            return tail - start, False
+        if tail is not None and abs(tail.seconds - start - told) <= max(1.0, 1.5 * frame):
+            return tail.seconds - start, False
     stored = min(size, path.stat().st_blocks * 512)  # a hole of a terabyte costs its maker nothing, so it buys no time
     limits = budget.limits(min(SCAN_SECONDS, stored / SCAN_RATE))
     end = await _last_end(tools, path, only, replace(limits, stdout=SCAN_BYTES), frame, joined=restarts)
+    try:
+        await to_thread(_read_on, path, end.place if end else 0)
+    except OSError:
+        if absurd:
+            raise
+        return told, False
     if end is None:
         raise ProbeFailed("There is no picture that can be read in this file: it is damaged.")
-    found = end - start
+    found = end.seconds - start
     if absurd or found >= told - 1.0:
         return found, False
     # Sound may go on after the picture: then nothing is missing.
     last = await _last_end(tools, path, interval, budget.limits(), frame)
-    return found, last is None or last - start < told - 1.0
+    return found, last is None or last.seconds - start < told - 1.0
+
+
+def _read_on(path: Path, place: int | None) -> None:
+    """For ffprobe a disk that fails is the end of the file, without a word. Raises OSError. Blocks."""
+    if place is None:
+        return
+    with path.open("rb", buffering=0) as file:
+        file.seek(place)
+        while file.tell() < place + READ_ON and file.read(AT_ONCE):
+            pass
 
 
 async def _last_end(
     tools: MediaTools, path: Path, which: Sequence[str], limits: Limits, frame: float, *, joined: bool = False
-) -> float | None:
-    """When the last of `which` packets' frames ends, in the file's own time; None where there is no packet."""
+) -> End | None:
+    """Of the last of `which` packets' frames; None where there is no packet."""
     flags = [part for key, value in tools.input_flags.items() for part in (f"-{key}", value)]
     entries = [*which, "-show_entries", ENTRIES]
     arguments = ["-v", "error", *flags, *entries, "-of", "csv=p=0", "-i", f"file:{path}"]
@@ -93,25 +118,25 @@ async def _last_end(
     return _end_of([line.decode(errors="replace") for line in asked.stdout.splitlines()], frame, joined=joined)
 
 
-def _end_of(lines: Sequence[str], frame: float, *, joined: bool) -> float | None:
+def _end_of(lines: Sequence[str], frame: float, *, joined: bool) -> End | None:
     """Where clocks are `joined`, one that begins again goes on where it was, as ffmpeg reads it too."""
-    last, end, later = None, None, 0.0
+    last, end, later, place = None, None, 0.0, None
     for line in lines:
-        presented, decoded, length = (*(_seconds(part) for part in line.split(",")[:3]), None, None, None)[:3]
+        presented, decoded, length, *rest = (*(_number(part) for part in line.split(",")[:4]), None, None, None)
         at = presented if presented is not None else decoded
         if at is None:
             continue
         clock = decoded if decoded is not None else at
         if joined and last is not None and not -STEP_BACK <= clock - last <= STEP_FORWARD:
             later += last + frame - clock
-        last = clock
+        last, place = clock, rest[0]
         lasts = length or frame
         this = at + later + (lasts if lasts <= max(1.0, 2 * frame) else frame)
         end = this if end is None else max(end, this)
-    return end
+    return None if end is None else End(end, None if place is None else int(place))
 
 
-def _seconds(text: str) -> float | None:
+def _number(text: str) -> float | None:
     try:
         return float(text)
     except ValueError:
