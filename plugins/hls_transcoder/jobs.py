@@ -21,7 +21,7 @@ from .models import Claim, PlanState
 from .pictures import make_poster
 from .plans import ENCODE
 from .runner import DiskTrouble, EncodeFailed, EncodeInterrupted, TookTooLong
-from .workshop import AWAY_SECONDS, CELLS_TOPIC
+from .workshop import AWAY_SECONDS, CELLS_TOPIC, can_be_read
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -42,6 +42,7 @@ class Encoding:
     def __init__(self, shop: Workshop, *, first_chunk_only: bool) -> None:
         self._shop = shop
         self._mending = Mending(shop)
+        self._mending_now = Mending(shop, background=False)  # for a viewer who waits
         self._first_chunk_only = first_chunk_only
         self._interruptions: Counter[tuple[int, int]] = Counter()
 
@@ -96,21 +97,29 @@ class Encoding:
         try:
             await self._shop.make(film, span, background=True)
         except (EncodeInterrupted, DiskTrouble) as failure:
-            self._again(film, start, failure)
-            await self._beyond(film, failure)
+            await self._again(film, start, failure)
+            await self._at_bad_sector(film, span, failure, self._mending)
         except EncodeFailed as failure:
             await self._beyond(film, failure)
 
-    def _again(
+    async def _again(
         self, film: Film, start: int, failure: EncodeInterrupted | DiskTrouble, pauses: Pauses = PATIENT
     ) -> None:
         """Once more, soon; what ends so again and again is the film itself, or takes more memory than there is."""
         chunk = (film.plan.id, start)
-        self._interruptions[chunk] += 1
-        if self._interruptions[chunk] <= MOST_INTERRUPTIONS:
+        is_away = isinstance(failure, DiskTrouble) and not await asyncio.to_thread(can_be_read, film.source)
+        self._interruptions[chunk] += not is_away  # a whole disk is waited for as long as it takes
+        if is_away or self._interruptions[chunk] <= MOST_INTERRUPTIONS:
             raise JobPostponed(str(failure), pauses[type(failure)]) from failure
         if isinstance(failure, EncodeInterrupted):
             raise JobFailed(str(failure)) from failure
+
+    async def _at_bad_sector(self, film: Film, span: Span, failure: EncodeFailed, mending: Mending) -> None:
+        """Other places of the film are made as ever, where anything is; one run from its start would end here too."""
+        if film.recipe.straight or not await asyncio.to_thread(film.cells.count):
+            await self._beyond(film, failure)
+        else:
+            await mending.patch(film, span)
 
     async def _beyond(self, film: Film, failure: EncodeFailed) -> None:
         """What a chunk does not give, one run from the start may; and what that does not, is mended."""
@@ -122,7 +131,7 @@ class Encoding:
             patient = self._interruptions[film.plan.id, 0] < MOST_INTERRUPTIONS
             await self._mending.mend(film, failure, patient=patient)
         except (EncodeInterrupted, DiskTrouble) as interrupted:
-            self._again(film, 0, interrupted)
+            await self._again(film, 0, interrupted)
         except EncodeFailed as final:
             await self._give_up(film, str(final))
 
@@ -161,8 +170,8 @@ class Encoding:
             try:
                 await self._shop.make(film, span, background=False)
             except (EncodeInterrupted, DiskTrouble) as failure:
-                self._again(film, span.first, failure, HURRIED)
-                await self._go_straight(film, failure)
+                await self._again(film, span.first, failure, HURRIED)
+                await self._at_bad_sector(film, span, failure, self._mending_now)
             except EncodeFailed as failure:
                 await self._go_straight(film, failure)
 
@@ -194,8 +203,6 @@ class Encoding:
         if latest is not None and latest.id == film.plan.id:
             log.info("a film goes straight", video=film.plan.video_id, why=str(failure))
             renewed = await self._shop.plans.renew(film.plan.video_id, straight=True)
-            if isinstance(failure, DiskTrouble):
-                self._interruptions[renewed.id, 0] = MOST_INTERRUPTIONS  # it was waited for already
             await self._shop.jobs.enqueue(ENCODE, f"encode:{renewed.id}", {"plan_id": renewed.id})
         await self._shop.plans.set_state(film.plan, PlanState.FAILED, str(failure))  # last: who asks finds either
         raise JobFailed(str(failure))

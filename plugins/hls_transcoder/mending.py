@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from mediaserver.contracts import MediaInfo
 
+    from .cells import Span
     from .plan import Grid
     from .workshop import Film, Workshop
 
@@ -32,8 +33,9 @@ COPY_AGAIN = "copy it again if you have a better copy"
 
 
 class Mending:
-    def __init__(self, shop: Workshop) -> None:
+    def __init__(self, shop: Workshop, *, background: bool = True) -> None:
         self._shop = shop
+        self._background = background
 
     async def mend(self, film: Film, failure: EncodeFailed, *, patient: bool) -> None:
         """Every cell exists afterwards, so that whoever watches comes to the end.
@@ -55,6 +57,16 @@ class Mending:
                 break
             in_row = 0 if await self._make(film, number, losses, passing) else in_row + 1
         await self.conclude(film)
+
+    async def patch(self, film: Film, span: Span) -> None:
+        """What the disk does not give of a few segments, though it gives what stands before and behind them."""
+        losses = await asyncio.to_thread(self._losses, film)
+        for number in range(span.first, span.first + span.count):
+            await self._make(film, number, losses, LASTING)
+        if losses.segments:
+            await self._shop.plans.set_state(
+                film.plan, PlanState.ENCODING, _sentence(film.recipe.grid, losses.segments)
+            )
 
     async def conclude(self, film: Film) -> bool:
         """Say what is lacking in a film whose cells all exist; False where nothing is. Again is no fault."""
@@ -105,7 +117,7 @@ class Mending:
             together = [number for _, number in run]
             span = await asyncio.to_thread(film.cells.missing, together[0], len(together))
             if span is not None:
-                await self._shop.make(film, span, background=True, lacking=Lacking.PICTURE)
+                await self._shop.make(film, span, background=self._background, lacking=Lacking.PICTURE)
 
     async def _encoded(self, film: Film, number: int, lacking: Lacking, passing: Passing) -> bool:
         """Raises what is `passing`; anything else is what the film is like."""
@@ -115,7 +127,7 @@ class Mending:
         if film.info.restarts:
             return False
         try:
-            await self._shop.make(film, span, background=True, lacking=lacking)
+            await self._shop.make(film, span, background=self._background, lacking=lacking)
         except passing:
             raise
         except EncodeFailed:

@@ -274,5 +274,6 @@ def _state(plan: Plan, recipe: Recipe, video: Video, done: int) -> tuple[Encodin
     if not video.online:
         return EncodingState.OFFLINE, AWAY
     if done:
-        return EncodingState.PROCESSING, f"{done} of {recipe.cells} parts are made; it plays everywhere already."
+        parts = f"{done} of {recipe.cells} parts are made; it plays everywhere already."
+        return EncodingState.PROCESSING, plan.reason or parts
     return EncodingState.PENDING, "It plays already; its parts are made when they are watched or when a worker is free."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -36,6 +37,7 @@ UNREACHED = "No file with this film can be reached; it goes on when one is back.
 NO_SPACE_SECONDS = 20.0
 FULL_BYTES = 100_000_000  # with less room, what ffmpeg made wrong tells of the disk and not of the film
 OFFLINE_SECONDS = 10.0
+BEGINNING = 1 << 16  # bytes
 AWAY_SECONDS = 2.0  # while a viewer waits: a renamed film is found under its new name within a moment
 
 
@@ -59,6 +61,16 @@ def still_there(source: Path) -> Iterator[None]:
         if source.exists():
             raise
         raise JobPostponed(MOVED, AWAY_SECONDS) from failure
+
+
+def can_be_read(source: Path) -> bool:
+    """Whether the disk gives the beginning of the film, and not only the memory that keeps it. Blocks."""
+    try:
+        with source.open("rb", buffering=0) as film:
+            os.posix_fadvise(film.fileno(), 0, BEGINNING, os.POSIX_FADV_DONTNEED)
+            return bool(film.read(BEGINNING))
+    except OSError:
+        return False
 
 
 @dataclass
