@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import datetime
 
     from mediaserver.contracts import Storage
 
     from .ladder import Output
     from .recipes import Recipe
+
+
+PACE_CELLS = 24  # so many tell how fast it goes: a few chunks of several workers
+REST_SECONDS = 120.0  # nobody takes as long for one segment
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +52,21 @@ class Cells:
     def by_output(self) -> dict[str, set[int]]:
         """The segments that are made of each resolution and each further sound."""
         return {output.name: self.made(output.name) for output in self.recipe.outputs}
+
+    def eta(self, made: Mapping[str, set[int]]) -> float | None:
+        """Seconds until all is made, as fast as the last cells of what is furthest behind came; None where unknown.
+
+        What work rested between them does not count.
+        """
+        name, numbers = min(made.items(), key=lambda output: len(output[1]))
+        left = self.recipe.grid.segments - len(numbers)
+        try:
+            paths = [self._storage.segment(self._video, self._plan, name, number) for number in numbers]
+            times = sorted(path.stat().st_mtime for path in paths)[-PACE_CELLS:]
+        except FileNotFoundError:  # the plan goes just now
+            return None
+        steps = [after - before for before, after in pairwise(times) if after - before < REST_SECONDS]
+        return left * sum(steps) / len(steps) if left and len(steps) > 1 else None
 
     def last_made(self, begun: datetime) -> float:
         """When a cell was last published, in seconds since 1970; the beginning where there is none."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from typing import TYPE_CHECKING
 
@@ -58,11 +59,18 @@ class MediaFiles:
         raise NotFound("There is nothing here.")
 
     async def _multivariant(self, grant: MediaGrant) -> MediaFile:
-        return MediaFile(PLAYLIST, self._storage.playlist(grant.video_id, grant.plan_id, ""))
+        return await self._written(grant, "")
 
     async def _playlist(self, grant: MediaGrant, rung: str) -> MediaFile:
         _require_rung(grant, rung)
-        return MediaFile(PLAYLIST, self._storage.playlist(grant.video_id, grant.plan_id, rung))
+        return await self._written(grant, rung)
+
+    async def _written(self, grant: MediaGrant, output: str) -> MediaFile:
+        """The playlist of one output, "" for the multivariant one; of a plan whose maker was killed it is missing."""
+        path = self._storage.playlist(grant.video_id, grant.plan_id, output)
+        if not await asyncio.to_thread(path.exists):
+            await self._plans.write_playlists(await self._plans.get(grant.plan_id))
+        return MediaFile(PLAYLIST, path)
 
     async def _segment(self, grant: MediaGrant, rung: str, number: str) -> MediaFile:
         _require_rung(grant, rung)
@@ -76,7 +84,7 @@ class MediaFiles:
 
     async def _subtitle_playlist(self, grant: MediaGrant, key: str) -> MediaFile:
         plan = await self._plans.get(grant.plan_id)
-        if not self._storage.subtitle(grant.video_id, key).exists():
+        if not await asyncio.to_thread(self._storage.subtitle(grant.video_id, key).exists):
             raise NotFound("This subtitle is gone; open the film again.")
         grid = Recipe.from_dict(plan.recipe).grid
         return MediaFile(PLAYLIST, data=subtitles.playlist(float(grid.time(grid.frames))).encode())
@@ -91,7 +99,7 @@ class MediaFiles:
         return MediaFile("image/jpeg", self._storage.picture(grant.video_id, f"sprites-{number}.jpg"), immutable=True)
 
     async def _sound_playlist(self, grant: MediaGrant, track: str) -> MediaFile:
-        return MediaFile(PLAYLIST, self._storage.playlist(grant.video_id, grant.plan_id, f"audio-{int(track)}"))
+        return await self._written(grant, f"audio-{int(track)}")
 
     async def _sound_segment(self, grant: MediaGrant, track: str, number: str) -> MediaFile:
         return MediaFile(SEGMENT, await self._segments.get(grant, f"audio-{int(track)}", int(number)), immutable=True)

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
+from tortoise.exceptions import OperationalError
+
 from mediaserver import log
 from mediaserver.contracts import MediaInfo
 from mediaserver.errors import DatabaseAway, JobFailed, JobPostponed
@@ -51,6 +53,9 @@ class Encoding:
     async def encode(self, job: RunningJob) -> None:
         """One chunk of a film; the message after it is for whoever is free next."""
         film = await self._shop.open(int(job.args["plan_id"]))
+        if not film.recipe.straight and not await self._shop.plans.is_latest(film.plan):
+            job.finish()  # whoever still watches it gets the cells he asks for; all others get the newer plan
+            return
         if film.recipe.build != self._shop.tools.build:
             await self._leave_to_its_build(film)
         self._shop.need_space(self._shop.min_free_space)
@@ -159,7 +164,7 @@ class Encoding:
         """The cells a viewer is about to see, at one rung, ahead of everything else."""
         film = await self._shop.open(int(job.args["plan_id"]), AWAY_SECONDS)
         output = film.recipe.output(job.args["rung"])
-        if output is None or film.recipe.straight:
+        if output is None or film.recipe.straight or film.plan.state == PlanState.FAILED:
             return
         count = int(job.args.get("count", 1))
         span = await asyncio.to_thread(film.cells.missing, int(job.args["number"]), count, (output,))
@@ -232,8 +237,8 @@ class Encoding:
             await self._shop.claims.release(claim)
 
     async def _is_held(self, claim: Claim) -> bool:
-        """Renewed, or nobody can say: it stays ours until somebody else has it."""
+        """Renewed, or nobody can say, as with a full disk: it stays ours until somebody else has it."""
         try:
             return await self._shop.claims.renew(claim)
-        except DatabaseAway:
+        except (DatabaseAway, OperationalError):
             return True

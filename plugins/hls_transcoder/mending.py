@@ -45,7 +45,8 @@ class Mending:
         """
         missing = await asyncio.to_thread(film.cells.gaps)
         losses = await asyncio.to_thread(self._losses, film)
-        losses.frames = failure.frames if isinstance(failure, EndsEarly) else 0
+        ends = failure.frames if isinstance(failure, EndsEarly) else 0
+        await asyncio.to_thread(losses.note_end, self._shop.storage, ends)
         passing = PASSING if patient else LASTING
         untouched = not losses.segments and len(missing) == film.recipe.grid.segments
         if untouched and not await self._any_of(film, missing, passing):
@@ -63,10 +64,9 @@ class Mending:
         losses = await asyncio.to_thread(self._losses, film)
         for number in range(span.first, span.first + span.count):
             await self._make(film, number, losses, LASTING)
-        if losses.segments:
-            await self._shop.plans.set_state(
-                film.plan, PlanState.ENCODING, _sentence(film.recipe.grid, losses.segments)
-            )
+        lost = (await asyncio.to_thread(self._losses, film)).segments  # others patch it as well
+        if lost:
+            await self._shop.plans.goes_on(film.plan, _sentence(film.recipe.grid, lost))
 
     async def conclude(self, film: Film) -> bool:
         """Say what is lacking in a film whose cells all exist; False where nothing is. Again is no fault."""
@@ -92,7 +92,7 @@ class Mending:
         """Before a run that may make what was given up when somebody was killed."""
         gaps = await asyncio.to_thread(film.cells.gaps)
         losses = await asyncio.to_thread(self._losses, film)
-        await asyncio.to_thread(losses.forget, self._shop.storage, gaps)
+        await asyncio.to_thread(losses.forget, gaps)
 
     async def _any_of(self, film: Film, missing: Sequence[int], passing: Passing) -> bool:
         for number in missing[:: -(-len(missing) // TRIES)]:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from mediaserver.contracts import Finished
 
-__all__ = ["ENDED", "FULL", "KILLED", "MOVED", "found_no_room", "postpone_if_full", "postpone_if_hindered"]
+__all__ = ["ENDED", "FULL", "KILLED", "MOVED", "found_no_room", "is_gone", "postpone_if_full", "postpone_if_hindered"]
 
 KILLED = {-signal.SIGKILL, -signal.SIGTERM}
 ENDED = "ffmpeg was ended from outside, or the memory ran out."
@@ -28,9 +28,18 @@ def found_no_room(finished: Finished) -> bool:
     return NO_ROOM.search(finished.stderr) is not None
 
 
+def is_gone(path: Path) -> bool:
+    """Not where a disk that fails cannot say (EIO, ESTALE), which `Path.exists` raises. Blocks."""
+    try:
+        path.stat()
+    except OSError as error:
+        return isinstance(error, FileNotFoundError | NotADirectoryError)
+    return False
+
+
 async def postpone_if_hindered(finished: Finished, source: Path, again: float) -> None:
     """Raises JobPostponed, for `again` seconds, where the file has moved, ffmpeg was ended or the disk was full."""
-    if not await asyncio.to_thread(source.exists):
+    if await asyncio.to_thread(is_gone, source):
         raise JobPostponed(MOVED, again)
     if finished.returncode in KILLED and not finished.timed_out:
         raise JobPostponed(ENDED, again)

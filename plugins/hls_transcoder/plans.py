@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 from mediaserver.contracts import MediaInfo
@@ -57,6 +58,9 @@ class Plans:
     async def latest(self, video_id: int) -> Plan | None:
         return await Plan.filter(video_id=video_id).order_by("-number").first()
 
+    async def is_latest(self, plan: Plan) -> bool:
+        return not await Plan.filter(video_id=plan.video_id, number__gt=plan.number).exists()
+
     async def ensure(self, video_id: int) -> Plan:
         """The plan that new sessions get, made where there is none or the settings have changed. Raises NotFound."""
         video = await Video.get_or_none(id=video_id)
@@ -84,7 +88,6 @@ class Plans:
             new = {"recipe": wanted.as_dict(), "key": key if wanted.encrypted else ""}
             plan, made = await Plan.get_or_create(new, using_db=tx, video_id=video_id, number=number)
             if made:
-                await self._write_playlists(plan, wanted)
                 await self._changes.record(VideoPlayable(video_id), tx)
                 await self._jobs.enqueue(POSTER, f"poster:{video_id}", {"video_id": video_id}, priority=5, tx=tx)
                 await self._open_film(plan, wanted, tx)
@@ -92,6 +95,8 @@ class Plans:
                     await sprites.ask(self._jobs, self._storage, video_id, tx=tx)
                 if self._config.background != "off" or wanted.straight:
                     await self._jobs.enqueue(ENCODE, f"encode:{plan.id}", {"plan_id": plan.id}, tx=tx)
+        if made:  # a disk is slow, and nobody else writes meanwhile; who is killed here has them written when asked
+            await self.write_playlists(plan)
         return plan
 
     async def _open_film(self, plan: Plan, wanted: Recipe, tx: Transaction) -> None:
@@ -117,6 +122,11 @@ class Plans:
     async def set_state(self, plan: Plan, state: PlanState, reason: str = "") -> None:
         await Plan.filter(id=plan.id).update(state=state.value, reason=reason)
 
+    async def goes_on(self, plan: Plan, reason: str) -> None:
+        """Say what is odd about a film that is being made; of one that has ended everything is said."""
+        going = Plan.filter(id=plan.id, state__in=(PlanState.PLANNED.value, PlanState.ENCODING.value))
+        await going.update(state=PlanState.ENCODING.value, reason=reason)
+
     def _wanted(self, info: MediaInfo, *, straight: bool = False) -> Recipe:
         config = self._config
         return recipe(
@@ -132,12 +142,17 @@ class Plans:
             delay=self._encoders.trial.delay,
         )
 
-    async def _write_playlists(self, plan: Plan, made: Recipe) -> None:
+    async def write_playlists(self, plan: Plan) -> None:
+        """As often as one likes: a plan says all that stands in them."""
+        made = Recipe.from_dict(plan.recipe)
+        await asyncio.to_thread(self._write_media_playlists, plan, made)
+        await self.write_multivariant(plan, made)
+
+    def _write_media_playlists(self, plan: Plan, made: Recipe) -> None:
         for output in made.outputs:
             path = self._storage.playlist(plan.video_id, plan.id, output.name)
             key = KEY_FROM_SOUND if isinstance(output, Sound) else KEY_FROM_RUNG
             self._storage.write_text(path, media_playlist(made.grid, key=key if made.encrypted else ""))
-        await self.write_multivariant(plan, made)
 
     async def write_multivariant(self, plan: Plan, made: Recipe) -> None:
         """Written anew when a track comes or goes: who opens the film then is offered it."""
@@ -145,9 +160,10 @@ class Plans:
         info = MediaInfo.from_dict(video.probe)
         heard = default_audio(info) is not None
         renditions = [*audio.renditions(info), *await subtitles.renditions(plan.video_id)]
-        copied = variant_of(self._storage.playlist(plan.video_id, plan.id, COPIED))
+        copied = await asyncio.to_thread(variant_of, self._storage.playlist(plan.video_id, plan.id, COPIED))
         text = multivariant_playlist(made.grid, made.rungs, audio=heard, renditions=renditions, copied=copied)
-        self._storage.write_text(self._storage.playlist(plan.video_id, plan.id, ""), text)
+        path = self._storage.playlist(plan.video_id, plan.id, "")
+        await asyncio.to_thread(self._storage.write_text, path, text)
 
 
 def cell_key(plan_id: int, rung: str, number: int) -> str:

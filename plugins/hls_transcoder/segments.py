@@ -94,13 +94,13 @@ class Segments:
             raise Gone(plan.reason or "This film cannot be played.")
         if Recipe.from_dict(plan.recipe).straight:
             return
-        failed = await JobRecord.get_or_none(key=key)
-        if failed is not None and failed.state is JobState.FAILED:
-            await JobRecord.filter(id=failed.id).delete()
-            raise Gone(failed.error)
-        if failed is not None and failed.state is JobState.DUE:
+        job = await JobRecord.get_or_none(key=key)
+        if job is not None and job.state is JobState.FAILED:
+            await JobRecord.filter(id=job.id).delete()
+            raise Gone(job.error)
+        if job is not None and job.state is JobState.DUE:
             await self._jobs.renew_wish(key, WISH_SECONDS)
-        elif failed is None and not await self._is_being_made(plan.id, rung, number):
+        elif not (job and job.state is JobState.RUNNING) and not await self._is_being_made(plan.id, rung, number):
             args = {"plan_id": plan.id, "rung": rung, "number": number}
             await self._jobs.enqueue(CELL, key, args, priority=WAITED_FOR, wanted_for=WISH_SECONDS)
 
@@ -135,7 +135,7 @@ class Segments:
         if not wanted:
             return
         plan = await Plan.get_or_none(id=grant.plan_id)
-        if plan is None:
+        if plan is None or plan.state == PlanState.FAILED:  # then its successor makes the film in one run
             return
         recipe = Recipe.from_dict(plan.recipe)
         reading.end = recipe.grid.segments

@@ -33,7 +33,8 @@ if TYPE_CHECKING:
     from mediaserver.contracts import Jobs, MediaGrants, Storage
 
 
-CATCH_UP = "hls.catch_up"
+PLAN_MISSED, CATCH_UP = "hls.plan_missed", "hls.catch_up"
+FIRST = 20  # before every film that is encoded ahead
 
 
 class Transcoder:
@@ -108,6 +109,7 @@ def register(registry: Registry) -> None:
     registry.job(SPRITES, Scrubbing(shop).make, attempts=2)
     registry.job(copying.COPY, copying.Copying(shop).make, attempts=2)
     registry.job(LOOK, Subtitling(tools, storage, services.get(core.Library), changes, plans).make, kept=False)
+    registry.job(PLAN_MISSED, lambda _: plan_missed(registry.server), kept=False)
     registry.job(CATCH_UP, lambda _: catch_up(registry.server), kept=False)
     registry.timer("hls.collect", EVERY_SECONDS, Collector(storage, clock).collect)
     registry.command(transcode_command())
@@ -146,16 +148,17 @@ async def begin(server: Server) -> None:
     transcoder = server.services.get(Transcoding)
     if isinstance(transcoder, Transcoder):  # another plugin may provide the contract
         await transcoder.encoders.prepare()
-    await recover(server)
+    jobs = server.services.get(core.Jobs)
+    await jobs.enqueue(PLAN_MISSED, PLAN_MISSED, {}, priority=FIRST)
+    await jobs.enqueue(CATCH_UP, CATCH_UP, {}, priority=sprites.LAST)
 
 
-async def recover(server: Server) -> None:
-    """Plan what was probed while nobody listened: this plugin switched off, say."""
+async def plan_missed(server: Server) -> None:
+    """Plan what was probed while nobody listened: this plugin switched off, say. A job, since there may be many."""
     planned = set(await Plan.all().values_list("video_id", flat=True))
     for video_id in await Video.all().order_by("id").values_list("id", flat=True):
         if video_id not in planned:
             await plan_new(server, int(str(video_id)))
-    await server.services.get(core.Jobs).enqueue(CATCH_UP, CATCH_UP, {}, priority=sprites.LAST)
 
 
 async def catch_up(server: Server) -> None:

@@ -219,7 +219,7 @@ class HlsStreaming:
         if video is None:
             raise NotFound("There is no such title, or it has no video.")
         plan = await self._plans.latest(video.id)
-        picture = self._storage.picture(video.id, "poster.jpg").exists()
+        picture = await asyncio.to_thread(self._storage.picture(video.id, "poster.jpg").exists)
         if plan is None:
             return Encoding(EncodingState.PENDING, 0, 0, "Its playlists are being planned.", picture=picture)
         recipe = Recipe.from_dict(plan.recipe)
@@ -227,17 +227,11 @@ class HlsStreaming:
         made = await asyncio.to_thread(cells.by_output)
         numbers, done = range(recipe.grid.segments), sum(map(len, made.values()))
         rungs = {rung.name: tuple(number in made[rung.name] for number in numbers) for rung in recipe.rungs}
+        eta = await asyncio.to_thread(cells.eta, made)
         state, reason = _state(plan, recipe, video, done)
         if state is not EncodingState.READY:
             reason = await _what_stopped(plan) or reason
-        return Encoding(state, done, recipe.cells, reason, self._eta(plan, done, recipe.cells), rungs, picture)
-
-    def _eta(self, plan: Plan, done: int, total: int) -> float | None:
-        """From the time the cells of this plan took so far."""
-        if not 0 < done < total:
-            return None
-        spent = (self._clock.now() - plan.created_at).total_seconds()
-        return spent / done * (total - done)
+        return Encoding(state, done, recipe.cells, reason, eta, rungs, picture)
 
 
 async def _passing(cut: Cut, delivering: AsyncExitStack) -> None:
@@ -267,7 +261,7 @@ def _state(plan: Plan, recipe: Recipe, video: Video, done: int) -> tuple[Encodin
         return EncodingState.FAILED, plan.reason
     if plan.state == PlanState.PARTIAL:
         return EncodingState.PARTIAL, plan.reason
-    ends = cut_short(MediaInfo.from_dict(video.probe), recipe.grid)
+    ends = plan.reason or cut_short(MediaInfo.from_dict(video.probe), recipe.grid)
     settled = plan.state == PlanState.READY or not recipe.straight  # else it may yet turn out partial
     if done >= recipe.cells and settled:
         return (EncodingState.PARTIAL, ends) if ends else (EncodingState.READY, "Every part is made.")

@@ -17,7 +17,7 @@ from .cells import Cells, Span
 from .command import Lacking, Run
 from .encrypting import encrypt_file
 from .models import Plan
-from .outcome import MOVED
+from .outcome import MOVED, is_gone
 from .recipes import Recipe
 from .runner import Control, DiskFull, EncodeFailed, EncodeInterrupted, EncodeJob, encode
 
@@ -58,9 +58,9 @@ def still_there(source: Path) -> Iterator[None]:
     try:
         yield
     except EncodeFailed as failure:
-        if source.exists():
-            raise
-        raise JobPostponed(MOVED, AWAY_SECONDS) from failure
+        if is_gone(source):
+            raise JobPostponed(MOVED, AWAY_SECONDS) from failure
+        raise
 
 
 def can_be_read(source: Path) -> bool:
