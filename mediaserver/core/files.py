@@ -47,7 +47,7 @@ async def send_file(
     headers = {"Cache-Control": cache_control}
     if download_name is not None:
         headers["Content-Disposition"] = _attachment(download_name)
-    with await asyncio.to_thread(_opened, path) as file:
+    with await _open(path) as file:
         if accel is not None:
             await _answer(request, 200, {**headers, "X-Accel-Redirect": quote(accel)}, content_type)
             return
@@ -86,6 +86,21 @@ class _File:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         os.close(self.descriptor)
+
+
+async def _open(path: Path) -> _File:
+    """A disk that wakes up goes on opening for a client that has left meanwhile: then it is closed at once."""
+    opening = asyncio.create_task(asyncio.to_thread(_opened, path))
+    try:
+        return await asyncio.shield(opening)
+    except asyncio.CancelledError:
+        opening.add_done_callback(_close)
+        raise
+
+
+def _close(opened: asyncio.Task[_File]) -> None:
+    if not opened.cancelled() and opened.exception() is None:
+        os.close(opened.result().descriptor)
 
 
 def _opened(path: Path) -> _File:

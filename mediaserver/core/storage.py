@@ -109,9 +109,13 @@ class MediaStorage:
         """Write a small file so that a reader sees the old text or the new one, never a part."""
         path.parent.mkdir(parents=True, exist_ok=True)
         tmp = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-        tmp.write_text(text, encoding="utf-8")
-        _sync(tmp)
-        tmp.replace(path)
+        try:
+            tmp.write_text(text, encoding="utf-8")
+            _sync(tmp)
+            tmp.replace(path)
+        except OSError:  # a full disk: nobody else would remove it
+            tmp.unlink(missing_ok=True)
+            raise
 
 
 def _is_written(folder: Path) -> bool:

@@ -58,6 +58,14 @@ async def startup(server: Server) -> None:
 
 
 @hookimpl
+async def on_change(server: Server, event: Event) -> None:
+    if isinstance(event, VideoProbed):
+        from . import service
+
+        await service.changed(server, event)
+
+
+@hookimpl
 async def on_event(server: Server, event: Event) -> None:
     if isinstance(event, VideoProbed | SidecarsChanged | VideoReady):
         from . import service

@@ -13,6 +13,8 @@ from mediaserver.models import Title
 from .collecting import UNUSED_SECONDS
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from mediaserver.contracts import MediaGrant
 
 K = TypeVar("K")
@@ -45,6 +47,11 @@ class Granted:
         _put(self._recent, grant.title_id, (grant, time.monotonic()))
         self._keep(grant)
 
+    def forget_others(self, title_id: int, videos: Collection[int]) -> None:
+        """The title has these videos now: who asks again gets one of them, and no file that was replaced."""
+        _forget(self._kept, title_id, videos)
+        _forget(self._recent, title_id, videos)
+
     def _keep(self, grant: MediaGrant) -> None:
         if grant.session_id is not None:
             _put(self._kept, (grant.session_id, grant.title_id), (grant, time.monotonic()))
@@ -64,6 +71,12 @@ class Published:
         if not await Title.filter(id=title_id, published=True).exists():
             raise Forbidden("This title may not be played any more.")
         _put(self._asked, title_id, now)
+
+
+def _forget(kept: OrderedDict[K, tuple[MediaGrant, float]], title_id: int, videos: Collection[int]) -> None:
+    for key, (grant, _) in list(kept.items()):
+        if grant.title_id == title_id and grant.video_id not in videos:
+            del kept[key]
 
 
 def _put(kept: OrderedDict[K, V], key: K, value: V) -> None:

@@ -21,7 +21,7 @@ from .cells import Span
 from .mending import Mending, cut_short
 from .models import Claim, PlanState
 from .pictures import make_poster
-from .plans import ENCODE
+from .plans import AHEAD, ENCODE
 from .runner import DiskTrouble, EncodeFailed, EncodeInterrupted, TookTooLong
 from .workshop import AWAY_SECONDS, CELLS_TOPIC, can_be_read
 
@@ -41,17 +41,21 @@ MOST_INTERRUPTIONS = 10
 
 
 class Encoding:
-    def __init__(self, shop: Workshop, *, first_chunk_only: bool) -> None:
+    def __init__(self, shop: Workshop, background: str) -> None:
+        """`background` is the setting: how much is made ahead."""
         self._shop = shop
         self._mending = Mending(shop)
         self._mending_now = Mending(shop, background=False)  # for a viewer who waits
-        self._first_chunk_only = first_chunk_only
+        self._background = background
         self._interruptions: Counter[tuple[int, int]] = Counter()
 
     # ---- ahead of the viewer ---------------------------------------------------------------------------------
 
     async def encode(self, job: RunningJob) -> None:
         """One chunk of a film; the message after it is for whoever is free next."""
+        if self._background == "off" and job.args.get(AHEAD):
+            job.finish()
+            return
         film = await self._shop.open(int(job.args["plan_id"]))
         if not film.recipe.straight and not await self._shop.plans.is_latest(film.plan):
             job.finish()  # whoever still watches it gets the cells he asks for; all others get the newer plan
@@ -60,7 +64,7 @@ class Encoding:
             await self._leave_to_its_build(film)
         self._shop.need_space(self._shop.min_free_space)
         open_chunks = await asyncio.to_thread(film.cells.open_chunks)
-        if self._first_chunk_only and not film.recipe.straight:
+        if self._background == "first_chunks" and not film.recipe.straight:
             open_chunks = [start for start in open_chunks if start == 0]
         if not open_chunks:
             await self._complete(job, film)

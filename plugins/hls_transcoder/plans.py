@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 ENCODE, CELL, POSTER = "hls.encode", "hls.cell", "hls.poster"
 KEY_FROM_RUNG, KEY_FROM_SOUND = "../key", "../../key"  # relative, so that dialects have it at their own addresses
+AHEAD = "ahead"  # nobody asked for it: `background` may have been switched off since
 FIRST_CELL_SECONDS = 30.0  # after that the background has made it
 
 
@@ -94,10 +95,22 @@ class Plans:
                 if self._config.background != "all":  # else once the film is ready
                     await sprites.ask(self._jobs, self._storage, video_id, tx=tx)
                 if self._config.background != "off" or wanted.straight:
-                    await self._jobs.enqueue(ENCODE, f"encode:{plan.id}", {"plan_id": plan.id}, tx=tx)
+                    await self._make_ahead(plan, wanted, tx)
         if made:  # a disk is slow, and nobody else writes meanwhile; who is killed here has them written when asked
             await self.write_playlists(plan)
         return plan
+
+    async def _make_ahead(self, plan: Plan, wanted: Recipe, tx: Transaction | None = None) -> None:
+        args = {"plan_id": plan.id, AHEAD: not wanted.straight}
+        await self._jobs.enqueue(ENCODE, f"encode:{plan.id}", args, tx=tx)
+
+    async def resume(self) -> None:
+        """Make on what stands still: `background` was off, say, or a disk was full for too long."""
+        if self._config.background == "off":
+            return
+        for plan in await Plan.filter(state__in=(PlanState.PLANNED.value, PlanState.ENCODING.value)).order_by("id"):
+            if await self.is_latest(plan):
+                await self._make_ahead(plan, Recipe.from_dict(plan.recipe))
 
     async def _open_film(self, plan: Plan, wanted: Recipe, tx: Transaction) -> None:
         """The first cell of the lowest rung, where every player begins: half of the viewer's wait is over by then."""
@@ -159,7 +172,7 @@ class Plans:
         video = await Video.get(id=plan.video_id)
         info = MediaInfo.from_dict(video.probe)
         heard = default_audio(info) is not None
-        renditions = [*audio.renditions(info), *await subtitles.renditions(plan.video_id)]
+        renditions = [*audio.renditions(info), *await subtitles.renditions(plan.video_id, info)]
         copied = await asyncio.to_thread(variant_of, self._storage.playlist(plan.video_id, plan.id, COPIED))
         text = multivariant_playlist(made.grid, made.rungs, audio=heard, renditions=renditions, copied=copied)
         path = self._storage.playlist(plan.video_id, plan.id, "")

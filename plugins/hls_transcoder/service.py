@@ -98,7 +98,7 @@ def register(registry: Registry) -> None:
         tools, storage, services.get(core.Library), changes, jobs, wakeups, plans, claims,
         Pausing(enabled=workers.pause_while_waiting), int(workers.min_free_space), workers.nice, clock, encoders,
     )  # fmt: skip
-    encoding = Encoding(shop, first_chunk_only=config.background == "first_chunks")
+    encoding = Encoding(shop, config.background)
     registry.provide(Transcoding, transcoder)
     registry.provide(Pictures, transcoder)
     original = Original(services.get(core.Library), given=config.original and config.encryption == "none")
@@ -109,7 +109,7 @@ def register(registry: Registry) -> None:
     registry.job(SPRITES, Scrubbing(shop).make, attempts=2)
     registry.job(copying.COPY, copying.Copying(shop).make, attempts=2)
     registry.job(LOOK, Subtitling(tools, storage, services.get(core.Library), changes, plans).make, kept=False)
-    registry.job(PLAN_MISSED, lambda _: plan_missed(registry.server), kept=False)
+    registry.job(PLAN_MISSED, lambda _: plan_missed(registry.server, plans), kept=False)
     registry.job(CATCH_UP, lambda _: catch_up(registry.server), kept=False)
     registry.timer("hls.collect", EVERY_SECONDS, Collector(storage, clock).collect)
     registry.command(transcode_command())
@@ -153,12 +153,13 @@ async def begin(server: Server) -> None:
     await jobs.enqueue(CATCH_UP, CATCH_UP, {}, priority=sprites.LAST)
 
 
-async def plan_missed(server: Server) -> None:
+async def plan_missed(server: Server, plans: Plans) -> None:
     """Plan what was probed while nobody listened: this plugin switched off, say. A job, since there may be many."""
     planned = set(await Plan.all().values_list("video_id", flat=True))
     for video_id in await Video.all().order_by("id").values_list("id", flat=True):
         if video_id not in planned:
             await plan_new(server, int(str(video_id)))
+    await plans.resume()
 
 
 async def catch_up(server: Server) -> None:
@@ -189,6 +190,12 @@ async def look_beside(server: Server, video_id: int) -> None:
     mark = posters.mark_of(posters.candidates(await library.beside(video_id)))
     if not posters.is_current(server.services.get(core.Storage), video_id, mark):
         await jobs.enqueue(POSTER, f"poster:{video_id}:{mark}", {"video_id": video_id}, priority=5)
+
+
+async def changed(server: Server, event: VideoProbed) -> None:
+    streaming = server.services.find(Streaming)
+    if isinstance(streaming, HlsStreaming):  # another plugin may provide the contract
+        await streaming.changed(event.title_id)
 
 
 async def heard(server: Server, event: VideoProbed | SidecarsChanged | VideoReady) -> None:

@@ -87,8 +87,9 @@ class HlsStreaming:
         grant = await self.grant(actor, title_id, session_id)
         base = f"/v1/media/{self._grants.issue(grant)}"
         video = await Video.get(id=grant.video_id)
-        texts = subtitles.in_manifest(await subtitles.told(grant.video_id), base)
-        sounds = audio.in_manifest(MediaInfo.from_dict(video.probe), base)
+        info = MediaInfo.from_dict(video.probe)
+        texts = subtitles.in_manifest(await subtitles.told(grant.video_id), info, base)
+        sounds = audio.in_manifest(info, base)
         key = f"{base}/key" if (await self._plans.get(grant.plan_id)).key else None
         own = f"{base}/original" if self._original.given else None
         return Manifest(title_id, f"{base}/master.m3u8", grant.rungs, key, texts, sounds, own)
@@ -107,6 +108,11 @@ class HlsStreaming:
         grant = MediaGrant(session_id, title_id, video.id, plan.id, rungs, expires)
         self._granted.found(grant)
         return grant
+
+    async def changed(self, title_id: int) -> None:
+        """The title has another video, perhaps in the place of the one that was granted."""
+        videos = await TitleVideo.filter(title_id=title_id).values_list("video_id", flat=True)
+        self._granted.forget_others(title_id, {int(str(video)) for video in videos})
 
     async def _video_of(self, title_id: int) -> Video:
         """The first part of a title, or its tallest version, that can be read; an extra where there is nothing else.

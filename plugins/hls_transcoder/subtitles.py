@@ -12,6 +12,7 @@ from mediaserver import language_name, language_tag
 from mediaserver.contracts import MediaInfo, SidecarKind
 from mediaserver.contracts import Subtitle as Told
 
+from .ladder import default_audio
 from .models import Subtitle
 from .playlists import Rendition, distinct
 
@@ -94,10 +95,23 @@ async def told(video_id: int) -> tuple[Told, ...]:
     )  # fmt: skip
 
 
-async def renditions(video_id: int) -> list[Rendition]:
+def _default(offered: Sequence[Told], info: MediaInfo) -> str:
+    """The key of what is on at first: what somebody chose, else the forced one for those who know what is spoken."""
+    heard = default_audio(info)
+    spoken = _primary(language_tag(heard.language)) if heard else ""
+    chosen = (each.key for each in offered if each.default)
+    forced = (each.key for each in offered if each.forced and spoken and _primary(each.language) == spoken)
+    return next(chosen, "") or next(forced, "")
+
+
+def _primary(language: str) -> str:
+    return language.partition("-")[0]
+
+
+async def renditions(video_id: int, info: MediaInfo) -> list[Rendition]:
     """Lines of the multivariant playlist; at most one is the default."""
     offered = [each for each in await told(video_id) if each.available]
-    default = next((each.key for each in offered if each.default), "")
+    default = _default(offered, info)
     return [
         Rendition(
             "SUBTITLES",
@@ -112,20 +126,21 @@ async def renditions(video_id: int) -> list[Rendition]:
     ]
 
 
-def in_manifest(subtitles: Iterable[Told], base: str) -> tuple[dict[str, Any], ...]:
+def in_manifest(subtitles: Iterable[Told], info: MediaInfo, base: str) -> tuple[dict[str, Any], ...]:
     """As `GET manifest` tells them; `kind` is what a track element of HTML calls it."""
+    offered = [each for each in subtitles if each.available]
+    default = _default(offered, info)
     return tuple(
         {
             "language": each.language,
             "label": each.label,
             "url": f"{base}/subtitles/{each.key}/text.vtt",
             "kind": "captions" if each.sdh else "subtitles",
-            "default": each.default,
+            "default": each.key == default,
             "forced": each.forced,
             "sdh": each.sdh,
         }
-        for each in subtitles
-        if each.available
+        for each in offered
     )
 
 

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 LOOK = "hls.subtitles"
 OFFLINE_SECONDS = 30.0
+SOON = 6  # before posters, and long before what is encoded ahead: who opens a film then is offered them
 
 
 async def look(library: Library, jobs: Jobs, video_id: int) -> None:
@@ -38,7 +39,7 @@ async def look(library: Library, jobs: Jobs, video_id: int) -> None:
     asked = _names(wanted(MediaInfo.from_dict(video.probe), await library.beside(video_id)))
     if asked != _names(await Subtitle.filter(video_id=video_id)):
         mark = hashlib.sha256("\0".join(sorted(asked)).encode()).hexdigest()[:12]
-        await jobs.enqueue(LOOK, f"subtitles:{video_id}:{mark}", {"video_id": video_id})
+        await jobs.enqueue(LOOK, f"subtitles:{video_id}:{mark}", {"video_id": video_id}, priority=SOON)
 
 
 def _names(each: Sequence[Wanted | Subtitle]) -> set[str]:

@@ -1,23 +1,26 @@
 from __future__ import annotations
 
+import asyncio
 import http.client
 import os
 import socket
 import subprocess
 import sys
+import threading
 from contextlib import suppress
 from dataclasses import dataclass
 from email.utils import formatdate
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
-from tests.patience import PATIENCE
+from mediaserver.core.files import send_file
+from tests.patience import PATIENCE, until
 from tests.ports import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 PROGRAM = """
 import sys
@@ -307,6 +310,36 @@ def test_a_client_that_leaves_is_no_error_and_leaks_nothing(server: Server) -> N
     while server.number("/descriptors") > before:
         pass
     assert b"Traceback" not in server.log.read_bytes()
+
+
+async def test_a_client_that_leaves_while_a_disk_wakes_up_leaks_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    film, really_open = tmp_path / "film.ts", os.open
+    asked, awake, opened = threading.Event(), threading.Event(), threading.Event()
+    film.write_bytes(b"film")
+
+    def slowly(path: Any, *how: Any, **more: Any) -> int:
+        if path != film:
+            return really_open(path, *how, **more)
+        asked.set()
+        awake.wait()
+        descriptor = really_open(path, *how, **more)
+        opened.set()
+        return descriptor
+
+    monkeypatch.setattr(os, "open", slowly)
+    sending = asyncio.create_task(send_file(cast("Any", None), film, content_type="video/mp2t", cache_control=""))
+    await asyncio.to_thread(asked.wait)
+    sending.cancel()
+    await asyncio.gather(sending, return_exceptions=True)
+    awake.set()
+    await asyncio.to_thread(opened.wait)
+
+    async def closed() -> bool:
+        return str(film) not in {os.path.realpath(descriptor) for descriptor in Path("/proc/self/fd").iterdir()}
+
+    await until(closed, "a closed file")
 
 
 def test_a_file_that_shrinks_while_it_is_sent_breaks_the_connection(server: Server) -> None:

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import errno
 import os
+from functools import partial
 from pathlib import Path
 from shutil import copy
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from mediaserver.contracts import Transcoding
+from mediaserver.contracts import Actor, Streaming, Transcoding
 from mediaserver.core.storage import MediaStorage
 from mediaserver.models import JobRecord, JobState, Video
 from plugins.hls_transcoder.cells import Cells
 from plugins.hls_transcoder.command import Lacking
 from plugins.hls_transcoder.losses import Losses
-from plugins.hls_transcoder.models import Plan
-from plugins.hls_transcoder.plans import CELL, cell_key
+from plugins.hls_transcoder.models import Plan, PlanState
+from plugins.hls_transcoder.plans import AHEAD, CELL, ENCODE, cell_key
 from plugins.hls_transcoder.recipes import Recipe
 from plugins.hls_transcoder.runner import DiskTrouble
 from plugins.hls_transcoder.service import begin
@@ -63,11 +64,7 @@ async def test_a_plan_that_is_superseded_is_not_encoded_on(app_with: Callable[..
     async with open_theatre(app_with, tmp_path / "library", background="all", preset="veryfast") as theatre:
         await shown(theatre, film)
         await theatre.app.server.services.get(Transcoding).overwrite(1)
-
-        async def ended() -> bool:
-            return await JobRecord.filter(key__in=("encode:1", "encode:2"), state=JobState.DONE).count() == 2
-
-        await until(ended, "the end of both jobs")
+        await until(partial(ended, "encode:1", "encode:2"), "the end of both jobs")
         for plan in await Plan.all().order_by("number"):
             recipe = Recipe.from_dict(plan.recipe)
             made = Cells(theatre.app.server.storage, plan.video_id, plan.id, recipe).count()
@@ -98,6 +95,51 @@ async def test_films_that_were_probed_while_nobody_planned_are_planned_by_a_job(
             return await Plan.all().count() == 41
 
         await until(planned, "a plan of each")
+
+
+async def test_what_was_to_be_made_ahead_is_not_once_that_is_switched_off(
+    app_with: Callable[..., RunningApp], tmp_path: Path
+) -> None:
+    async with open_theatre(app_with, tmp_path / "library", background="off") as theatre:
+        await shown(theatre, media.film("plain-9.mp4", seconds=9))
+        await theatre.app.server.jobs.enqueue(ENCODE, "encode:1", {"plan_id": 1, AHEAD: True})
+        await until(partial(ended, "encode:1"), "the end of the job")
+        assert list((tmp_path / "app0" / "data" / "media").rglob("*.ts")) == []
+
+
+async def test_what_stands_still_goes_on_when_a_worker_starts(
+    app_with: Callable[..., RunningApp], tmp_path: Path
+) -> None:
+    async with open_theatre(app_with, tmp_path / "library", background="all", preset="veryfast") as theatre:
+        await shown(theatre, media.film("long.mp4", seconds=64, size="1280x720"))
+        [job] = await JobRecord.filter(key="encode:1")
+        assert await theatre.app.server.jobs.cancel(job.id)
+        await begin(theatre.app.server)
+
+        async def ready() -> bool:
+            return bool((await Plan.get(id=1)).state == PlanState.READY)
+
+        await until(ready, "the film")
+
+
+async def ended(*keys: str) -> bool:
+    return await JobRecord.filter(key__in=keys, state=JobState.DONE).count() == len(keys)
+
+
+async def test_who_asks_again_after_a_film_was_replaced_gets_the_new_one(
+    app_with: Callable[..., RunningApp], tmp_path: Path
+) -> None:
+    """An app without playback sessions of its own goes on in the one its login has."""
+    async with open_theatre(app_with, tmp_path / "library") as theatre:
+        await shown(theatre, media.film("plain-9.mp4", seconds=9))
+        streaming, admin = theatre.app.server.services.get(Streaming), Actor(1, roles=frozenset({"admin"}))
+        before = await streaming.grant(admin, 1, 7)
+        copy(media.film("other.mp4", seconds=12), theatre.library / "Film.mp4")
+
+        async def other() -> bool:
+            return (await streaming.grant(admin, 1, 7)).video_id != before.video_id
+
+        await until(other, "a grant of the new film")
 
 
 def test_two_who_mend_parts_of_one_film_both_have_their_say(tmp_path: Path) -> None:

@@ -128,6 +128,27 @@ async def test_subtitles_beside_a_film_come_and_go_with_their_files(
         assert why["reason"] == "It is a subtitle of Film.mp4 (English)."
 
 
+async def test_what_is_forced_in_the_language_that_is_spoken_is_on_from_the_start(
+    app_with: Callable[..., RunningApp], tmp_path: Path
+) -> None:
+    german = media.copied(media.film("plain-4.mp4", seconds=4), "german.mkv", "-metadata:s:a:0", "language=deu")
+    async with open_theatre(app_with, tmp_path / "library") as theatre:
+        (theatre.library / "Film.en.forced.srt").write_text(SRT)
+        (theatre.library / "Film.de.forced.srt").write_text(SRT)
+        copy(german, theatre.library / "Film.mkv")
+        await theatre.subtitles("film", 2)
+        await playlists_name(theatre, ["English (forced)", "German (forced)"])
+        manifest = await theatre.get("/v1/streaming/film/manifest")
+        assert {each["label"]: each["default"] for each in manifest["subtitles"]} == {
+            "English (forced)": False,
+            "German (forced)": True,
+        }
+        lines = (await theatre.file("film", "master.m3u8")).text.splitlines()
+        assert [
+            line for line in lines if "TYPE=SUBTITLES" in line and "DEFAULT=YES" in line and 'LANGUAGE="de"' in line
+        ]
+
+
 async def playlists_name(theatre: Any, labels: list[str]) -> None:
     async def so() -> bool:
         playlist = (await theatre.file("film", "master.m3u8")).text
