@@ -167,7 +167,10 @@ async def source_of(row: str, told: argparse.Namespace) -> Film:
         told.file.resolve() if told.file and row in (FIRST, "workers") else clip(FIRST if row == "workers" else row)
     )
     info = await probe(build, source)
-    return Film(build, source, info, plan(info), ladder(info))
+    film = Film(build, source, info, plan(info), ladder(info))
+    if not film.starts:
+        raise SystemExit(f"{source.name} is too short: a chunk is {CHUNK} segments, 16 s.")
+    return film
 
 
 async def costs(row: str, told: argparse.Namespace) -> None:
@@ -214,10 +217,11 @@ async def over_workers(told: argparse.Namespace) -> None:
 
 async def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else None)
-    parser.add_argument("rows", nargs="*", choices=[*SOURCES, "workers", []], help="which, else all")
+    rows = [*SOURCES, "workers", []]  # argparse looks for [] among the choices where none is named
+    parser.add_argument("rows", nargs="*", choices=rows, help="which, else all")
     parser.add_argument("--file", type=Path)
     parser.add_argument("--rounds", type=int, default=1)
-    parser.add_argument("--chunks", type=int, help="of each source, else all")
+    parser.add_argument("--chunks", type=int, help="of each source, else all; not of workers")
     told = parser.parse_args()
     for row in told.rows or [*SOURCES, "workers"]:
         await (over_workers(told) if row == "workers" else costs(row, told))

@@ -28,13 +28,13 @@ class Usage:
         self._storage = storage
         self._touched: dict[int, float] = {}
 
-    def note(self, video_id: int, plan_id: int) -> None:
+    async def note(self, video_id: int, plan_id: int) -> None:
         now = time.monotonic()
         if now - self._touched.get(plan_id, -TOUCH_SECONDS) < TOUCH_SECONDS:
             return
         self._touched[plan_id] = now
         with suppress(OSError):  # a read-only or full disk does not end anybody's film
-            os.utime(self._storage.playlist(video_id, plan_id, ""))
+            await asyncio.to_thread(os.utime, self._storage.playlist(video_id, plan_id, ""))
 
 
 class Collector:

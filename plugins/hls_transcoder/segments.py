@@ -58,7 +58,7 @@ class Segments:
     async def get(self, grant: MediaGrant, rung: str, number: int) -> Path:
         """Waits up to 8 s for a cell that is made. Raises NotYet, Gone for one that cannot be made, or NotFound."""
         path = self._storage.segment(grant.video_id, grant.plan_id, rung, number)
-        if not path.exists():
+        if not await asyncio.to_thread(path.exists):  # a share that does not answer must not stop everybody
             plan = await self._plans.successor(await self._plans.get(grant.plan_id))
             recipe = Recipe.from_dict(plan.recipe)
             if recipe.output(rung) is None:
@@ -78,11 +78,11 @@ class Segments:
         subscription = self._wakeups.subscribe("cells")
         try:
             while loop.time() < end:
-                if path.exists():
+                if await asyncio.to_thread(path.exists):
                     return path
                 await self._want(plan, key, rung, number)
                 await subscription.wait(1.0)
-            if path.exists():
+            if await asyncio.to_thread(path.exists):
                 return path
         finally:
             subscription.close()
@@ -124,14 +124,14 @@ class Segments:
             self._readings.pop(next(iter(self._readings)))
         self._start(self._prefetch(grant, rung, reading))
 
+    def _missing(self, grant: MediaGrant, rung: str, numbers: range) -> list[int]:
+        cells = {number: self._storage.segment(grant.video_id, grant.plan_id, rung, number) for number in numbers}
+        return [number for number, path in cells.items() if not path.exists()]
+
     async def _prefetch(self, grant: MediaGrant, rung: str, reading: Reading) -> None:
         first, row = reading.number + 1, reading.row
         end = first + PREFETCH if reading.end is None else min(first + PREFETCH, reading.end)
-        wanted = [
-            after
-            for after in range(first, end)
-            if not self._storage.segment(grant.video_id, grant.plan_id, rung, after).exists()
-        ]
+        wanted = await asyncio.to_thread(self._missing, grant, rung, range(first, end))
         if not wanted:
             return
         plan = await Plan.get_or_none(id=grant.plan_id)

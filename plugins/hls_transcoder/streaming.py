@@ -191,7 +191,7 @@ class HlsStreaming:
         )
 
     async def file(self, grant: MediaGrant, name: str) -> MediaFile:
-        self._usage.note(grant.video_id, grant.plan_id)
+        await self._usage.note(grant.video_id, grant.plan_id)
         return await self._files.find(grant, name)
 
     async def tracks(self, title_id: int) -> Tracks:
