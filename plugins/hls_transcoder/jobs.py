@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING
 
 from tortoise.exceptions import OperationalError
@@ -125,10 +125,10 @@ class Encoding:
 
     async def _at_bad_sector(self, film: Film, span: Span, failure: EncodeFailed, mending: Mending) -> None:
         """Other places of the film are made as ever, where anything is; one run from its start would end here too."""
-        if film.recipe.straight or not await asyncio.to_thread(film.cells.count):
-            await self._beyond(film, failure)
-        else:
+        if not film.recipe.straight and await mending.gives_any(film):
             await mending.patch(film, span)
+        else:
+            await self._beyond(film, failure)
 
     async def _beyond(self, film: Film, failure: EncodeFailed) -> None:
         """What a chunk does not give, one run from the start may; and what that does not, is mended."""
@@ -238,7 +238,8 @@ class Encoding:
         finally:
             renewing.cancel()
             await asyncio.gather(renewing, return_exceptions=True)
-            await self._shop.claims.release(claim)
+            with suppress(DatabaseAway, OperationalError):  # it ends by itself
+                await self._shop.claims.release(claim)
 
     async def _is_held(self, claim: Claim) -> bool:
         """Renewed, or nobody can say, as with a full disk: it stays ours until somebody else has it."""

@@ -59,6 +59,12 @@ class Mending:
             in_row = 0 if await self._make(film, number, losses, passing) else in_row + 1
         await self.conclude(film)
 
+    async def gives_any(self, film: Film) -> bool:
+        """Whether anything of the film is made, or can be."""
+        if await asyncio.to_thread(film.cells.count):
+            return True
+        return await self._any_of(film, await asyncio.to_thread(film.cells.gaps), LASTING)
+
     async def patch(self, film: Film, span: Span) -> None:
         """What the disk does not give of a few segments, though it gives what stands before and behind them."""
         losses = await asyncio.to_thread(self._losses, film)

@@ -76,11 +76,13 @@ class Segments:
         loop = asyncio.get_running_loop()
         end = loop.time() + HOLD_SECONDS
         subscription = self._wakeups.subscribe("cells")
+        asked = False
         try:
             while loop.time() < end:
                 if await asyncio.to_thread(path.exists):
                     return path
-                await self._want(plan, key, rung, number)
+                await self._want(plan, key, rung, number, again=not asked)
+                asked = True
                 await subscription.wait(1.0)
             if await asyncio.to_thread(path.exists):
                 return path
@@ -89,13 +91,14 @@ class Segments:
         waiting = await JobRecord.get_or_none(key=key)
         raise NotYet((waiting and waiting.error) or "This part is being made; ask again in a second.")
 
-    async def _want(self, plan: Plan, key: str, rung: str, number: int) -> None:
+    async def _want(self, plan: Plan, key: str, rung: str, number: int, *, again: bool) -> None:
+        """Raises Gone for what failed, unless it did for somebody else, hours ago perhaps, and is tried `again`."""
         if plan.state == PlanState.FAILED:
             raise Gone(plan.reason or "This film cannot be played.")
         if Recipe.from_dict(plan.recipe).straight:
             return
         job = await JobRecord.get_or_none(key=key)
-        if job is not None and job.state is JobState.FAILED:
+        if job is not None and job.state is JobState.FAILED and not again:
             await JobRecord.filter(id=job.id).delete()
             raise Gone(job.error)
         if job is not None and job.state is JobState.DUE:

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from mediaserver.contracts import Jobs, MediaGrants, Storage
 
 
+PLAN = "hls.plan"
 PLAN_MISSED, CATCH_UP = "hls.plan_missed", "hls.catch_up"
 FIRST = 20  # before every film that is encoded ahead
 
@@ -109,6 +110,7 @@ def register(registry: Registry) -> None:
     registry.job(SPRITES, Scrubbing(shop).make, attempts=2)
     registry.job(copying.COPY, copying.Copying(shop).make, attempts=2)
     registry.job(LOOK, Subtitling(tools, storage, services.get(core.Library), changes, plans).make, kept=False)
+    registry.job(PLAN, lambda job: plan_new(registry.server, int(job.args["video_id"])), kept=False)
     registry.job(PLAN_MISSED, lambda _: plan_missed(registry.server, plans), kept=False)
     registry.job(CATCH_UP, lambda _: catch_up(registry.server), kept=False)
     registry.timer("hls.collect", EVERY_SECONDS, Collector(storage, clock).collect)
@@ -200,7 +202,11 @@ async def changed(server: Server, event: VideoProbed) -> None:
 
 async def heard(server: Server, event: VideoProbed | SidecarsChanged | VideoReady) -> None:
     if isinstance(event, VideoProbed):
-        await plan_new(server, event.video_id)
+        try:
+            await plan_new(server, event.video_id)
+        except OSError:  # the media folder is full, say: a job waits until it is not
+            args, jobs = {"video_id": event.video_id}, server.services.get(core.Jobs)
+            await jobs.enqueue(PLAN, f"plan:{event.video_id}", args, priority=FIRST)
     elif isinstance(event, SidecarsChanged):
         await look_beside(server, event.video_id)
     else:

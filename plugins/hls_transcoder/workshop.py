@@ -168,8 +168,10 @@ class Workshop:
     def need_space(self, needed: int, free: int | None = None) -> None:
         free = self.storage.free_bytes() if free is None else free
         if free < needed:
-            raise JobPostponed(
-                f"{free / 1e9:.1f} GB are free, {needed / 1e9:.1f} are needed "
-                "(workers.min_free_space); it goes on when there is room.",
-                NO_SPACE_SECONDS,
-            )
+            setting = " (workers.min_free_space)" if needed == self.min_free_space else ""
+            said = f"{_size(free)} are free, {_size(needed)} are needed{setting}; it goes on when there is room."
+            raise JobPostponed(said, NO_SPACE_SECONDS)
+
+
+def _size(count: int) -> str:
+    return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.0f} MB"  # noqa: PLR2004 (a GB)
