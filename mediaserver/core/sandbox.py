@@ -8,7 +8,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -24,6 +24,7 @@ LIBRARIES = ("/usr/lib", "/usr/lib64", "/usr/local/lib", "/lib", "/lib64", "/etc
 STDERR_BYTES = 4096
 PIPE_BYTES = 1 << 16  # read at once: as much as a pipe holds
 HOLD_SECONDS = 0.01  # between looks whether the wrapper has become the program
+LOOK_SECONDS, STALLED_LOOKS = 15.0, 6  # a program that used no CPU in 90 s hangs: a share that is away, say
 GRACE_SECONDS = 2.0  # between SIGTERM and SIGKILL: ffmpeg's own way out can take a minute
 
 
@@ -66,6 +67,25 @@ class _Pipe:
             del self.data[: -self._tail]
 
 
+class Stalled:
+    """Whether a program stands still, though nobody stopped it."""
+
+    def __init__(self, used: Callable[[], int]) -> None:
+        """`used` answers how much CPU it has had so far."""
+        self._used = used
+        self.begin()
+
+    def begin(self) -> None:
+        self._last, self._looks = -1, 0
+
+    def again(self) -> bool:
+        """Another look; True where so many in a row saw no work."""
+        used = self._used()
+        self._looks = self._looks + 1 if used == self._last else 0
+        self._last = used
+        return self._looks >= STALLED_LOOKS
+
+
 class SandboxedTool:
     """One running program; see `mediaserver.contracts.RunningTool`. Belongs to the loop that started it."""
 
@@ -80,6 +100,8 @@ class SandboxedTool:
         self._alarm: asyncio.TimerHandle | None = None
         self._kill: asyncio.TimerHandle | None = None
         self._timed_out = False
+        self._stalled = Stalled(self._cpu_ticks)
+        self._looking: asyncio.TimerHandle | None = None
         self._stdout = _Pipe(cast("IO[bytes]", process.stdout), head=limits.stdout)
         self._stderr = _Pipe(cast("IO[bytes]", process.stderr), tail=STDERR_BYTES)
         fd = os.pidfd_open(self.pid)
@@ -154,8 +176,25 @@ class SandboxedTool:
     def _run_clock(self) -> None:
         self._since = self._loop.time()
         self._alarm = self._loop.call_later(max(0.0, self._remaining), self._out_of_time)
+        self._looking = self._loop.call_later(LOOK_SECONDS, self._look)
+
+    def _look(self) -> None:
+        """Whether it works at all: its limits are those of a busy machine, which is an hour and more."""
+        if self._stalled.again():
+            self._terminate()
+        else:
+            self._looking = self._loop.call_later(LOOK_SECONDS, self._look)
+
+    def _cpu_ticks(self) -> int:
+        with suppress(OSError):
+            fields = Path(f"/proc/{self.pid}/stat").read_bytes().rpartition(b")")[2].split()
+            return int(fields[11]) + int(fields[12])
+        return 0
 
     def _stop_clock(self) -> None:
+        self._stalled.begin()
+        if self._looking is not None:
+            self._looking.cancel()
         if self._since is not None:
             self._remaining -= self._loop.time() - self._since
         self._since = None

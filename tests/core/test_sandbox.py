@@ -173,6 +173,14 @@ async def test_a_program_that_takes_too_long_is_stopped_with_all_it_started() ->
     await gone(int(done.stdout))
 
 
+async def test_a_program_that_hangs_is_ended_long_before_its_limits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As at a share that does not answer: it says nothing about the film, which is tried again."""
+    monkeypatch.setattr("mediaserver.core.sandbox.LOOK_SECONDS", 0.05)
+    done = await (await python("time.sleep(600)", limits=Limits(wall=600, cpu=20))).wait()
+    assert not done.timed_out
+    assert done.returncode == -signal.SIGTERM
+
+
 async def test_paused_time_counts_for_no_limit() -> None:
     """Paused from its start, so that nothing of its time is gone however long that takes."""
     sandbox = Sandbox.detect()
