@@ -71,3 +71,10 @@ async def test_another_language_is_chosen_and_heard(start_appliance: Start, scre
     await screen.seek(2)
     await screen.page.get_by_role("button", name="Play", exact=False).first.click()
     await hears(400)
+    await screen.page.set_viewport_size({"width": 390, "height": 844})
+    await screen.page.mouse.move(195, 300)
+    await screen.page.get_by_role("button", name="Audio").click()
+    menu = await screen.page.get_by_role("menu", name="Audio").bounding_box()
+    assert menu is not None
+    assert menu["x"] >= 0
+    assert menu["x"] + menu["width"] <= 390
