@@ -20,6 +20,11 @@ BATCH = 500
 KEEP_ROWS = 100_000
 NEWER = "SELECT 1 FROM core_change WHERE seq > ? LIMIT 1"  # costs a fifth of what Tortoise's way to ask does
 OVERLAP_SECONDS = 10.0  # Postgres commits sequence numbers out of order: the last ten seconds are read again
+# One array, for a statement takes 32,767 arguments; EXCEPT, for `<> ALL` may compare with each of them.
+LATE = """
+    SELECT seq FROM core_change WHERE seq <= ? AND at > ?
+    EXCEPT SELECT unnest(CAST(? AS bigint[])) ORDER BY seq LIMIT ?
+"""
 
 
 class ChangeLog:
@@ -89,9 +94,9 @@ class Reader:
                 event = Event.load(change.kind, change.payload)
                 if event is not None:
                     self._unread.append((change.seq, event))
+            self._forget()
             if len(rows) < BATCH:
                 break
-        self._forget()
         fresh, self._unread = self._unread, []
         return fresh
 
@@ -100,9 +105,16 @@ class Reader:
             if not await self._db.fetch(NEWER, self.seq, reading=True):  # every process asks once a second
                 return []
             return await Change.filter(seq__gt=self.seq).order_by("seq").limit(BATCH)
-        late = Change.filter(seq__lte=self.seq, seq__not_in=list(self._recent), at__gt=await self._unsettled())
-        missed = await late.order_by("seq").limit(BATCH) if self._recent or self._late else []
-        return missed or await Change.filter(seq__gt=self.seq).order_by("seq").limit(BATCH)
+        if missed := await self._missed():
+            return await Change.filter(seq__in=missed).order_by("seq")
+        return await Change.filter(seq__gt=self.seq).order_by("seq").limit(BATCH)
+
+    async def _missed(self) -> list[int]:
+        """What was committed behind this reader's back."""
+        if not self._recent and not self._late:
+            return []
+        rows = await self._db.fetch(LATE, self.seq, await self._unsettled(), list(self._recent), BATCH)
+        return [row["seq"] for row in rows]
 
     async def _unsettled(self) -> float:
         """What was recorded since then, by the database's clock, may be committed only now."""
@@ -112,5 +124,6 @@ class Reader:
         return float(row["told"]) - OVERLAP_SECONDS
 
     def _forget(self) -> None:
+        """What is not read again need not be known: at each batch, or a long backlog is known whole."""
         newest = max(self._recent.values(), default=0.0)
-        self._recent = {seq: at for seq, at in self._recent.items() if at > newest - 2 * OVERLAP_SECONDS}
+        self._recent = {seq: at for seq, at in self._recent.items() if at > newest - OVERLAP_SECONDS}

@@ -90,6 +90,26 @@ async def test_a_fact_that_is_committed_after_a_later_one_is_told_all_the_same(a
     assert await reader.read() == []
 
 
+MANY = 34_000  # more than a statement on Postgres takes arguments
+RECORD = """
+    INSERT INTO core_change (kind, payload, at)
+    WITH RECURSIVE film (id) AS (SELECT 1 UNION ALL SELECT id + 1 FROM film WHERE id < ?)
+    SELECT 'title_added', '{"title_id": 1}', {now} FROM film
+"""
+
+
+@pytest.mark.databases
+async def test_a_backlog_of_many_thousand_changes_is_read_once_and_what_follows_it_too(app_with: AppWith) -> None:
+    """Within seconds, as a large scan makes them: all of them are as recent as what is read again."""
+    server = (await app_with().start()).server
+    reader = Reader(server.db, await server.changes.last())
+    await server.db.fetch(RECORD, MANY)
+    read = [seq for seq, _ in await reader.read()]
+    assert len(read) == len(set(read)) == MANY
+    await server.changes.record(TitleAdded(2))
+    assert [event for _, event in await reader.read()] == [TitleAdded(2)]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("database_url", ["postgres"], indirect=True)
 async def test_plugins_hear_what_was_committed_after_a_later_fact_or_while_its_teller_died(
