@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 LEASE_SECONDS = 20.0  # renewed every 5 s by a timer of the worker
 QUEUES = ("interactive", "background", "mail")
 CLOCK_SECONDS = 1.0  # by which a clock that is kept right may go back
+SENT = 500  # of a queue at once; what comes after them is sent when those are done
 BACKOFF_SECONDS = (2.0, 15.0, 60.0, 300.0, 900.0)
 
 
@@ -111,7 +112,7 @@ class JobRecords:
 
         `least` is the lowest priority that may be taken now; kinds of plugins that are off are left alone.
         """
-        kinds = [kind.name for kind in self._contributions.jobs.values() if kind.queue == queue]
+        kinds = self._kinds(queue)
         if not kinds:
             return None
         skip = "" if self._db.is_sqlite else " FOR UPDATE SKIP LOCKED"
@@ -123,6 +124,10 @@ class JobRecords:
             f"ORDER BY priority DESC, due_at DESC, id DESC LIMIT 1{skip}) AND state = 'due' RETURNING id"
         )
         return await self._claimed(await self._db.fetch(sql, worker, LEASE_SECONDS, queue, *kinds, least))
+
+    def _kinds(self, queue: str) -> list[str]:
+        """Those of plugins that are on."""
+        return [kind.name for kind in self._contributions.jobs.values() if kind.queue == queue]
 
     @staticmethod
     async def _claimed(rows: list[dict[str, Any]]) -> JobRecord | None:
@@ -209,12 +214,20 @@ class JobRecords:
             "UPDATE core_job SET state = 'due', fence = fence + 1, due_at = {now}, asked_at = {now} "
             "WHERE state = 'running' AND lease_until < {now}"
         )
+        return sum([await self._send_due(queue) for queue in QUEUES])
+
+    async def _send_due(self, queue: str) -> int:
+        """Each queue by itself, or a mail waits for all films; what no plugin here can run stands in nobody's way."""
+        kinds = self._kinds(queue)
+        if not kinds:
+            return 0
         rows = await self._db.fetch(
-            "SELECT id, queue, fence FROM core_job WHERE state = 'due' AND due_at <= {now} "
-            "ORDER BY priority DESC, id LIMIT 500"
-        )
+            "SELECT id, fence FROM core_job WHERE state = 'due' AND queue = ? AND due_at <= {now} "
+            f"AND kind IN ({', '.join('?' * len(kinds))}) ORDER BY priority DESC, id LIMIT ?",
+            queue, *kinds, SENT,
+        )  # fmt: skip
         for row in rows:
-            self.messages.send(row["queue"], row["id"], row["fence"])
+            self.messages.send(queue, row["id"], row["fence"])
         return len(rows)
 
     async def _follow_clock(self) -> None:

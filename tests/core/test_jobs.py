@@ -21,7 +21,7 @@ from mediaserver.core import worker
 from mediaserver.core.config import load
 from mediaserver.core.server import Server
 from mediaserver.core.worker import JobRunner
-from mediaserver.models import JobRecord
+from mediaserver.models import JobRecord, JobState
 from tests.hands import Hands
 from tests.patience import PATIENCE
 
@@ -340,6 +340,22 @@ async def test_a_broker_that_forgot_everything_costs_no_job(house: House) -> Non
         for job_id in ids:
             await house.until_state(job_id, "done")
     assert len(house.module.ran) == 5
+
+
+async def test_a_lost_message_is_sent_again_however_many_jobs_other_queues_and_plugins_have(house: House) -> None:
+    """SAFETY: a mail never waits for a film, nor a viewer for what is encoded ahead."""
+    due = {"args": {}, "state": JobState.DUE, "due_at": 0.0}
+    crowds = (("slow", "background", 1), ("of.nobody", "interactive", 9))
+    await JobRecord.bulk_create(
+        JobRecord(kind=kind, key=f"{kind} {number}", queue=queue, priority=priority, **due)
+        for kind, queue, priority in crowds
+        for number in range(records.SENT + 100)
+    )
+    lost = await JobRecord.create(kind="quick", key="lost", queue="interactive", **due)
+    await house.server.jobs.reconcile()
+    await house.server.jobs.messages.drain()
+    queue = house.server.queues["interactive"]
+    assert [job.kwargs["record_id"] async for job in queue.iter_jobs() if job.kwargs] == [lost.id]
 
 
 @pytest.fixture
