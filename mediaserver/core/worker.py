@@ -267,27 +267,42 @@ class NewsReader:
             self._after_another |= await self._server.leases.owner(self.NAME) not in ("", self._owner)
         if await self._server.leases.take(self.NAME, self._owner, CURSOR_LEASE_SECONDS):
             await self._read()
+        else:
+            self._leave_to_another()
 
     async def _is_behind(self) -> bool:
         sql = "SELECT 1 FROM core_change WHERE seq > coalesce((SELECT seq FROM core_cursor WHERE name = ?), 0) LIMIT 1"
         return bool(await self._server.db.fetch(sql, self.NAME, reading=True))
 
     async def _read(self) -> None:
+        """Each fact that is told renews the lease: a thousand with slow listeners take longer than it lasts."""
         self._is_reading = True
-        reader = await self._current()
+        position = await self._server.leases.position(self.NAME)
+        reader = self._current(position)
         self._untold.extend(await reader.read())
         while self._untold:
             number, event = self._untold[0]
             await self._server.hooks.notify("on_event", seconds=LISTENER_SECONDS, server=self._server, event=event)
-            await self._server.leases.move(self.NAME, number)
+            if not await self._move(number):
+                self._leave_to_another()
+                return
             self._untold.popleft()
-        await self._server.leases.move(self.NAME, reader.seq)
+        if reader.seq > position:
+            await self._move(reader.seq)
         self._is_reading = False
 
-    async def _current(self) -> Reader:
+    async def _move(self, seq: int) -> bool:
+        return await self._server.leases.move(self.NAME, self._owner, seq, CURSOR_LEASE_SECONDS)
+
+    def _leave_to_another(self) -> None:
+        """Who has the lease now tells on from the cursor; what was read here and not told would be told twice."""
+        self._reader = None
+        self._untold.clear()
+        self._is_reading = False
+
+    def _current(self, position: int) -> Reader:
         """One that begins where another process ended reads also what that one, killed, may not have told any more."""
-        seq = await self._server.leases.position(self.NAME)
-        if self._reader is None or self._reader.seq < seq:
-            self._reader = Reader(self._server.db, seq, late=self._after_another or self._reader is not None)
+        if self._reader is None or self._reader.seq < position:
+            self._reader = Reader(self._server.db, position, late=self._after_another or self._reader is not None)
             self._untold.clear()
         return self._reader

@@ -6,6 +6,7 @@ import asyncio
 import contextvars
 import json
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -13,7 +14,7 @@ import pytest
 
 from mediaserver.contracts import Changes, Database
 from mediaserver.core.changes import Reader
-from mediaserver.core.worker import NewsReader
+from mediaserver.core.worker import CURSOR_LEASE_SECONDS, NewsReader
 from mediaserver.events import LocationChanged, TitleAdded, UserDeleted, VideoPlayable
 from mediaserver.models import Change
 
@@ -177,6 +178,62 @@ async def test_plugins_hear_every_fact_once_and_a_failing_listener_stops_nothing
         await asyncio.gather(reading, return_exceptions=True)
         await server.db.fetch("UPDATE core_cursor SET owner = 'elsewhere:1:1' WHERE owner <> ''")  # no trace of a kill
     assert module.heard == module.hinted == [TitleAdded(number) for number in (0, 1, 2, 10, 11, 12)]
+
+
+SLOW_LISTENER = """
+from mediaserver import Plugin, hookimpl
+plugin = Plugin(api="1")
+heard, meanwhile = [], []
+@hookimpl
+async def on_event(event):
+    heard.append(event)
+    if meanwhile:
+        await meanwhile.pop(0)()
+"""
+
+
+class TwoMachines:
+    """A worker on each, both on one database, whose clock goes on while a listener of `facts` does its work."""
+
+    def __init__(self, running: RunningApp) -> None:
+        self._db = running.server.db
+        self.listener: Any = running.server.hooks.loaded["slow"].found.module
+        self.first, self.second = NewsReader(running.server), NewsReader(running.server)
+        self.first._owner, self.second._owner = "one:1:1", "two:2:2"
+        self.facts = [TitleAdded(number) for number in range(4)]
+
+    async def tell(self, *seconds: float) -> list[Any]:
+        """What listeners have heard once the first worker is through; the second looks after so many seconds each."""
+        self.listener.meanwhile.extend(partial(self._second_looks, after) for after in seconds)
+        await self.first._tell()
+        heard: list[Any] = self.listener.heard
+        return heard
+
+    async def _second_looks(self, seconds: float) -> None:
+        self._db.now_sql = f"({self._db.now_sql} + {seconds})"
+        await self.second._tell()
+
+
+@pytest.fixture
+async def machines(app_with: AppWith, tmp_path: Path) -> TwoMachines:
+    (tmp_path / "slow.py").write_text(SLOW_LISTENER)
+    running = await app_with(folders=(tmp_path,), slow={}).start()
+    machines = TwoMachines(running)
+    for fact in machines.facts:
+        await running.server.changes.record(fact)
+    return machines
+
+
+@pytest.mark.databases
+async def test_one_machine_tells_on_however_long_all_its_listeners_take_together(machines: TwoMachines) -> None:
+    heard = await machines.tell(*[CURSOR_LEASE_SECONDS * 2 / 3] * 4)
+    assert heard == machines.facts
+
+
+@pytest.mark.databases
+async def test_a_machine_that_was_taken_over_tells_no_further(machines: TwoMachines) -> None:
+    heard = await machines.tell(CURSOR_LEASE_SECONDS + 1)
+    assert heard == [machines.facts[0], *machines.facts]
 
 
 # ---- server-sent events ----------------------------------------------------------------------------------------
