@@ -200,7 +200,7 @@ class JobRunner:
         if await self._server.leases.take("reconciler", self.name, RECONCILE_SECONDS * 3):
             await self._server.jobs.release_dead()
             await self._server.jobs.reconcile()
-            await self._server.changes.prune()
+            await self._server.changes.prune(await self._server.leases.position(NewsReader.NAME))
 
     def _timers(self) -> list[Coroutine[Any, Any, None]]:
         return [

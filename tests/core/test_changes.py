@@ -13,9 +13,10 @@ import httpx
 import pytest
 
 from mediaserver.contracts import Changes, Database
+from mediaserver.core import changes
 from mediaserver.core.changes import Reader
-from mediaserver.core.worker import CURSOR_LEASE_SECONDS, NewsReader
-from mediaserver.events import LocationChanged, TitleAdded, UserDeleted, VideoPlayable
+from mediaserver.core.worker import CURSOR_LEASE_SECONDS, JobRunner, NewsReader
+from mediaserver.events import Event, LocationChanged, TitleAdded, UserDeleted, VideoPlayable
 from mediaserver.models import Change
 
 if TYPE_CHECKING:
@@ -91,6 +92,32 @@ async def test_a_fact_that_is_committed_after_a_later_one_is_told_all_the_same(a
     assert await reader.read() == []
 
 
+@pytest.mark.databases
+async def test_what_plugins_were_not_told_is_kept_until_it_takes_too_much_room(
+    app_with: AppWith, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A worker that was away for a long time learns of each account that was deleted meanwhile."""
+    monkeypatch.setattr(changes, "KEEP_ROWS", 2)
+    monkeypatch.setattr(changes, "KEEP_UNTOLD", 6)
+    server = (await app_with().start()).server
+    worker, teller = JobRunner(server, 0), NewsReader(server)
+
+    async def kept_after(count: int) -> list[Event | None]:
+        for _ in range(count):
+            await server.changes.record(UserDeleted(len(recorded) + 1))
+            recorded.append(UserDeleted(len(recorded) + 1))
+        await worker._reconcile()
+        return [Event.load(row.kind, row.payload) for row in await Change.all().order_by("seq")]
+
+    recorded: list[Event | None] = []
+    assert await kept_after(5) == recorded
+    await teller._tell()
+    assert await kept_after(0) == recorded[-3:]
+    assert "forgotten" not in capsys.readouterr().out
+    assert await kept_after(9) == recorded[-7:]
+    assert "2 changes were forgotten that no plugin was told of" in capsys.readouterr().out
+
+
 MANY = 34_000  # more than a statement on Postgres takes arguments
 RECORD = """
     INSERT INTO core_change (kind, payload, at)
@@ -105,7 +132,9 @@ async def test_a_backlog_of_many_thousand_changes_is_read_once_and_what_follows_
     server = (await app_with().start()).server
     reader = Reader(server.db, await server.changes.last())
     await server.db.fetch(RECORD, MANY)
-    read = [seq for seq, _ in await reader.read()]
+    read: list[int] = []
+    while some := await reader.read():
+        read += [seq for seq, _ in some]
     assert len(read) == len(set(read)) == MANY
     await server.changes.record(TitleAdded(2))
     assert [event for _, event in await reader.read()] == [TitleAdded(2)]
