@@ -1,0 +1,55 @@
+"""Attempts of a job: what counts as one, what does not, and what ends it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.core.job_house import House, open_house
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+pytestmark = pytest.mark.databases
+
+
+@pytest.fixture
+async def house(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, database_url: str, redis_url: str | None
+) -> AsyncIterator[House]:
+    async with open_house(tmp_path, monkeypatch, database_url, redis_url) as house:
+        yield house
+
+
+async def test_a_failure_is_tried_again_and_then_told(house: House) -> None:
+    async with house.working():
+        job = await house.until_state(await house.enqueue("slow", "fails"), "failed")
+    assert job.error == "RuntimeError: the disk is away"
+    assert house.module.ran == [("fails", 1), ("fails", 2)]
+
+
+async def test_what_cannot_be_done_is_not_tried_again_until_somebody_asks(house: House) -> None:
+    async with house.working():
+        job = await house.until_state(await house.enqueue("slow", "cannot"), "failed")
+        assert job.error == "This film has no picture."
+        assert await house.jobs.retry(job.id)
+        await house.until_ran(2)
+        await house.until_state(job.id, "failed")
+    assert not await house.jobs.retry(job.id + 1)
+
+
+async def test_a_postponed_job_has_lost_no_attempt(house: House) -> None:
+    async with house.working():
+        job = await house.until_state(await house.enqueue("slow", "later"), "done")
+    assert house.module.ran == [("later", 1), ("later", 1)]
+    assert job.attempt == 1
+
+
+async def test_a_worker_that_stops_gives_its_job_back(house: House) -> None:
+    async with house.working():
+        job_id = await house.enqueue("slow", "a", wait=True)
+        await house.until_ran(1)
+    job = await house.row(job_id)
+    assert (job.state.value, job.attempt) == ("due", 0)
