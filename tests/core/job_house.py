@@ -24,13 +24,15 @@ if TYPE_CHECKING:
     import pytest
 
 PLUGIN = """
-import asyncio, os
+import asyncio, errno, os
+from tortoise.exceptions import OperationalError
 from mediaserver import Plugin, hookimpl
 from mediaserver.errors import JobFailed, JobPostponed
 
 plugin = Plugin(api="1")
 gate = asyncio.Event()
 ran = []
+full = [OSError(errno.ENOSPC, "No space left"), OSError(errno.EDQUOT, "Quota"), OperationalError("disk is full")]
 
 async def work(job):
     ran.append((job.args.get("name"), job.attempt))
@@ -45,6 +47,8 @@ async def work(job):
         raise JobFailed("This film has no picture.")
     if job.args.get("name") == "later" and len(ran) == 1:
         raise JobPostponed("The disk is full.", 0.1)
+    if job.args.get("name") == "writes" and full:
+        raise full.pop()
     if job.args.get("wait"):
         await gate.wait()
     await job.progress(0.5)

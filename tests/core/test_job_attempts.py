@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from mediaserver.core import worker
 from tests.core.job_house import House, open_house
 
 if TYPE_CHECKING:
@@ -53,3 +54,28 @@ async def test_a_worker_that_stops_gives_its_job_back(house: House) -> None:
         await house.until_ran(1)
     job = await house.row(job_id)
     assert (job.state.value, job.attempt) == ("due", 0)
+
+
+async def test_a_full_disk_costs_a_job_no_attempt_and_its_owner_one_line(
+    house: House, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whatever the handler wrote to, for longer than it has attempts."""
+    monkeypatch.setattr(worker, "FULL_SECONDS", 0.1)
+    async with house.working():
+        job = await house.until_state(await house.enqueue("slow", "writes"), "done")
+    assert house.module.ran == [("writes", 1)] * 4
+    assert (job.attempt, job.error) == (1, "")
+    said = capsys.readouterr().out
+    assert said.count("the disk is full") == 1
+    assert "Traceback" not in said
+
+
+async def test_a_job_that_waits_for_room_says_so(house: House) -> None:
+    async with house.working():
+        job_id = await house.enqueue("slow", "writes")
+
+        async def waits() -> bool:
+            return (await house.row(job_id)).error == "The disk is full; it goes on when there is room."
+
+        await house.until(waits)
+        assert (await house.row(job_id)).state.value == "due"
