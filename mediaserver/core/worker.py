@@ -161,8 +161,7 @@ class JobRunner:
             if current is not None and current in self._ended:
                 current.uncancel()
                 return  # for the broker it is done
-            if not kind.shared:
-                await self._server.jobs.release(record)
+            await self._server.jobs.release(record, kind)
             raise
         finally:
             mine.discard(current) if current else None
@@ -191,6 +190,8 @@ class JobRunner:
         else:
             if job.finished:
                 await self._server.jobs.finish(record, kept=kind.kept)
+            else:
+                await self._server.jobs.survive(record)
 
     async def _wait_for_room(self, record: JobRecord, kind: JobKind, error: Exception) -> None:
         """Whatever a handler wrote to: neither it nor its film is to blame. Said once, for a disk is full for hours."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mediaserver.core import worker
+from mediaserver.core.jobs import MOST_LOST
 from tests.core.job_house import House, open_house
 
 if TYPE_CHECKING:
@@ -53,7 +54,49 @@ async def test_a_worker_that_stops_gives_its_job_back(house: House) -> None:
         job_id = await house.enqueue("slow", "a", wait=True)
         await house.until_ran(1)
     job = await house.row(job_id)
-    assert (job.state.value, job.attempt) == ("due", 0)
+    assert (job.state.value, job.attempt) == ("due", 1)
+
+
+async def test_workers_that_end_cost_a_job_no_attempt(house: House) -> None:
+    """A machine that is restarted three times in the week that a film takes is no failure of the film."""
+    job_id = await house.enqueue("slow", "fails")
+    for _ in range(3):
+        await house.lose(job_id)
+    async with house.working():
+        await house.until_state(job_id, "failed")
+    assert house.module.ran == [("fails", 1), ("fails", 2)]
+
+
+async def test_a_job_that_ends_every_worker_is_given_up(house: House) -> None:
+    job_id = await house.enqueue("slow", "deadly")
+    for _ in range(MOST_LOST - 1):
+        await house.lose(job_id)
+    assert (await house.row(job_id)).state.value == "due"
+    await house.lose(job_id)
+    job = await house.row(job_id)
+    assert (job.state.value, job.error) == ("failed", "20 workers that took it up ended before it did.")
+    assert await house.jobs.retry(job_id)
+    await house.lose(job_id)
+    assert (await house.row(job_id)).state.value == "due"
+
+
+@pytest.mark.parametrize("end", ["postpone", "release", "survive"])
+async def test_a_shared_job_is_not_given_up_while_workers_come_out_of_it_alive(house: House, end: str) -> None:
+    """Nobody holds it then, and its lease runs out as if a worker had ended."""
+    job_id = await house.enqueue("together", "film")
+    jobs, kind = house.server.jobs, house.server.contributions.jobs["together"]
+    for _ in range(MOST_LOST + 1):
+        part = await jobs.claim(kind, job_id, (await house.row(job_id)).fence, "elsewhere:1:1")
+        assert part is not None
+        if end == "postpone":
+            await jobs.postpone(part, kind, "The disk is full.", 3600)
+        elif end == "release":
+            await jobs.release(part, kind)
+        else:
+            await jobs.survive(part)
+        await house.lapse(job_id)
+    job = await house.row(job_id)
+    assert (job.state.value, job.attempt) == ("due", 1)
 
 
 async def test_a_full_disk_costs_a_job_no_attempt_and_its_owner_one_line(
