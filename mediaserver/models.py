@@ -188,7 +188,8 @@ class JobRecord(Model):
     args: fields.Field[dict[str, Any]] = fields.JSONField()
     state = fields.CharEnumField(JobState, max_length=10)
     priority = fields.IntField(default=0)  # higher first
-    attempt = fields.IntField(default=0)
+    attempt = fields.IntField(default=0)  # which one this is; those before it failed
+    lost = fields.IntField(default=0, db_default=0)  # workers that ended with it, one after the other
     due_at = fields.FloatField()
     asked_at = fields.FloatField(default=0.0, db_default=0.0)  # when that was said
     wanted_until = fields.FloatField(null=True)  # dropped when nobody asks for it any more

@@ -21,7 +21,10 @@ if TYPE_CHECKING:
 
 LEASE_SECONDS = 20.0  # renewed every 5 s by a timer of the worker
 QUEUES = ("interactive", "background", "mail")
+MOST_LOST = 20  # workers in a row; what ends each of them also ends all that they do beside it
+LOST = f"{MOST_LOST} workers that took it up ended before it did."
 CLOCK_SECONDS = 1.0  # by which a clock that is kept right may go back
+SENT = 500  # of a queue at once; what comes after them is sent when those are done
 BACKOFF_SECONDS = (2.0, 15.0, 60.0, 300.0, 900.0)
 
 
@@ -58,10 +61,10 @@ class JobRecords:
             """
             INSERT INTO core_job (kind, key, queue, args, state, priority, attempt, due_at, asked_at, wanted_until,
                                   lease_until, fence, worker, progress, error, created_at, updated_at)
-            VALUES (?, ?, ?, ?, 'due', ?, 0, {now} + ?, {now}, {now} + ?, 0, 0, '', 0, '',
+            VALUES (?, ?, ?, ?, 'due', ?, 1, {now} + ?, {now}, {now} + ?, 0, 0, '', 0, '',
                     CURRENT_TIMESTAMP, CURRENT_TIMESTAMP)
             ON CONFLICT (key) DO UPDATE SET
-              args = excluded.args, state = 'due', attempt = 0, due_at = excluded.due_at,
+              args = excluded.args, state = 'due', attempt = 1, lost = 0, due_at = excluded.due_at,
               asked_at = excluded.asked_at, priority = excluded.priority,
               wanted_until = excluded.wanted_until, fence = core_job.fence + 1, progress = 0, error = '',
               created_at = excluded.created_at
@@ -100,8 +103,7 @@ class JobRecords:
         """Take a job; None where the message is stale. A shared job is taken by as many as come."""
         states = "('due', 'running')" if kind.shared else "('due')"
         sql = (
-            "UPDATE core_job SET state = 'running', worker = ?, lease_until = {now} + ?, "
-            "attempt = CASE WHEN state = 'due' THEN attempt + 1 ELSE attempt END "
+            "UPDATE core_job SET state = 'running', worker = ?, lease_until = {now} + ? "
             f"WHERE id = ? AND fence = ? AND state IN {states} RETURNING id"
         )
         return await self._claimed(await self._db.fetch(sql, worker, LEASE_SECONDS, job_id, fence))
@@ -111,18 +113,22 @@ class JobRecords:
 
         `least` is the lowest priority that may be taken now; kinds of plugins that are off are left alone.
         """
-        kinds = [kind.name for kind in self._contributions.jobs.values() if kind.queue == queue]
+        kinds = self._kinds(queue)
         if not kinds:
             return None
         skip = "" if self._db.is_sqlite else " FOR UPDATE SKIP LOCKED"
         sql = (
-            "UPDATE core_job SET state = 'running', worker = ?, lease_until = {now} + ?, attempt = attempt + 1 "
+            "UPDATE core_job SET state = 'running', worker = ?, lease_until = {now} + ? "
             "WHERE id = (SELECT id FROM core_job WHERE queue = ? AND state = 'due' AND due_at <= {now} "
             f"AND kind IN ({', '.join('?' * len(kinds))}) "
             "AND priority >= ? AND (wanted_until IS NULL OR wanted_until > {now}) "
             f"ORDER BY priority DESC, due_at DESC, id DESC LIMIT 1{skip}) AND state = 'due' RETURNING id"
         )
         return await self._claimed(await self._db.fetch(sql, worker, LEASE_SECONDS, queue, *kinds, least))
+
+    def _kinds(self, queue: str) -> list[str]:
+        """Those of plugins that are on."""
+        return [kind.name for kind in self._contributions.jobs.values() if kind.queue == queue]
 
     @staticmethod
     async def _claimed(rows: list[dict[str, Any]]) -> JobRecord | None:
@@ -159,11 +165,12 @@ class JobRecords:
     async def fail(self, job: JobRecord, kind: JobKind, error: str, *, final: bool) -> None:
         """Note a failure; the job is due again after a while unless it is final or has used its attempts."""
         again = not final and job.attempt < kind.attempts
-        wait = BACKOFF_SECONDS[min(job.attempt - 1, len(BACKOFF_SECONDS) - 1)]
+        wait = BACKOFF_SECONDS[min(max(job.attempt - 1, 0), len(BACKOFF_SECONDS) - 1)]
         await self._db.fetch(
-            "UPDATE core_job SET state = ?, error = ?, due_at = {now} + ?, asked_at = {now}, "
-            "fence = fence + 1, updated_at = CURRENT_TIMESTAMP WHERE id = ? AND fence = ?",
-            (JobState.DUE if again else JobState.FAILED).value, error, wait if again else 0.0, job.id, job.fence,
+            "UPDATE core_job SET state = ?, error = ?, attempt = attempt + ?, lost = 0, due_at = {now} + ?, "
+            "asked_at = {now}, fence = fence + 1, updated_at = CURRENT_TIMESTAMP WHERE id = ? AND fence = ?",
+            (JobState.DUE if again else JobState.FAILED).value, error, int(again), wait if again else 0.0,
+            job.id, job.fence,
         )  # fmt: skip
         if again:
             self.messages.send_later(wait, job.queue, job.id, job.fence + 1)
@@ -171,24 +178,33 @@ class JobRecords:
     async def postpone(self, job: JobRecord, kind: JobKind, reason: str, seconds: float) -> None:
         """Due again later; this was no attempt. Of a shared job only this part waits, the others work on."""
         if kind.shared:
-            await self._db.fetch("UPDATE core_job SET error = ? WHERE id = ? AND fence = ?", reason, job.id, job.fence)
+            await self._db.fetch(
+                "UPDATE core_job SET error = ?, lost = 0 WHERE id = ? AND fence = ?", reason, job.id, job.fence
+            )
             self.messages.send_later(seconds, job.queue, job.id, job.fence, secrets.token_hex(4))
             return
         await self._db.fetch(
-            "UPDATE core_job SET state = 'due', error = ?, due_at = {now} + ?, asked_at = {now}, "
-            "fence = fence + 1, attempt = CASE WHEN attempt > 0 THEN attempt - 1 ELSE 0 END WHERE id = ? AND fence = ?",
+            "UPDATE core_job SET state = 'due', error = ?, lost = 0, due_at = {now} + ?, asked_at = {now}, "
+            "fence = fence + 1 WHERE id = ? AND fence = ?",
             reason, seconds, job.id, job.fence,
         )  # fmt: skip
         self.messages.send_later(seconds, job.queue, job.id, job.fence + 1)
 
-    async def release(self, job: JobRecord) -> None:
-        """Give a job back untried: its worker stops."""
+    async def release(self, job: JobRecord, kind: JobKind) -> None:
+        """Give a job back untried: its worker stops. Of a shared job only this part ends, the others work on."""
+        if kind.shared:
+            await self.survive(job)
+            return
         await self._db.fetch(
-            "UPDATE core_job SET state = 'due', attempt = CASE WHEN attempt > 0 THEN attempt - 1 ELSE 0 END, "
+            "UPDATE core_job SET state = 'due', lost = 0, "
             "fence = fence + 1, due_at = {now}, asked_at = {now}, lease_until = 0 "
             "WHERE id = ? AND fence = ? AND state = 'running'",
             job.id, job.fence,
         )  # fmt: skip
+
+    async def survive(self, job: JobRecord) -> None:
+        """A part of a shared job has ended and its worker has not."""
+        await self._db.fetch("UPDATE core_job SET lost = 0 WHERE id = ? AND fence = ? AND lost > 0", job.id, job.fence)
 
     async def release_dead(self) -> None:
         """What workers of this machine held that are gone is due at once, without waiting for their leases."""
@@ -205,16 +221,29 @@ class JobRecords:
         await self._db.fetch(
             "DELETE FROM core_job WHERE state IN ('failed', 'cancelled') AND wanted_until < {now} - 3600"
         )
+        await self._take_back()
+        return sum([await self._send_due(queue) for queue in QUEUES])
+
+    async def _take_back(self) -> None:
         await self._db.fetch(
-            "UPDATE core_job SET state = 'due', fence = fence + 1, due_at = {now}, asked_at = {now} "
-            "WHERE state = 'running' AND lease_until < {now}"
-        )
+            "UPDATE core_job SET state = CASE WHEN lost + 1 < ? THEN 'due' ELSE 'failed' END, "
+            "error = CASE WHEN lost + 1 < ? THEN error ELSE ? END, lost = lost + 1, "
+            "fence = fence + 1, due_at = {now}, asked_at = {now} WHERE state = 'running' AND lease_until < {now}",
+            MOST_LOST, MOST_LOST, LOST,
+        )  # fmt: skip
+
+    async def _send_due(self, queue: str) -> int:
+        """Each queue by itself, or a mail waits for all films; what no plugin here can run stands in nobody's way."""
+        kinds = self._kinds(queue)
+        if not kinds:
+            return 0
         rows = await self._db.fetch(
-            "SELECT id, queue, fence FROM core_job WHERE state = 'due' AND due_at <= {now} "
-            "ORDER BY priority DESC, id LIMIT 500"
-        )
+            "SELECT id, fence FROM core_job WHERE state = 'due' AND queue = ? AND due_at <= {now} "
+            f"AND kind IN ({', '.join('?' * len(kinds))}) ORDER BY priority DESC, id LIMIT ?",
+            queue, *kinds, SENT,
+        )  # fmt: skip
         for row in rows:
-            self.messages.send(row["queue"], row["id"], row["fence"])
+            self.messages.send(queue, row["id"], row["fence"])
         return len(rows)
 
     async def _follow_clock(self) -> None:
@@ -243,7 +272,7 @@ class JobRecords:
 
     async def retry(self, job_id: int) -> bool:
         rows = await self._db.fetch(
-            "UPDATE core_job SET state = 'due', error = '', attempt = 0, due_at = {now}, asked_at = {now}, "
+            "UPDATE core_job SET state = 'due', error = '', attempt = 1, lost = 0, due_at = {now}, asked_at = {now}, "
             "fence = fence + 1 WHERE id = ? AND state IN ('failed', 'cancelled') RETURNING queue, fence",
             job_id,
         )

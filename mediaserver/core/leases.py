@@ -53,5 +53,11 @@ class Leases:
         rows = await self._db.fetch("SELECT seq FROM core_cursor WHERE name = ?", name)
         return int(rows[0]["seq"]) if rows else 0
 
-    async def move(self, name: str, seq: int) -> None:
-        await self._db.fetch("UPDATE core_cursor SET seq = ? WHERE name = ? AND seq < ?", seq, name, seq)
+    async def move(self, name: str, owner: str, seq: int, seconds: float) -> bool:
+        """Note how far it is done, whoever did it, and renew the lease; False where another owner has that."""
+        rows = await self._db.fetch(
+            "UPDATE core_cursor SET seq = CASE WHEN seq < ? THEN ? ELSE seq END, "
+            "lease_until = CASE WHEN owner = ? THEN {now} + ? ELSE lease_until END WHERE name = ? RETURNING owner",
+            seq, seq, owner, seconds, name,
+        )  # fmt: skip
+        return bool(rows) and rows[0]["owner"] == owner

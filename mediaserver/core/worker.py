@@ -14,6 +14,7 @@ from saq import Worker
 from tortoise.exceptions import OperationalError
 
 from mediaserver.core.changes import TOPIC, Reader
+from mediaserver.core.db import is_full
 from mediaserver.core.jobs import QUEUES
 from mediaserver.core.processes import own_name
 from mediaserver.errors import DatabaseAway, JobFailed, JobHindered, JobPostponed
@@ -35,6 +36,8 @@ CURSOR_LEASE_SECONDS = 15.0
 LOOK_SECONDS = 1.0  # what a lost wake-up costs
 DEQUEUE_SECONDS = 30.0  # a slot begins anew then; how often it looks is its queue's affair, and a stop cancels it
 STOP_SECONDS = 5
+FULL = "The disk is full; it goes on when there is room."
+FULL_SECONDS = 20.0  # SAFETY: resumes by itself within 60
 LISTENER_SECONDS = 30.0  # a listener that hangs is left behind
 
 
@@ -158,8 +161,7 @@ class JobRunner:
             if current is not None and current in self._ended:
                 current.uncancel()
                 return  # for the broker it is done
-            if not kind.shared:
-                await self._server.jobs.release(record)
+            await self._server.jobs.release(record, kind)
             raise
         finally:
             mine.discard(current) if current else None
@@ -180,11 +182,22 @@ class JobRunner:
         except DatabaseAway:  # nothing can be noted: its lease ends by itself, and then it is due again
             raise
         except Exception as error:
+            if is_full(error):
+                await self._wait_for_room(record, kind, error)
+                return
             log.exception("a job failed", job=record.id, kind=record.kind, plugin=kind.plugin)
             await self._server.jobs.fail(record, kind, f"{type(error).__name__}: {error}", final=False)
         else:
             if job.finished:
                 await self._server.jobs.finish(record, kept=kind.kept)
+            else:
+                await self._server.jobs.survive(record)
+
+    async def _wait_for_room(self, record: JobRecord, kind: JobKind, error: Exception) -> None:
+        """Whatever a handler wrote to: neither it nor its film is to blame. Said once, for a disk is full for hours."""
+        await self._server.jobs.postpone(record, kind, FULL, FULL_SECONDS)
+        if record.error != FULL:
+            log.warning("the disk is full; a job waits for room", job=record.id, kind=record.kind, reason=str(error))
 
     async def _renew(self) -> None:
         for lost in await self._server.jobs.renew(dict(self._held)):
@@ -200,7 +213,7 @@ class JobRunner:
         if await self._server.leases.take("reconciler", self.name, RECONCILE_SECONDS * 3):
             await self._server.jobs.release_dead()
             await self._server.jobs.reconcile()
-            await self._server.changes.prune()
+            await self._server.changes.prune(await self._server.leases.position(NewsReader.NAME))
 
     def _timers(self) -> list[Coroutine[Any, Any, None]]:
         return [
@@ -267,27 +280,42 @@ class NewsReader:
             self._after_another |= await self._server.leases.owner(self.NAME) not in ("", self._owner)
         if await self._server.leases.take(self.NAME, self._owner, CURSOR_LEASE_SECONDS):
             await self._read()
+        else:
+            self._leave_to_another()
 
     async def _is_behind(self) -> bool:
         sql = "SELECT 1 FROM core_change WHERE seq > coalesce((SELECT seq FROM core_cursor WHERE name = ?), 0) LIMIT 1"
         return bool(await self._server.db.fetch(sql, self.NAME, reading=True))
 
     async def _read(self) -> None:
+        """Each fact that is told renews the lease: a thousand with slow listeners take longer than it lasts."""
         self._is_reading = True
-        reader = await self._current()
+        position = await self._server.leases.position(self.NAME)
+        reader = self._current(position)
         self._untold.extend(await reader.read())
         while self._untold:
             number, event = self._untold[0]
             await self._server.hooks.notify("on_event", seconds=LISTENER_SECONDS, server=self._server, event=event)
-            await self._server.leases.move(self.NAME, number)
+            if not await self._move(number):
+                self._leave_to_another()
+                return
             self._untold.popleft()
-        await self._server.leases.move(self.NAME, reader.seq)
+        if reader.seq > position:
+            await self._move(reader.seq)
         self._is_reading = False
 
-    async def _current(self) -> Reader:
+    async def _move(self, seq: int) -> bool:
+        return await self._server.leases.move(self.NAME, self._owner, seq, CURSOR_LEASE_SECONDS)
+
+    def _leave_to_another(self) -> None:
+        """Who has the lease now tells on from the cursor; what was read here and not told would be told twice."""
+        self._reader = None
+        self._untold.clear()
+        self._is_reading = False
+
+    def _current(self, position: int) -> Reader:
         """One that begins where another process ended reads also what that one, killed, may not have told any more."""
-        seq = await self._server.leases.position(self.NAME)
-        if self._reader is None or self._reader.seq < seq:
-            self._reader = Reader(self._server.db, seq, late=self._after_another or self._reader is not None)
+        if self._reader is None or self._reader.seq < position:
+            self._reader = Reader(self._server.db, position, late=self._after_another or self._reader is not None)
             self._untold.clear()
         return self._reader

@@ -83,7 +83,7 @@ class Heartbeats:
                 written += await self._write(beats)
                 del ids[:ROWS]
         finally:
-            for number in ids:
+            for number in ids:  # the database refuses them all: that is no try at one of them
                 self._again(number, gathered[number])
         return written
 
@@ -101,11 +101,10 @@ class Heartbeats:
             sql = UPDATE.format(rows=", ".join([ROW] * len(free)))
             changed = await self._db.fetch(sql, *values, SessionState.ACTIVE) if free else []
         for number in beats.keys() - set(free):
-            self._again(number, beats[number])
+            if beats[number].tries < TRIES:
+                self._again(number, replace(beats[number], tries=beats[number].tries + 1))
         return [(row, beats[row["id"]]) for row in changed]
 
     def _again(self, number: int, beat: Beat) -> None:
-        if beat.tries < TRIES:
-            later = self._gathered.get(number)
-            beat = replace(beat, tries=beat.tries + 1)
-            self._gathered[number] = later.after(beat) if later else beat
+        later = self._gathered.get(number)
+        self._gathered[number] = later.after(beat) if later else beat

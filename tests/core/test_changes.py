@@ -6,15 +6,17 @@ import asyncio
 import contextvars
 import json
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
 
 from mediaserver.contracts import Changes, Database
+from mediaserver.core import changes
 from mediaserver.core.changes import Reader
-from mediaserver.core.worker import NewsReader
-from mediaserver.events import LocationChanged, TitleAdded, UserDeleted, VideoPlayable
+from mediaserver.core.worker import CURSOR_LEASE_SECONDS, JobRunner, NewsReader
+from mediaserver.events import Event, LocationChanged, TitleAdded, UserDeleted, VideoPlayable
 from mediaserver.models import Change
 
 if TYPE_CHECKING:
@@ -90,6 +92,54 @@ async def test_a_fact_that_is_committed_after_a_later_one_is_told_all_the_same(a
     assert await reader.read() == []
 
 
+@pytest.mark.databases
+async def test_what_plugins_were_not_told_is_kept_until_it_takes_too_much_room(
+    app_with: AppWith, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A worker that was away for a long time learns of each account that was deleted meanwhile."""
+    monkeypatch.setattr(changes, "KEEP_ROWS", 2)
+    monkeypatch.setattr(changes, "KEEP_UNTOLD", 6)
+    server = (await app_with().start()).server
+    worker, teller = JobRunner(server, 0), NewsReader(server)
+
+    async def kept_after(count: int) -> list[Event | None]:
+        for _ in range(count):
+            await server.changes.record(UserDeleted(len(recorded) + 1))
+            recorded.append(UserDeleted(len(recorded) + 1))
+        await worker._reconcile()
+        return [Event.load(row.kind, row.payload) for row in await Change.all().order_by("seq")]
+
+    recorded: list[Event | None] = []
+    assert await kept_after(5) == recorded
+    await teller._tell()
+    assert await kept_after(0) == recorded[-3:]
+    assert "forgotten" not in capsys.readouterr().out
+    assert await kept_after(9) == recorded[-7:]
+    assert "2 changes were forgotten that no plugin was told of" in capsys.readouterr().out
+
+
+MANY = 34_000  # more than a statement on Postgres takes arguments
+RECORD = """
+    INSERT INTO core_change (kind, payload, at)
+    WITH RECURSIVE film (id) AS (SELECT 1 UNION ALL SELECT id + 1 FROM film WHERE id < ?)
+    SELECT 'title_added', '{"title_id": 1}', {now} FROM film
+"""
+
+
+@pytest.mark.databases
+async def test_a_backlog_of_many_thousand_changes_is_read_once_and_what_follows_it_too(app_with: AppWith) -> None:
+    """Within seconds, as a large scan makes them: all of them are as recent as what is read again."""
+    server = (await app_with().start()).server
+    reader = Reader(server.db, await server.changes.last())
+    await server.db.fetch(RECORD, MANY)
+    read: list[int] = []
+    while some := await reader.read():
+        read += [seq for seq, _ in some]
+    assert len(read) == len(set(read)) == MANY
+    await server.changes.record(TitleAdded(2))
+    assert [event for _, event in await reader.read()] == [TitleAdded(2)]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("database_url", ["postgres"], indirect=True)
 async def test_plugins_hear_what_was_committed_after_a_later_fact_or_while_its_teller_died(
@@ -157,6 +207,62 @@ async def test_plugins_hear_every_fact_once_and_a_failing_listener_stops_nothing
         await asyncio.gather(reading, return_exceptions=True)
         await server.db.fetch("UPDATE core_cursor SET owner = 'elsewhere:1:1' WHERE owner <> ''")  # no trace of a kill
     assert module.heard == module.hinted == [TitleAdded(number) for number in (0, 1, 2, 10, 11, 12)]
+
+
+SLOW_LISTENER = """
+from mediaserver import Plugin, hookimpl
+plugin = Plugin(api="1")
+heard, meanwhile = [], []
+@hookimpl
+async def on_event(event):
+    heard.append(event)
+    if meanwhile:
+        await meanwhile.pop(0)()
+"""
+
+
+class TwoMachines:
+    """A worker on each, both on one database, whose clock goes on while a listener of `facts` does its work."""
+
+    def __init__(self, running: RunningApp) -> None:
+        self._db = running.server.db
+        self.listener: Any = running.server.hooks.loaded["slow"].found.module
+        self.first, self.second = NewsReader(running.server), NewsReader(running.server)
+        self.first._owner, self.second._owner = "one:1:1", "two:2:2"
+        self.facts = [TitleAdded(number) for number in range(4)]
+
+    async def tell(self, *seconds: float) -> list[Any]:
+        """What listeners have heard once the first worker is through; the second looks after so many seconds each."""
+        self.listener.meanwhile.extend(partial(self._second_looks, after) for after in seconds)
+        await self.first._tell()
+        heard: list[Any] = self.listener.heard
+        return heard
+
+    async def _second_looks(self, seconds: float) -> None:
+        self._db.now_sql = f"({self._db.now_sql} + {seconds})"
+        await self.second._tell()
+
+
+@pytest.fixture
+async def machines(app_with: AppWith, tmp_path: Path) -> TwoMachines:
+    (tmp_path / "slow.py").write_text(SLOW_LISTENER)
+    running = await app_with(folders=(tmp_path,), slow={}).start()
+    machines = TwoMachines(running)
+    for fact in machines.facts:
+        await running.server.changes.record(fact)
+    return machines
+
+
+@pytest.mark.databases
+async def test_one_machine_tells_on_however_long_all_its_listeners_take_together(machines: TwoMachines) -> None:
+    heard = await machines.tell(*[CURSOR_LEASE_SECONDS * 2 / 3] * 4)
+    assert heard == machines.facts
+
+
+@pytest.mark.databases
+async def test_a_machine_that_was_taken_over_tells_no_further(machines: TwoMachines) -> None:
+    heard = await machines.tell(CURSOR_LEASE_SECONDS + 1)
+    assert heard == [machines.facts[0], *machines.facts]
 
 
 # ---- server-sent events ----------------------------------------------------------------------------------------

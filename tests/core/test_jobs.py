@@ -1,138 +1,36 @@
-"""Jobs: once per key, never lost, tried again, given up, in the order people wait for them."""
+"""Jobs: once per key, never lost, in the order people wait for them."""
 
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import signal
 import subprocess
 import sys
 import time
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from mediaserver.contracts import Jobs
 from mediaserver.core import jobs as records
 from mediaserver.core import worker
-from mediaserver.core.config import load
-from mediaserver.core.server import Server
-from mediaserver.core.worker import JobRunner
-from mediaserver.models import JobRecord
-from tests.hands import Hands
-from tests.patience import PATIENCE
+from mediaserver.models import JobRecord, JobState
+from tests.core.job_house import House, open_house
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+    from collections.abc import AsyncIterator, Callable, Iterator
 
 pytestmark = pytest.mark.databases
 ROOT = Path(__file__).parents[2]
-PLUGIN = """
-import asyncio, os
-from mediaserver import Plugin, hookimpl
-from mediaserver.errors import JobFailed, JobPostponed
-
-plugin = Plugin(api="1")
-gate = asyncio.Event()
-ran = []
-
-async def work(job):
-    ran.append((job.args.get("name"), job.attempt))
-    if path := job.args.get("log"):
-        with open(path, "a") as file:
-            file.write(f"{os.getpid()}\\n")
-        if job.args["name"] == "hangs once" and job.attempt == 1:
-            await asyncio.sleep(3600)
-    if job.args.get("name") == "fails":
-        raise RuntimeError("the disk is away")
-    if job.args.get("name") == "cannot":
-        raise JobFailed("This film has no picture.")
-    if job.args.get("name") == "later" and len(ran) == 1:
-        raise JobPostponed("The disk is full.", 0.1)
-    if job.args.get("wait"):
-        await gate.wait()
-    await job.progress(0.5)
-
-@hookimpl
-def register(registry):
-    registry.job("slow", work, queue="background", attempts=2)
-    registry.job("quick", work, queue="interactive", attempts=1, kept=False)
-"""
-
-
-class House:
-    def __init__(self, config: Path, server: Server, clock: Hands) -> None:
-        self.config = config
-        self.server = server
-        self.clock = clock
-        self.jobs = server.services.get(Jobs)
-        self.module: Any = server.hooks.loaded["working"].found.module
-
-    async def enqueue(self, kind: str, key: str, **more: Any) -> int:
-        options = {name: more.pop(name) for name in ("priority", "delay", "wanted_for") if name in more}
-        return await self.jobs.enqueue(kind, key, {"name": key, **more}, **options)
-
-    async def row(self, job_id: int) -> JobRecord:
-        return await JobRecord.get(id=job_id)
-
-    async def until(self, check: Callable[[], Awaitable[bool]]) -> None:
-        async with asyncio.timeout(PATIENCE):
-            while not await check():
-                await asyncio.sleep(0.01)
-
-    async def until_state(self, job_id: int, state: str) -> JobRecord:
-        async def reached() -> bool:
-            return (await self.row(job_id)).state.value == state
-
-        await self.until(reached)
-        return await self.row(job_id)
-
-    async def renewed(self, job_id: int, times: int) -> None:
-        """Wait until the lease of a job was renewed so often."""
-        for _ in range(times):
-            before = (await self.row(job_id)).lease_until
-
-            async def later(before: float = before) -> bool:
-                return (await self.row(job_id)).lease_until > before
-
-            await self.until(later)
-
-    async def until_ran(self, count: int) -> list[tuple[str, int]]:
-        async def reached() -> bool:
-            return len(self.module.ran) >= count
-
-        await self.until(reached)
-        ran: list[tuple[str, int]] = self.module.ran
-        return ran
-
-    @asynccontextmanager
-    async def working(self, slots: int = 2) -> AsyncIterator[None]:
-        stop = asyncio.Event()
-        task = asyncio.create_task(JobRunner(self.server, slots).run(stop))
-        try:
-            yield
-        finally:
-            stop.set()
-            await task
 
 
 @pytest.fixture
 async def house(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, database_url: str, redis_url: str | None
 ) -> AsyncIterator[House]:
-    monkeypatch.setattr(worker, "RECONCILE_SECONDS", 0.1)
-    monkeypatch.setattr(worker, "RENEW_SECONDS", 0.1)
-    monkeypatch.setattr(records, "BACKOFF_SECONDS", (0.1, 0.1))
-    (tmp_path / "working.py").write_text(PLUGIN)
-    config = tmp_path / "config.yaml"
-    settings = {"database": database_url, "redis": redis_url, "plugin_folders": [str(tmp_path)]}
-    config.write_text(json.dumps(settings | {"plugins": {"working": {}}}))
-    clock = Hands()
-    async with Server(load(config, {}), "worker", clock) as server:
-        yield House(config, server, clock)
+    async with open_house(tmp_path, monkeypatch, database_url, redis_url) as house:
+        yield house
 
 
 async def test_a_wall_clock_that_jumps_by_hours_ends_no_lease_and_starts_no_job_twice(house: House) -> None:
@@ -223,30 +121,6 @@ async def test_a_worker_that_was_given_up_cannot_write_any_more(house: House) ->
     assert await house.server.jobs.renew({job_id: claimed.fence}) == {job_id}
 
 
-async def test_a_failure_is_tried_again_and_then_told(house: House) -> None:
-    async with house.working():
-        job = await house.until_state(await house.enqueue("slow", "fails"), "failed")
-    assert job.error == "RuntimeError: the disk is away"
-    assert house.module.ran == [("fails", 1), ("fails", 2)]
-
-
-async def test_what_cannot_be_done_is_not_tried_again_until_somebody_asks(house: House) -> None:
-    async with house.working():
-        job = await house.until_state(await house.enqueue("slow", "cannot"), "failed")
-        assert job.error == "This film has no picture."
-        assert await house.jobs.retry(job.id)
-        await house.until_ran(2)
-        await house.until_state(job.id, "failed")
-    assert not await house.jobs.retry(job.id + 1)
-
-
-async def test_a_postponed_job_has_lost_no_attempt(house: House) -> None:
-    async with house.working():
-        job = await house.until_state(await house.enqueue("slow", "later"), "done")
-    assert house.module.ran == [("later", 1), ("later", 1)]
-    assert job.attempt == 1
-
-
 async def test_a_delayed_job_waits_for_its_time(house: House) -> None:
     async with house.working():
         begun = time.monotonic()
@@ -320,15 +194,7 @@ async def test_a_job_of_a_plugin_that_is_off_holds_up_nobody(house: House) -> No
     await house.enqueue("quick", "ours", priority=1)
     async with house.working():
         assert await house.until_ran(1) == [("ours", 1)]
-    assert (await JobRecord.get(key="orphan")).attempt == 0
-
-
-async def test_a_worker_that_stops_gives_its_job_back(house: House) -> None:
-    async with house.working():
-        job_id = await house.enqueue("slow", "a", wait=True)
-        await house.until_ran(1)
-    job = await house.row(job_id)
-    assert (job.state.value, job.attempt) == ("due", 0)
+    assert (await JobRecord.get(key="orphan")).state == JobState.DUE
 
 
 async def test_a_broker_that_forgot_everything_costs_no_job(house: House) -> None:
@@ -340,6 +206,22 @@ async def test_a_broker_that_forgot_everything_costs_no_job(house: House) -> Non
         for job_id in ids:
             await house.until_state(job_id, "done")
     assert len(house.module.ran) == 5
+
+
+async def test_a_lost_message_is_sent_again_however_many_jobs_other_queues_and_plugins_have(house: House) -> None:
+    """SAFETY: a mail never waits for a film, nor a viewer for what is encoded ahead."""
+    due: dict[str, Any] = {"args": {}, "state": JobState.DUE, "due_at": 0.0}
+    crowds = (("slow", "background", 1), ("of.nobody", "interactive", 9))
+    await JobRecord.bulk_create(
+        JobRecord(kind=kind, key=f"{kind} {number}", queue=queue, priority=priority, **due)
+        for kind, queue, priority in crowds
+        for number in range(records.SENT + 100)
+    )
+    lost = await JobRecord.create(kind="quick", key="lost", queue="interactive", **due)
+    await house.server.jobs.reconcile()
+    await house.server.jobs.messages.drain()
+    queue = house.server.queues["interactive"]
+    assert [job.kwargs["record_id"] async for job in queue.iter_jobs() if job.kwargs] == [lost.id]
 
 
 @pytest.fixture
@@ -374,7 +256,7 @@ async def test_after_kill_9_the_job_runs_again(
     first.wait()
     second = workers()
     job = await house.until_state(job_id, "done")
-    assert job.attempt == 2
+    assert job.attempt == 1
     assert log.read_text().split() == [str(first.pid), str(second.pid)]
 
 

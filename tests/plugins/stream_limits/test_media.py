@@ -15,7 +15,7 @@ from tortoise.exceptions import OperationalError
 
 from mediaserver.events import TitleChanged
 from mediaserver.models import Title
-from plugins.stream_limits.heartbeats import Beat, Heartbeats
+from plugins.stream_limits.heartbeats import TRIES, Beat, Heartbeats
 from tests.patience import PATIENCE
 from tests.plugins.auth_email.conftest import ADA
 
@@ -120,6 +120,21 @@ async def test_a_title_that_another_process_has_yet_to_tell_changes_no_session_t
     [session] = await cinema.sessions(cinema.ada)
     assert session["content"]["title"] == "Film"
     assert (await cinema.beat(cinema.ada, film, started["session_id"])).status_code == 200
+
+
+async def test_where_a_viewer_left_is_known_however_long_the_database_refused_to_write_it(cinema: Cinema) -> None:
+    """The last beat of a page that is closed comes once."""
+    started = await cinema.started(cinema.ada, await cinema.film())
+    database = cinema.house.app.server.db
+    last = Heartbeats(database)
+    last.note(int(started["session_id"]), Beat(cinema.clock.now().timestamp(), position=7.0))
+    await database.fetch("ALTER TABLE stream_limits_session RENAME TO away")
+    for _ in range(2 * TRIES):
+        with pytest.raises(OperationalError):
+            await last.write()
+    await database.fetch("ALTER TABLE away RENAME TO stream_limits_session")
+    [(row, beat)] = await last.write()
+    assert (row["id"], beat.position) == (int(started["session_id"]), 7.0)
 
 
 async def test_where_one_film_was_left_says_nothing_of_the_next(cinema: Cinema) -> None:
