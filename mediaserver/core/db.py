@@ -34,6 +34,7 @@ REFUSALS = (OperationalError, TransactionManagementError, sqlite3.OperationalErr
 FULL, BUSY = "disk is full", "database is locked"  # what SQLite says; core/postgres_asyncpg.py says the first as well
 HINDRANCES = (FULL, BUSY, "disk I/O error", "readonly database", "unable to open database file")
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
+DISK_AWAY = (errno.EROFS, errno.EIO, errno.ESTALE, errno.ENODEV, errno.ENXIO)
 _committing: contextvars.ContextVar[list[Callable[[], None]] | None] = contextvars.ContextVar(
     "committing", default=None
 )
@@ -54,6 +55,11 @@ def is_full(error: BaseException) -> bool:
     if isinstance(error, OSError):
         return error.errno in NO_ROOM
     return isinstance(error, REFUSALS) and FULL in str(error)
+
+
+def is_disk_away(error: BaseException) -> bool:
+    """Whether a disk cannot be used at all: read-only, failing, or a share that is gone."""
+    return isinstance(error, OSError) and error.errno in DISK_AWAY
 
 
 def is_busy(error: BaseException) -> bool:

@@ -20,7 +20,7 @@ from sanic.exceptions import PayloadTooLarge as TooLarge
 from sanic.http import Stage
 from sanic.response import HTTPResponse, json
 
-from mediaserver.core.db import is_busy, is_full
+from mediaserver.core.db import is_busy, is_disk_away, is_full
 from mediaserver.errors import (
     Forbidden,
     InsufficientStorage,
@@ -187,13 +187,20 @@ def as_server_error(error: Exception) -> ServerError:
         return PayloadTooLarge(f"The body may hold {MAX_BODY} bytes at most.")
     if isinstance(error, SanicException) and error.status_code < 500:  # noqa: PLR2004 (HTTP)
         return InvalidRequest(str(error) or "The request cannot be understood.")
+    return _not_now(error) or ServerError("Something went wrong here; the log tells more under this request id.")
+
+
+def _not_now(error: Exception) -> ServerError | None:
+    """What is nobody's fault, and over when it is tried again."""
     if is_busy(error):
         return Unavailable("The database is busy; try again.")
     if is_full(error):
         return InsufficientStorage("The disk is full here; nothing can be noted until there is room.")
+    if is_disk_away(error):
+        return Unavailable("A disk of this server cannot be used now; try again.")
     if isinstance(error, SanicException) and error.status_code == 503:  # noqa: PLR2004 (HTTP)
         return Unavailable("The server is busy; try again.")
-    return ServerError("Something went wrong here; the log tells more under this request id.")
+    return None
 
 
 def envelope(request: Request, error: ServerError, clock: Clock) -> HTTPResponse:

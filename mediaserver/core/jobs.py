@@ -148,8 +148,12 @@ class JobRecords:
         return lost
 
     async def progress(self, job: JobRecord, share: float) -> None:
+        """It goes on, whatever it waited for."""
         await self._db.fetch(
-            "UPDATE core_job SET progress = ? WHERE id = ? AND fence = ?", round(share, 4), job.id, job.fence
+            "UPDATE core_job SET progress = ?, error = '' WHERE id = ? AND fence = ?",
+            round(share, 4),
+            job.id,
+            job.fence,
         )
 
     async def finish(self, job: JobRecord, *, kept: bool) -> None:

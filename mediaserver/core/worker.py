@@ -14,7 +14,7 @@ from saq import Worker
 from tortoise.exceptions import OperationalError
 
 from mediaserver.core.changes import TOPIC, Reader
-from mediaserver.core.db import is_full
+from mediaserver.core.db import is_disk_away, is_full
 from mediaserver.core.jobs import QUEUES
 from mediaserver.core.processes import own_name
 from mediaserver.errors import DatabaseAway, JobFailed, JobHindered, JobPostponed
@@ -37,7 +37,11 @@ LOOK_SECONDS = 1.0  # what a lost wake-up costs
 DEQUEUE_SECONDS = 30.0  # a slot begins anew then; how often it looks is its queue's affair, and a stop cancels it
 STOP_SECONDS = 5
 FULL = "The disk is full; it goes on when there is room."
-FULL_SECONDS = 20.0  # SAFETY: resumes by itself within 60
+AWAY = "A disk of this server cannot be used now; it goes on when it can."
+FAILED = (
+    "Something went wrong here ({}); the log tells more."  # what was said may hold paths, and viewers are told this
+)
+DISK_SECONDS = 20.0  # SAFETY: resumes by itself within 60
 LISTENER_SECONDS = 30.0  # a listener that hangs is left behind
 
 
@@ -182,22 +186,23 @@ class JobRunner:
         except DatabaseAway:  # nothing can be noted: its lease ends by itself, and then it is due again
             raise
         except Exception as error:
-            if is_full(error):
-                await self._wait_for_room(record, kind, error)
+            if is_full(error) or is_disk_away(error):
+                await self._wait_for_disk(record, kind, error)
                 return
             log.exception("a job failed", job=record.id, kind=record.kind, plugin=kind.plugin)
-            await self._server.jobs.fail(record, kind, f"{type(error).__name__}: {error}", final=False)
+            await self._server.jobs.fail(record, kind, FAILED.format(type(error).__name__), final=False)
         else:
             if job.finished:
                 await self._server.jobs.finish(record, kept=kind.kept)
             else:
                 await self._server.jobs.survive(record)
 
-    async def _wait_for_room(self, record: JobRecord, kind: JobKind, error: Exception) -> None:
+    async def _wait_for_disk(self, record: JobRecord, kind: JobKind, error: Exception) -> None:
         """Whatever a handler wrote to: neither it nor its film is to blame. Said once, for a disk is full for hours."""
-        await self._server.jobs.postpone(record, kind, FULL, FULL_SECONDS)
-        if record.error != FULL:
-            log.warning("the disk is full; a job waits for room", job=record.id, kind=record.kind, reason=str(error))
+        said = FULL if is_full(error) else AWAY
+        await self._server.jobs.postpone(record, kind, said, DISK_SECONDS)
+        if record.error != said:
+            log.warning(f"a job waits: {said}", job=record.id, kind=record.kind, reason=str(error))
 
     async def _renew(self) -> None:
         for lost in await self._server.jobs.renew(dict(self._held)):

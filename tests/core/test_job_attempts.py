@@ -28,7 +28,7 @@ async def house(
 async def test_a_failure_is_tried_again_and_then_told(house: House) -> None:
     async with house.working():
         job = await house.until_state(await house.enqueue("slow", "fails"), "failed")
-    assert job.error == "RuntimeError: the disk is away"
+    assert job.error == "Something went wrong here (RuntimeError); the log tells more."
     assert house.module.ran == [("fails", 1), ("fails", 2)]
 
 
@@ -103,13 +103,13 @@ async def test_a_full_disk_costs_a_job_no_attempt_and_its_owner_one_line(
     house: House, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Whatever the handler wrote to, for longer than it has attempts."""
-    monkeypatch.setattr(worker, "FULL_SECONDS", 0.1)
+    monkeypatch.setattr(worker, "DISK_SECONDS", 0.1)
     async with house.working():
         job = await house.until_state(await house.enqueue("slow", "writes"), "done")
     assert house.module.ran == [("writes", 1)] * 4
     assert (job.attempt, job.error) == (1, "")
     said = capsys.readouterr().out
-    assert said.count("the disk is full") == 1
+    assert said.count("a job waits: The disk is full") == 1
     assert "Traceback" not in said
 
 
@@ -122,3 +122,14 @@ async def test_a_job_that_waits_for_room_says_so(house: House) -> None:
 
         await house.until(waits)
         assert (await house.row(job_id)).state.value == "due"
+
+
+async def test_what_a_job_waited_for_is_forgotten_when_it_goes_on(house: House) -> None:
+    job_id = await house.enqueue("together", "film")
+    jobs, kind = house.server.jobs, house.server.contributions.jobs["together"]
+    part = await jobs.claim(kind, job_id, (await house.row(job_id)).fence, "elsewhere:1:1")
+    assert part is not None
+    await jobs.postpone(part, kind, "No file with this film can be reached.", 3600)
+    assert (await house.row(job_id)).error
+    await jobs.progress(part, 0.5)
+    assert (await house.row(job_id)).error == ""
