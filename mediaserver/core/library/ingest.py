@@ -15,7 +15,7 @@ from mediaserver.contracts import MediaInfo, Metadata
 from mediaserver.core.library import names, paths
 from mediaserver.core.library.identity import Identity, fingerprint
 from mediaserver.core.library.names import Named
-from mediaserver.core.library.records import CANNOT_READ
+from mediaserver.core.library.records import CANNOT_READ, WAITING
 from mediaserver.core.library.refusals import ProbeFailed
 from mediaserver.core.library.titles import Titles, merged
 from mediaserver.events import LocationChanged, SidecarsChanged, VideoProbed
@@ -69,16 +69,14 @@ class Ingest:
     async def ingest(self, key: str) -> None:
         """Raises NotComplete where the file is not as it was recorded."""
         location = await Location.get_or_none(key=key)
-        if location is None or location.state not in (LocationState.SETTLING, LocationState.PROBING):
+        if location is None or location.state not in WAITING:
             return
         path = paths.absolute(location.root, location.path)
         try:
             real = await asyncio.to_thread(_unchanged, path, location)
             mark = await asyncio.to_thread(fingerprint, real)
             async with self._one_at_a_time(mark):
-                now = await Location.get_or_none(key=key)  # it may have been lined up twice
-                if now is not None and now.state in (LocationState.SETTLING, LocationState.PROBING):
-                    await self._recognise(now, real, mark)
+                await self._recognise(location, real, mark)
         except ProbeFailed as error:
             await self.refuse(location, error.reason)
         except OSError as error:
@@ -87,6 +85,7 @@ class Ingest:
             await self.refuse(location, f"{CANNOT_READ} ({error.strerror or error}); {AGAIN}.")
 
     async def refuse(self, location: Location, sentence: str) -> None:
+        """Raises NotComplete where the file has changed since `location` was read."""
         async with self._db.transaction() as tx:
             await self._set(tx, location, LocationState.REFUSED, sentence, None)
             await self._records.settle_online(tx, [location.video_id])
@@ -139,7 +138,9 @@ class Ingest:
         values: dict[str, Any] = {"state": state, "reason": reason, "seen_at": self._clock.now()}
         if video is not None:
             values["video_id"] = video.id
-        await Location.filter(id=location.id).using_db(tx).update(**values)
+        same = Location.filter(id=location.id, key=location.key, size=location.size, mtime_ns=location.mtime_ns)
+        if not await same.filter(state__in=WAITING).using_db(tx).update(**values):
+            raise NotComplete  # what was found is of bytes that have been written over since, or of another name
         await self._changes.record(LocationChanged(location.id, state.value), tx)
 
     @asynccontextmanager

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from mediaserver.core.db import Database
     from mediaserver.core.library.walk import Entry
 
-__all__ = ["CANNOT_READ", "HOLDING", "Known", "Records"]
+__all__ = ["CANNOT_READ", "HOLDING", "WAITING", "Known", "Records"]
 
 T = TypeVar("T")
 PAGE = 5000  # rows of one read

@@ -200,7 +200,7 @@ class Scanner:
                 if old.video_id is not None:
                     await self._rename_title(tx, old, entry)
                     scan.renamed.add(old.video_id)
-            if old.video_id is None:
+            if old.video_id is None or old.waits:
                 self._wait(scan.text, entry)
         return fresh
 

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import heapq
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +16,7 @@ from mediaserver.core.db import is_hindered
 from mediaserver.core.library import paths
 from mediaserver.core.library.agenda import Agenda
 from mediaserver.core.library.ingest import Describe, Ingest, NotComplete, Prober
+from mediaserver.core.library.lineup import LineUp
 from mediaserver.core.library.mailbox import TOPIC, ScanRequests
 from mediaserver.core.library.records import CANNOT_READ, Records
 from mediaserver.core.library.roots import WatchedRoot
@@ -74,9 +74,7 @@ class LibraryWatcher:
         )
         self._requests = ScanRequests(run_folder)
         self._agenda = Agenda(settings, clock, self._settler.closed, self._requests.drop)
-        self._complete: list[tuple[int, str]] = []  # newest first: (-mtime, key)
-        self._queued: set[str] = set()
-        self._ready = asyncio.Event()
+        self._complete = LineUp()
         self._last_status: dict[str, Any] = {}
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -149,22 +147,18 @@ class LibraryWatcher:
 
     async def _take_settled(self, done: Sequence[tuple[Pending, Look]]) -> None:
         for pending, seen in done:
-            if seen.verdict is Verdict.STILL and pending.key not in self._queued:
-                self._line_up(pending.key, -pending.mtime_ns)
+            if seen.verdict is Verdict.STILL:
+                self._complete.add(pending.key, -pending.mtime_ns)
             elif seen.verdict is Verdict.UNREADABLE:
                 sentence = f"{CANNOT_READ} ({seen.problem}); allow the server to read it (chmod a+r)."
                 location = await Location.get_or_none(key=pending.key)
                 if location is not None:
-                    await self._ingest.refuse(location, sentence)
+                    with contextlib.suppress(NotComplete):  # it has changed since: the scan that saw it waits for it
+                        await self._ingest.refuse(location, sentence)
             elif seen.verdict is Verdict.GONE:
                 self._agenda.add_folder_of(pending.path)
         if len(done) > PROBES:  # the others are looked at within this moment
             await self._records.probing([pending.key for pending, _ in done])
-
-    def _line_up(self, key: str, place: int = 0) -> None:
-        self._queued.add(key)
-        heapq.heappush(self._complete, (place, key))
-        self._ready.set()
 
     async def _tell(self, pending: Pending, sentence: str) -> None:
         waits = self._records.waits(pending.key, pending.size, pending.mtime_ns, sentence)
@@ -173,14 +167,9 @@ class LibraryWatcher:
 
     async def _keep_ingesting(self) -> None:
         while True:
-            if not self._complete:
-                self._ready.clear()
-                await self._ready.wait()
-                continue
-            _, key = heapq.heappop(self._complete)
-            self._queued.discard(key)
-            if not await self._edge(self._take_in(key), "taking in a file"):
-                asyncio.get_running_loop().call_later(ONCE_MORE, self._line_up, key)
+            async with self._complete.next() as key:
+                if not await self._edge(self._take_in(key), "taking in a file"):
+                    asyncio.get_running_loop().call_later(ONCE_MORE, self._complete.add, key)
 
     async def _take_in(self, key: str) -> None:
         try:
