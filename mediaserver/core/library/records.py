@@ -92,6 +92,11 @@ class Records:
     async def at(self, root: str, path: str) -> Known | None:
         return next(iter(await self._where("key", [paths.key(root, path)])), None)
 
+    async def roots(self) -> list[str]:
+        """Of all locations, also those that are no longer in the settings."""
+        rows = await self._db.fetch("SELECT DISTINCT root FROM core_location ORDER BY root", reading=True)
+        return [row["root"] for row in rows]
+
     async def same_files(self, file_ids: Iterable[str]) -> list[Known]:
         return await self._where("file_id", [file_id for file_id in file_ids if file_id])
 

@@ -94,6 +94,14 @@ class Scanner:
             await self._changes.record(LibraryScanned(paths.to_text(root), result.files, round(result.seconds, 3)), tx)
         return result
 
+    async def leave(self) -> None:
+        """Films of folders that were taken out of the settings are offline; nothing of them is lost meanwhile."""
+        for root in await self._records.roots():
+            if sentence := self._settings.why_left(root):
+                known = (await self._records.known(root)).values()
+                rows = [row for row in known if (row.state, row.reason) != (LocationState.OFFLINE, sentence)]
+                await self._records.set_state(rows, LocationState.OFFLINE, sentence)
+
     def own_folders(self, root: Path) -> int:
         return len(self.folders.get(root, ())) - self.linked.get(root, 0)
 
@@ -207,7 +215,7 @@ class Scanner:
     async def _former(self, entry: Entry, candidates: list[Known]) -> Known | None:
         for known in candidates:
             same = (known.size, known.mtime_ns) == (entry.size, entry.mtime_ns) and known.state != LocationState.REFUSED
-            if same and not await asyncio.to_thread(still_there, known):
+            if same and (self._settings.why_left(known.root) or not await asyncio.to_thread(still_there, known)):
                 return known
         return None
 

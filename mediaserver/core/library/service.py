@@ -76,7 +76,7 @@ class LibraryService:
         total = await Location.all().count()
         rows = await Location.all().order_by("-id").offset((page - 1) * limit).limit(limit)
         titles = await self._titles([row.video_id for row in rows if row.video_id is not None])
-        return Page(tuple(_told(row, titles.get(row.video_id or 0)) for row in rows), page, limit, total)
+        return Page(tuple(self._told(row, titles.get(row.video_id or 0)) for row in rows), page, limit, total)
 
     async def source(self, video_id: int) -> Path | None:
         states = (LocationState.READY, LocationState.DUPLICATE)
@@ -84,7 +84,7 @@ class LibraryService:
         rows.sort(key=lambda row: row.state is not LocationState.READY)
         for row in rows:
             path = paths.absolute(row.root, row.path)
-            if await asyncio.to_thread(_readable, path, row):
+            if not self._settings.why_left(row.root) and await asyncio.to_thread(_readable, path, row):
                 return path
         return None
 
@@ -109,7 +109,7 @@ class LibraryService:
                 await Video.filter(id=video.id).update(full_hash=found)
 
     async def beside(self, video_id: int) -> tuple[SidecarFile, ...]:
-        return await beside.beside(video_id)
+        return await beside.beside(video_id, self._settings)
 
     def _place(self, path: Path) -> tuple[Path | None, str]:
         """The innermost library folder of a path, and the path inside it."""
@@ -121,7 +121,13 @@ class LibraryService:
 
     async def _reason(self, location: Location) -> Reason:
         titles = await self._titles([location.video_id] if location.video_id is not None else [])
-        return _told(location, titles.get(location.video_id or 0))
+        return self._told(location, titles.get(location.video_id or 0))
+
+    def _told(self, location: Location, title_id: int | None) -> Reason:
+        path = paths.shown(paths.absolute(location.root, location.path))
+        left = self._settings.why_left(location.root)
+        state = LocationState.OFFLINE if left else location.state
+        return Reason(path, state.value, left or location.reason or SENTENCES[state], title_id)
 
     async def _titles(self, video_ids: list[int]) -> dict[int, int]:
         links = await TitleVideo.filter(video_id__in=video_ids).order_by("-id") if video_ids else []
@@ -131,11 +137,6 @@ class LibraryService:
 def _whole(path: Path) -> Path:
     """Absolute; no link is resolved."""
     return Path(os.path.abspath(path))  # noqa: PTH100
-
-
-def _told(location: Location, title_id: int | None) -> Reason:
-    path = paths.shown(paths.absolute(location.root, location.path))
-    return Reason(path, location.state.value, location.reason or SENTENCES[location.state], title_id)
 
 
 def _unrecorded(root: Path, inside: str, path: Path) -> tuple[str, str]:

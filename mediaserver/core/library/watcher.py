@@ -97,6 +97,8 @@ class LibraryWatcher:
     # ---- scanning
 
     async def _keep_scanning(self) -> None:
+        while not await self._edge(self._scanner.leave(), "folders that are no longer in library.folders"):
+            await asyncio.sleep(ONCE_MORE)
         while True:
             await self._agenda.wait()
             await self._look_at_dirty()
