@@ -13,6 +13,9 @@ from mediaserver.core.tools import LEAKS
 from mediaserver.errors import MediaServerError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
     from mediaserver.core.config import Loaded
 
 __all__ = ["diagnose", "installation_report", "unreadable"]
@@ -24,13 +27,15 @@ async def diagnose(loaded: Loaded) -> list[str]:
     """Every finding, even where the server cannot open."""
     server = Server(loaded, "cli")
     lines = await machine_report(server)
+    unmade: list[Path] = []
     try:
         async with server:
+            unmade = await server.unmade_folders()
             lines += await installation_report(server)
     except Exception as error:  # noqa: BLE001 - what a store that is away raises, at the opening or the closing, is a finding
         if not any(str(error) in line for line in lines):
             lines.append(f"✗ {error}")
-    return [*lines, *await place_report(server)]
+    return [*lines, *await place_report(server, unmade)]
 
 
 async def machine_report(server: Server) -> list[str]:
@@ -59,10 +64,13 @@ async def machine_report(server: Server) -> list[str]:
     return lines
 
 
-async def place_report(server: Server) -> list[str]:
-    """Room and folders: what needs no store."""
-    away = await asyncio.to_thread(unreadable, server)
-    folders = ", ".join(str(folder) for folder in server.library_settings.folders)
+async def place_report(server: Server, unmade: Sequence[Path]) -> list[str]:
+    """Room and folders: what needs no store. The first start makes those that are `unmade`."""
+    away = await asyncio.to_thread(unreadable, server, unmade)
+    folders = ", ".join(
+        f"{folder} (the first start makes it)" if folder in unmade else str(folder)
+        for folder in server.library_settings.folders
+    )
     return [*await asyncio.to_thread(_space, server), *(away or [f"✓ library {folders}"])]
 
 
@@ -97,10 +105,12 @@ def _space(server: Server) -> list[str]:
     return [f"{found} below {least / GIGABYTE:.0f} GB. Make room, or lower workers.min_free_space."]
 
 
-def unreadable(server: Server) -> list[str]:
+def unreadable(server: Server, unmade: Sequence[Path] = ()) -> list[str]:
     """Library folders that are away. That stops nothing: a disk may come back."""
     lines = []
     for folder in server.library_settings.folders:
+        if folder in unmade:
+            continue
         try:
             with os.scandir(folder):
                 pass

@@ -79,7 +79,6 @@ class LibraryWatcher:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Until `stop`. An error that is not about one file or folder ends it, for the supervisor to begin anew."""
-        await asyncio.to_thread(self._settings.upload_folder.mkdir, parents=True, exist_ok=True)
         self._agenda.open()
         loops = [self._settler.run(), self._keep_scanning(), self._keep_time(), self._keep_asking()]
         tasks = [asyncio.create_task(loop) for loop in (*loops, *(self._keep_ingesting() for _ in range(PROBES)))]
