@@ -7,6 +7,8 @@ import os
 import shutil
 from typing import TYPE_CHECKING
 
+from mediaserver.core.library.paths import is_folder, to_text
+from mediaserver.core.library.records import Records
 from mediaserver.core.roles import slots
 from mediaserver.core.server import Server
 from mediaserver.core.tools import LEAKS
@@ -28,14 +30,15 @@ async def diagnose(loaded: Loaded) -> list[str]:
     server = Server(loaded, "cli")
     lines = await machine_report(server)
     unmade: list[Path] = []
+    emptied: list[str] = []
     try:
         async with server:
-            unmade = await server.unmade_folders()
+            unmade, emptied = await server.unmade_folders(), await _emptied(server)
             lines += await installation_report(server)
     except Exception as error:  # noqa: BLE001 - what a store that is away raises, at the opening or the closing, is a finding
         if not any(str(error) in line for line in lines):
             lines.append(f"✗ {error}")
-    return [*lines, *await place_report(server, unmade)]
+    return [*lines, *await place_report(server, unmade, emptied)]
 
 
 async def machine_report(server: Server) -> list[str]:
@@ -64,14 +67,25 @@ async def machine_report(server: Server) -> list[str]:
     return lines
 
 
-async def place_report(server: Server, unmade: Sequence[Path]) -> list[str]:
+async def place_report(server: Server, unmade: Sequence[Path], emptied: Sequence[str]) -> list[str]:
     """Room and folders: what needs no store. The first start makes those that are `unmade`."""
-    away = await asyncio.to_thread(unreadable, server, unmade)
+    away = [*await asyncio.to_thread(unreadable, server, unmade), *emptied]
     folders = ", ".join(
         f"{folder} (the first start makes it)" if folder in unmade else str(folder)
         for folder in server.library_settings.folders
     )
     return [*await asyncio.to_thread(_space, server), *(away or [f"✓ library {folders}"])]
+
+
+async def _emptied(server: Server) -> list[str]:
+    """Library folders that are there without most of their films, as the watcher found them last."""
+    records, settings = Records(server.db, server.changes, server.clock), server.library_settings
+    told = [
+        await records.most_are_gone(to_text(folder), settings.missing_guard)
+        for folder in settings.roots
+        if await asyncio.to_thread(is_folder, folder)
+    ]
+    return [f"✗ {sentence}" for sentence in told if sentence]
 
 
 async def installation_report(server: Server) -> list[str]:

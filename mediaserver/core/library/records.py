@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from mediaserver.core.db import Database
     from mediaserver.core.library.walk import Entry
 
-__all__ = ["CANNOT_READ", "HOLDING", "WAITING", "Known", "Records"]
+__all__ = ["CANNOT_READ", "GONE_AT_ONCE", "HOLDING", "WAITING", "Known", "Records"]
 
 T = TypeVar("T")
 PAGE = 5000  # rows of one read
@@ -30,6 +30,8 @@ HOLDING = (LocationState.READY, LocationState.DUPLICATE)  # the states in which 
 WAITING = (LocationState.SETTLING, LocationState.PROBING)
 COLUMNS = "id, root, path, file_id, size, mtime_ns, state, reason, video_id"
 CANNOT_READ = "This file cannot be read"  # how the sentence begins that a chmod makes wrong
+GONE_AT_ONCE = "{gone} of {all} files of {root} are gone at once; is a disk not connected? Nothing is deleted."
+AT_ONCE = GONE_AT_ONCE.rpartition("}")[2]  # how the sentence ends of a file that is gone with most others
 NEXT = "The copy is complete; it is looked at next."
 NEW = "Waiting until the copy is complete."
 
@@ -55,6 +57,10 @@ class Known:
     @property
     def waits(self) -> bool:
         return self.state in WAITING
+
+    @property
+    def is_gone_at_once(self) -> bool:
+        return self.state == LocationState.OFFLINE and self.reason.endswith(AT_ONCE)
 
     @property
     def denied(self) -> bool:
@@ -112,6 +118,19 @@ class Records:
             reading=True,
         )
         return int(rows[0]["n"]), int(rows[0]["here"])
+
+    async def most_are_gone(self, root: str, guard: float) -> str:
+        """The sentence for a folder that is there without most of its files (more than the share `guard`), else ""."""
+        [row] = await self._db.fetch(
+            "SELECT count(*) AS n, coalesce(sum(CASE WHEN state = 'offline' AND reason LIKE ? THEN 1 ELSE 0 END), 0) "
+            "AS gone FROM core_location WHERE root = ?",
+            f"%{AT_ONCE}",
+            root,
+            reading=True,
+        )
+        gone, total = int(row["gone"]), int(row["n"])
+        told = GONE_AT_ONCE.format(gone=gone, all=total, root=paths.shown(paths.to_path(root)))
+        return told if gone > guard * total else ""
 
     async def _where(self, column: str, values: Sequence[Any]) -> list[Known]:
         found: list[Known] = []

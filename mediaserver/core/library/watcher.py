@@ -121,9 +121,14 @@ class LibraryWatcher:
     async def _look_at_dirty(self) -> None:
         while folders := self._agenda.next_folders():
             for root, folder, recursive in folders:
-                look = self._scanner.look(root, folder, recursive=recursive)
+                look = self._look(root, folder, recursive=recursive)
                 if not await self._edge(look, f"look at {paths.shown(root / folder)}"):
                     self._agenda.add_folder_later(ONCE_MORE, root, folder, recursive=recursive)
+
+    async def _look(self, root: Path, folder: str, *, recursive: bool) -> None:
+        result = await self._scanner.look(root, folder, recursive=recursive)
+        if result.turned:
+            self._agenda.roots[root].emptied = await self._scanner.emptied(root)
 
     async def _edge(self, work: Awaitable[object], what: str) -> bool:
         """One folder's trouble must not end the watching of the others; False where the database is away or full.

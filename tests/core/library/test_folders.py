@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mediaserver.core.library.service import LibraryService
+from mediaserver.core.statuses import told
 from mediaserver.models import Location, Title, Video
 
 if TYPE_CHECKING:
@@ -31,8 +32,8 @@ async def test_a_folder_taken_out_of_the_settings_is_offline_until_it_is_named_a
     video = await Video.get()
     assert await house.service.source(video.id) is None, "before the watcher has run, too"
     sentence = f"The folder {film.parent} is no longer in library.folders."
-    [told] = (await house.service.locations()).items
-    assert (told.state, told.sentence) == ("offline", sentence)
+    [found] = (await house.service.locations()).items
+    assert (found.state, found.sentence) == ("offline", sentence)
     async with house.watched():
         await house.settled({"Film.mp4": "offline"})
         await house.until(lambda: Video.filter(online=False).exists())
@@ -63,3 +64,40 @@ async def test_the_folder_around_a_former_one_takes_its_films_over(house: House,
     async with house.watched(folders=(tmp_path / "films",)):
         await house.settled({"drama/Film.mp4": "ready"})
     assert await Title.all().count() == len(house.prober.calls) == 1
+
+
+async def test_a_folder_without_most_of_its_films_says_so_until_they_are_back(
+    house: House, films: Films, tmp_path: Path
+) -> None:
+    for number in range(4):
+        films.write(house.folder / "disk" / f"{number}.mp4")
+    films.write(house.folder / "here.mp4")
+    sentence = f"4 of 5 files of {house.folder} are gone at once; is a disk not connected? Nothing is deleted."
+    async with house.watched():
+        await house.ready(5)
+        (house.folder / "disk").rename(tmp_path / "away")
+        await house.until(lambda: says(house, sentence, online=False))
+    async with house.watched():  # what a start finds
+        await house.until(lambda: says(house, sentence, online=False))
+        (tmp_path / "away").rename(house.folder / "disk")
+        await house.until(lambda: says(house, "", online=True))
+        await house.ready(5)
+
+
+async def test_a_disk_that_comes_back_almost_empty_is_not_called_missing(house: House, films: Films) -> None:
+    for number in range(4):
+        films.write(house.folder / f"{number}.mp4")
+    async with house.watched():
+        await house.ready(4)
+        house.folder.rename(house.folder.with_name("away"))
+        await house.until(lambda: says(house, "the folder is missing", online=False))
+        house.folder.mkdir()
+        sentence = f"4 of 4 files of {house.folder} are gone at once; is a disk not connected? Nothing is deleted."
+        await house.until(lambda: says(house, sentence, online=False))
+        assert (await house.service.why(house.folder / "0.mp4")).sentence == sentence
+
+
+async def says(house: House, reason: str, *, online: bool) -> bool:
+    """Whether that is what the status tells of the first folder."""
+    [root, *_] = told(house.run_folder, "watch").get("roots", [{}])
+    return (root.get("reason"), root.get("online")) == (reason, online)
