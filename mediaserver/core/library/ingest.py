@@ -106,11 +106,11 @@ class Ingest:
 
     async def _known_video(self, location: Location, video: Video) -> None:
         async with self._commit, self._db.transaction() as tx:
-            first = await self._first_location(tx, video, location)
-            state = LocationState.DUPLICATE if first else LocationState.READY
-            reason = f"The same video as {paths.shown(first.path)}; only one of them is played." if first else ""
-            await self._set(tx, location, state, reason, video)
-            await self._records.settle_online(tx, [video.id, location.video_id])
+            before = location.video_id
+            await self._set(tx, location, LocationState.DUPLICATE, "", video)
+            await self._records.settle_online(tx, [video.id, before])
+            if before not in (None, video.id) and not await Location.filter(video_id=before).using_db(tx).exists():
+                await self._titles.succeed(tx, before, video)  # else that title had no file, though its own is there
             if await self._titles.of(tx, video.id) is None:
                 title = await self._titles.attach(tx, video, location.root, names.from_path(location.path))
                 await self._changes.record(VideoProbed(video.id, title), tx)
@@ -129,10 +129,6 @@ class Ingest:
                 title = await self._titles.attach(tx, video, location.root, named)
             await self._changes.record(VideoProbed(video.id, title), tx)
             await self._records.settle_online(tx, [before])
-
-    async def _first_location(self, tx: Any, video: Video, location: Location) -> Location | None:
-        others = Location.filter(video_id=video.id, state=LocationState.READY).exclude(id=location.id)
-        return await others.using_db(tx).order_by("id").first()
 
     async def _set(self, tx: Any, location: Location, state: LocationState, reason: str, video: Video | None) -> None:
         values: dict[str, Any] = {"state": state, "reason": reason, "seen_at": self._clock.now()}

@@ -32,6 +32,7 @@ COLUMNS = "id, root, path, file_id, size, mtime_ns, state, reason, video_id"
 CANNOT_READ = "This file cannot be read"  # how the sentence begins that a chmod makes wrong
 GONE_AT_ONCE = "{gone} of {all} files of {root} are gone at once; is a disk not connected? Nothing is deleted."
 AT_ONCE = GONE_AT_ONCE.rpartition("}")[2]  # how the sentence ends of a file that is gone with most others
+SAME = "The same video as {path}; only one of them is played."
 NEXT = "The copy is complete; it is looked at next."
 NEW = "Waiting until the copy is complete."
 
@@ -204,15 +205,23 @@ class Records:
 
     async def renamed(self, known: Known, root: str, path: str) -> None:
         """The same file under another name: only the name changes."""
-        state = known.state
+        state, reason = known.state, known.reason
         if state == LocationState.OFFLINE:
             state = LocationState.SETTLING if known.video_id is None else LocationState.DUPLICATE
+            reason = NEW
         async with self._turn() as tx:
             await Location.filter(key=paths.key(root, path)).exclude(id=known.id).using_db(tx).delete()
             await (
                 Location.filter(id=known.id)
                 .using_db(tx)
-                .update(root=root, path=path, key=paths.key(root, path), state=state, seen_at=self._clock.now())
+                .update(
+                    root=root,
+                    path=path,
+                    key=paths.key(root, path),
+                    state=state,
+                    reason=reason,
+                    seen_at=self._clock.now(),
+                )
             )
             await self._changes.record(LocationChanged(known.id, state.value), tx)
             await self.settle_online(tx, [known.video_id])
@@ -246,7 +255,7 @@ class Records:
                 await self.settle_online(tx, [row.video_id for row in part])
 
     async def settle_online(self, tx: Any, video_ids: Iterable[int | None]) -> None:
-        """Bring `Video.online` in line with its locations, and make a duplicate the first where that one is gone."""
+        """Bring `Video.online` in line with its locations, of which one is played and the others name it."""
         ids = {video_id for video_id in video_ids if video_id is not None}
         if not ids:
             return
@@ -254,14 +263,23 @@ class Records:
         for location in await Location.filter(video_id__in=ids, state__in=HOLDING).using_db(tx).order_by("id"):
             held.setdefault(int(location.video_id or 0), []).append(location)
         for locations in held.values():
-            if all(location.state == LocationState.DUPLICATE for location in locations):
-                await Location.filter(id=locations[0].id).using_db(tx).update(state=LocationState.READY, reason="")
-                await self._changes.record(LocationChanged(locations[0].id, LocationState.READY.value), tx)
+            await self._name_the_first(tx, locations)
         for video in await Video.filter(id__in=ids).using_db(tx).only("id", "online"):
             online = video.id in held
             if online != video.online:
                 await Video.filter(id=video.id).using_db(tx).update(online=online)
                 await self._changes.record(VideoOnline(video.id) if online else VideoOffline(video.id), tx)
+
+    async def _name_the_first(self, tx: Any, locations: list[Location]) -> None:
+        first = next((each for each in locations if each.state == LocationState.READY), locations[0])
+        same = SAME.format(path=paths.shown(paths.to_path(first.path)))
+        for each in locations:
+            state, reason = (LocationState.READY, "") if each is first else (LocationState.DUPLICATE, same)
+            if (each.state, each.reason) == (state, reason):
+                continue
+            await Location.filter(id=each.id).using_db(tx).update(state=state, reason=reason)
+            if each.state != state:
+                await self._changes.record(LocationChanged(each.id, state.value), tx)
 
     # ---- pacing
 

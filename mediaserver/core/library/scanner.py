@@ -257,9 +257,7 @@ class Scanner:
         scan.result.turned = True
         films = [known for known in back if known.video_id is not None]
         others = [known for known in back if known.video_id is None]
-        await self._records.set_state(
-            films, LocationState.DUPLICATE, "The same video is in the library more than once."
-        )
+        await self._records.set_state(films, LocationState.DUPLICATE, "")  # one of each video becomes the first
         await self._records.set_state(others, LocationState.SETTLING, "Waiting until it is looked at again.")
         for known in others:
             self._wait(scan.text, Entry(known.path, known.file_id, known.size, known.mtime_ns))
