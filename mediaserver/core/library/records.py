@@ -148,7 +148,7 @@ class Records:
         """Record files that were never seen. One that is there already is left alone."""
         few = len(entries) <= TOLD  # not those of a part: on a slow machine parts are small, and would become slower
         for part in self._parts(entries):
-            async with self._turn() as tx:
+            async with self.turn() as tx:
                 rows = [self._new(root, entry) for entry in part]
                 await Location.bulk_create(rows, ignore_conflicts=True, using_db=tx)
                 if few:
@@ -170,7 +170,7 @@ class Records:
 
     async def changed(self, known: Known, entry: Entry) -> None:
         """The file at this path has other content; which video it was is kept until the new one is known."""
-        async with self._turn() as tx:
+        async with self.turn() as tx:
             state = LocationState.REFUSED if entry.refused else LocationState.SETTLING
             await (
                 Location.filter(id=known.id)
@@ -190,7 +190,7 @@ class Records:
     async def probing(self, keys: Sequence[str]) -> None:
         """These copies are complete; what is told of them one by one is only how it ends."""
         for part in self._parts(keys):
-            async with self._turn() as tx:
+            async with self.turn() as tx:
                 waiting = Location.filter(key__in=list(part), state=LocationState.SETTLING)
                 await waiting.using_db(tx).update(state=LocationState.PROBING, reason=NEXT)
 
@@ -203,40 +203,33 @@ class Records:
                 if row.reason != reason:
                     await self._changes.record(LocationChanged(row.id, row.state.value), tx)
 
-    async def renamed(self, known: Known, root: str, path: str) -> None:
-        """The same file under another name: only the name changes."""
+    async def renamed(self, tx: Any, known: Known, root: str, path: str) -> None:
+        """The same file under another name: only the name changes. In the caller's turn."""
         state, reason = known.state, known.reason
         if state == LocationState.OFFLINE:
             state = LocationState.SETTLING if known.video_id is None else LocationState.DUPLICATE
             reason = NEW
-        async with self._turn() as tx:
-            await Location.filter(key=paths.key(root, path)).exclude(id=known.id).using_db(tx).delete()
-            await (
-                Location.filter(id=known.id)
-                .using_db(tx)
-                .update(
-                    root=root,
-                    path=path,
-                    key=paths.key(root, path),
-                    state=state,
-                    reason=reason,
-                    seen_at=self._clock.now(),
-                )
-            )
-            await self._changes.record(LocationChanged(known.id, state.value), tx)
-            await self.settle_online(tx, [known.video_id])
+        key, now = paths.key(root, path), self._clock.now()
+        await Location.filter(key=key).exclude(id=known.id).using_db(tx).delete()
+        await (
+            Location.filter(id=known.id)
+            .using_db(tx)
+            .update(root=root, path=path, key=key, state=state, reason=reason, seen_at=now)
+        )
+        await self._changes.record(LocationChanged(known.id, state.value), tx)
+        await self.settle_online(tx, [known.video_id])
 
     async def same_file_new_id(self, entries: Sequence[tuple[Known, Entry]]) -> None:
         """A disk got another device number: nothing else is different."""
         for part in self._parts(entries):
-            async with self._turn() as tx:
+            async with self.turn() as tx:
                 for known, entry in part:
                     await Location.filter(id=known.id).using_db(tx).update(file_id=entry.file_id)
 
     async def set_state(self, rows: Sequence[Known], state: LocationState, reason: str) -> None:
         """Whole parts of the library change at once: offline, back again, waiting for the prober."""
         for part in _chunks(rows, TOLD):
-            async with self._turn() as tx:
+            async with self.turn() as tx:
                 ids = [row.id for row in part]
                 await (
                     Location.filter(id__in=ids)
@@ -250,7 +243,7 @@ class Records:
     async def remove(self, rows: Sequence[Known]) -> None:
         """Files that are gone. Their videos, titles and history stay."""
         for part in _chunks(rows, TOLD):
-            async with self._turn() as tx:
+            async with self.turn() as tx:
                 await Location.filter(id__in=[row.id for row in part]).using_db(tx).delete()
                 await self.settle_online(tx, [row.video_id for row in part])
 
@@ -292,8 +285,11 @@ class Records:
             start += size
 
     @asynccontextmanager
-    async def _turn(self) -> AsyncIterator[Any]:
-        """A transaction, and a pause as long as it took, so that viewers' small writes get their turn."""
+    async def turn(self) -> AsyncIterator[Any]:
+        """A transaction, and after it a pause as long as it took, so that viewers' small writes get their turn.
+
+        It is the outermost one: within another the pause would be one more thing they wait for.
+        """
         async with self._db.transaction() as tx:
             began = time.monotonic()
             yield tx

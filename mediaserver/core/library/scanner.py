@@ -210,8 +210,8 @@ class Scanner:
                 continue
             by_id[entry.file_id].remove(old)
             scan.known.pop(old.path, None)
-            async with self._db.transaction() as tx:  # a kill between the two would leave the title its old name
-                await self._records.renamed(old, scan.text, entry.path)
+            async with self._records.turn() as tx:  # a kill between the two would leave the title its old name
+                await self._records.renamed(tx, old, scan.text, entry.path)
                 if old.video_id is not None:
                     await self._rename_title(tx, old, entry)
                     scan.renamed.add(old.video_id)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
 from typing import TYPE_CHECKING
 
 import pytest
 
+from mediaserver.core.clock import SystemClock
+from mediaserver.core.library.records import Records
+from mediaserver.core.library.scanner import Scanner
 from mediaserver.models import Location, Title, TitleVideo, Video
 
 if TYPE_CHECKING:
@@ -296,3 +300,29 @@ async def test_a_film_that_becomes_a_copy_of_another_still_has_its_title(house: 
         await house.settled({"One.mp4": "ready", "Two.mp4": "duplicate"})
     links = await TitleVideo.all().prefetch_related("title", "video")
     assert sorted((link.title.title, link.video.online) for link in links) == [("One", True), ("Two", True)]
+
+
+async def test_a_scan_that_renames_pauses_only_while_it_holds_nothing(
+    house: House, films: Films, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who starts a film waits for the scan's transaction, and would wait for a pause in it as well."""
+    async with house.watched():
+        for number in range(3):
+            films.write(house.folder / "old" / f"{number}.mp4")
+        await house.ready(3)
+    (house.folder / "old").rename(house.folder / "new")
+    scanner = Scanner(house.settings, house.db, house.changes, Records(house.db, house.changes, SystemClock()),
+                      pending=lambda _: None, between=lambda: sleep(0))  # fmt: skip
+    sleep, free = asyncio.sleep, list[bool]()
+
+    async def pause(_seconds: float) -> None:
+        called = list[int]()
+        house.db.after_commit(lambda: called.append(1))  # at once where no transaction is open
+        free.append(bool(called))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(asyncio, "sleep", pause)
+        await scanner.scan(house.folder)
+    assert await house.states() == {f"new/{number}.mp4": "ready" for number in range(3)}
+    assert len(free) >= 3
+    assert all(free)
