@@ -206,7 +206,7 @@ class Server:
 
     def _provide_core(self, key: bytes) -> None:
         grants = SignedGrants(key, self.clock)
-        library = LibraryService(self.library_settings, self.wakeups, self.data / "run")
+        library = LibraryService(self.library_settings, self.db, self.wakeups, self.data / "run")
         for contract, provider in (
             (contracts.Clock, self.clock),
             (contracts.Changes, self.changes),

@@ -53,7 +53,7 @@ async def house(tmp_path: Path, database_url: str) -> AsyncIterator[House]:
             wakeups,
             CountingProber(),
             data / "run",
-            LibraryService(settings, wakeups, data / "run"),
+            LibraryService(settings, db, wakeups, data / "run"),
             describe,
         )
     finally:

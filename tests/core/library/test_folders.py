@@ -20,7 +20,7 @@ pytestmark = pytest.mark.slow
 
 
 def service(house: House, *folders: Path) -> LibraryService:
-    return LibraryService(replace(house.settings, folders=folders), house.wakeups, house.run_folder)
+    return LibraryService(replace(house.settings, folders=folders), house.db, house.wakeups, house.run_folder)
 
 
 async def test_a_folder_taken_out_of_the_settings_is_offline_until_it_is_named_again(
