@@ -96,9 +96,6 @@ class Records:
                 break
         return found
 
-    async def at(self, root: str, path: str) -> Known | None:
-        return next(iter(await self._where("key", [paths.key(root, path)])), None)
-
     async def roots(self) -> list[str]:
         """Of all locations, also those that are no longer in the settings."""
         rows = await self._db.fetch("SELECT DISTINCT root FROM core_location ORDER BY root", reading=True)

@@ -129,9 +129,6 @@ class Settler:
     def __len__(self) -> int:
         return len(self._pending)
 
-    def waits(self, key: str) -> bool:
-        return key in self._pending
-
     def add(self, pending: Pending) -> None:
         """Wait for this file; one that waits already is looked at anew only if it has changed."""
         known = self._pending.get(pending.key)
@@ -152,9 +149,6 @@ class Settler:
         else:
             pending.closed = now
             self._schedule(pending, now + QUICK)
-
-    def drop(self, key: str) -> None:
-        self._pending.pop(key, None)
 
     async def run(self) -> None:
         while True:
