@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from mediaserver.core.config import Loaded
 
-PASSWORD_IN_URL = re.compile(r"(://[^:@/]*:)[^@]+@")
+PASSWORD_IN_URL = re.compile(r"(://[^:@/]*:)\S+@")
 PLUGIN_OPTION = 3  # parts of a key such as plugins.catalog.language
 
 

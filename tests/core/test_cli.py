@@ -266,7 +266,7 @@ def test_scan_asks_the_watcher(terminal: Terminal) -> None:
 
 def test_config_tells_only_what_differs_and_hides_passwords(terminal: Terminal) -> None:
     terminal.write(
-        "database: postgres://films:hush-hush@db/films\nlog: {level: info}\nserver: {port: 0, guest: viewer}\n"
+        "database: postgres://films:hush@hush@db/films\nlog: {level: info}\nserver: {port: 0, guest: viewer}\n"
         "plugins: {hls_transcoder: {crf: 23, resolutions: [480p]}, catalog: {}}\n"
         "mail: {from: films@example.org, smtp: {username: films, password: hush-hush}}\n"
         "frontend: {password_reset_path: /reset.html}\n"
