@@ -87,6 +87,7 @@ async def bench(count: int) -> None:
         await db.open()
         try:
             settings = LibrarySettings((folder,), data / "uploads")
+            settings.upload_folder.mkdir()
             first, _ = await scan_once(db, settings)
             again, waiting = await scan_once(db, settings)
             print(f"{count} files: first scan {first:.1f} s, again {again:.1f} s ({waiting} wait), {rss()} MB")

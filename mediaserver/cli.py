@@ -237,9 +237,9 @@ def why(ctx: click.Context, path: Path) -> None:
 @click.pass_context
 def plugins(ctx: click.Context) -> None:
     """Which plugins take part, and which are left out and why."""
-    from mediaserver.core.commands import plugin_report
+    from mediaserver.core.commands import plugins_here
 
-    for line in with_server(settings(ctx), "cli", plugin_report):
+    for line in plugins_here(settings(ctx)):
         click.echo(line)
 
 

@@ -68,6 +68,7 @@ class MediaInfo:
     tags: Mapping[str, str] = field(default_factory=dict)
     chapters: tuple[Chapter, ...] = ()
     cover: int | None = None  # the stream that is a picture of the film's poster
+    damaged: bool = False  # whoever tried to show it found places that cannot be shown (Library.damaged)
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from mediaserver.core.config import Loaded
 
-PASSWORD_IN_URL = re.compile(r"(://[^:@/]*:)[^@]+@")
+PASSWORD_IN_URL = re.compile(r"(://[^:@/]*:)\S+@")
 PLUGIN_OPTION = 3  # parts of a key such as plugins.catalog.language
 
 
@@ -34,7 +34,21 @@ async def bring_up_to_date(loaded: Loaded, *, copies: bool) -> None:
         pass
 
 
-async def plugin_report(server: Server) -> list[str]:
+def plugins_here(loaded: Loaded) -> list[str]:
+    """Where no server has run yet nothing is made: then it is only what they are found to be."""
+    server = Server(loaded, "cli")
+    if not loaded.data.is_dir():
+        server.register_only()
+        return _plugin_report(server)
+
+    async def opened() -> list[str]:
+        async with server:
+            return _plugin_report(server)
+
+    return asyncio.run(opened())
+
+
+def _plugin_report(server: Server) -> list[str]:
     lines = [f"✓ {name}  ({plugin.found.source})" for name, plugin in server.hooks.loaded.items()]
     lines += [f"✗ {name}: {reason}" for name, reason in sorted(server.hooks.faults.items())]
     return lines or ["No plugin is switched on."]

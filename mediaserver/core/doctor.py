@@ -7,12 +7,17 @@ import os
 import shutil
 from typing import TYPE_CHECKING
 
+from mediaserver.core.library.paths import is_folder, to_text
+from mediaserver.core.library.records import Records
 from mediaserver.core.roles import slots
 from mediaserver.core.server import Server
 from mediaserver.core.tools import LEAKS
 from mediaserver.errors import MediaServerError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
     from mediaserver.core.config import Loaded
 
 __all__ = ["diagnose", "installation_report", "unreadable"]
@@ -24,13 +29,16 @@ async def diagnose(loaded: Loaded) -> list[str]:
     """Every finding, even where the server cannot open."""
     server = Server(loaded, "cli")
     lines = await machine_report(server)
+    unmade: list[Path] = []
+    emptied: list[str] = []
     try:
         async with server:
+            unmade, emptied = await server.unmade_folders(), await _emptied(server)
             lines += await installation_report(server)
     except Exception as error:  # noqa: BLE001 - what a store that is away raises, at the opening or the closing, is a finding
         if not any(str(error) in line for line in lines):
             lines.append(f"✗ {error}")
-    return [*lines, *await place_report(server)]
+    return [*lines, *await place_report(server, unmade, emptied)]
 
 
 async def machine_report(server: Server) -> list[str]:
@@ -59,11 +67,25 @@ async def machine_report(server: Server) -> list[str]:
     return lines
 
 
-async def place_report(server: Server) -> list[str]:
-    """Room and folders: what needs no store."""
-    away = await asyncio.to_thread(unreadable, server)
-    folders = ", ".join(str(folder) for folder in server.library_settings.folders)
+async def place_report(server: Server, unmade: Sequence[Path], emptied: Sequence[str]) -> list[str]:
+    """Room and folders: what needs no store. The first start makes those that are `unmade`."""
+    away = [*await asyncio.to_thread(unreadable, server, unmade), *emptied]
+    folders = ", ".join(
+        f"{folder} (the first start makes it)" if folder in unmade else str(folder)
+        for folder in server.library_settings.folders
+    )
     return [*await asyncio.to_thread(_space, server), *(away or [f"✓ library {folders}"])]
+
+
+async def _emptied(server: Server) -> list[str]:
+    """Library folders that are there without most of their films, as the watcher found them last."""
+    records, settings = Records(server.db, server.changes, server.clock), server.library_settings
+    told = [
+        await records.most_are_gone(to_text(folder), settings.missing_guard)
+        for folder in settings.roots
+        if await asyncio.to_thread(is_folder, folder)
+    ]
+    return [f"✗ {sentence}" for sentence in told if sentence]
 
 
 async def installation_report(server: Server) -> list[str]:
@@ -97,10 +119,12 @@ def _space(server: Server) -> list[str]:
     return [f"{found} below {least / GIGABYTE:.0f} GB. Make room, or lower workers.min_free_space."]
 
 
-def unreadable(server: Server) -> list[str]:
+def unreadable(server: Server, unmade: Sequence[Path] = ()) -> list[str]:
     """Library folders that are away. That stops nothing: a disk may come back."""
     lines = []
     for folder in server.library_settings.folders:
+        if folder in unmade:
+            continue
         try:
             with os.scandir(folder):
                 pass

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import socket
 from asyncio import create_subprocess_exec
 from asyncio.subprocess import DEVNULL, PIPE
 from contextlib import asynccontextmanager
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 ADVISORY_LOCK = 0x6D656469  # any constant of ours
 PASSING = ("No space left on device", "Disk quota exceeded", "connection to server", "server closed the connection")
+UNREAD = (socket.gaierror, ValueError)  # of a name that is none, and of what is no address
+UNCODED = " In its password @, : and / are written %40, %3A and %2F."
 WITHOUT = "or upgrade without a copy, which cannot be undone: mediaserver migrate --no-copy"
 
 
@@ -31,7 +34,8 @@ async def locked(url: str) -> AsyncIterator[None]:
         session = await asyncpg.connect(url)
     except (OSError, ValueError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
         raise StartLater(
-            f"The database {shown(url)} cannot be reached ({error}). Start it, or correct `database`."
+            f"The database {shown(url)} cannot be reached ({_problem(error)}). Start it, or correct `database`."
+            f"{UNCODED if isinstance(error, UNREAD) else ''}"
         ) from error
     try:
         await session.execute("SELECT pg_advisory_lock($1)", ADVISORY_LOCK)
@@ -58,7 +62,7 @@ async def copy(url: str, file: Path) -> None:
 async def _dump(program: str, url: str, file: Path) -> None:
     password = urlsplit(url).password  # not an argument: those of every process can be read by everybody
     dump = await create_subprocess_exec(
-        *(program, "--format=custom", f"--file={file}", f"--dbname={shown(url)}"),
+        *(program, "--format=custom", f"--file={file}", f"--dbname={_without_password(url)}"),
         env=os.environ | {"LC_ALL": "C"} | ({"PGPASSWORD": unquote(password)} if password else {}),
         stdin=DEVNULL,
         stdout=DEVNULL,
@@ -79,7 +83,18 @@ async def _dump(program: str, url: str, file: Path) -> None:
 
 
 def shown(url: str) -> str:
-    """The address without its password."""
+    """For people: without the password, even one that is not encoded and makes the address another one."""
+    scheme, _, rest = url.partition("://")
+    who, at, where = rest.rpartition("@")
+    return f"{scheme}://{who.partition(':')[0]}@{where}" if at else url
+
+
+def _problem(error: Exception) -> str:
+    """What is no address is not told word by word: a part of the password may stand in it."""
+    return "this is no address" if isinstance(error, ValueError) else str(error)
+
+
+def _without_password(url: str) -> str:
     parts = urlsplit(url)
     user, _, where = parts.netloc.rpartition("@")
     name = user.partition(":")[0]

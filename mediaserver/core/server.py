@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from contextlib import AsyncExitStack, suppress
+from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import urlsplit
 
@@ -21,6 +21,7 @@ from mediaserver.core.discovery import Absent, Found, PluginFault, check_tables,
 from mediaserver.core.follower import Follower
 from mediaserver.core.jobs import QUEUES, JobRecords
 from mediaserver.core.leases import Leases
+from mediaserver.core.library import folders
 from mediaserver.core.library.service import LibraryService
 from mediaserver.core.library.settings import LibrarySettings
 from mediaserver.core.mail import Postbox
@@ -40,6 +41,7 @@ from mediaserver.events import PluginQuarantined
 from mediaserver.models import Quarantine
 
 if TYPE_CHECKING:
+    from pathlib import Path
     from types import TracebackType
 
     from mediaserver.contracts import Clock
@@ -47,6 +49,7 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 STARTUP_SECONDS = 10  # a plugin whose startup takes longer hangs
+MAKES_LIBRARY = ("serve", "watch")  # a command that only asks must not make what it asks about
 
 
 class Server:
@@ -179,6 +182,8 @@ class Server:
         await self._upgrade()
         self._stack.push_async_callback(self.db.close)
         await self.db.open()
+        if self.role in MAKES_LIBRARY:
+            folders.make(await self.unmade_folders())
         await self.wakeups.open()
         self._stack.push_async_callback(self.wakeups.close)
         for queue in self.queues.values():
@@ -201,7 +206,7 @@ class Server:
 
     def _provide_core(self, key: bytes) -> None:
         grants = SignedGrants(key, self.clock)
-        library = LibraryService(self.library_settings, self.wakeups, self.data / "run")
+        library = LibraryService(self.library_settings, self.db, self.wakeups, self.data / "run")
         for contract, provider in (
             (contracts.Clock, self.clock),
             (contracts.Changes, self.changes),
@@ -239,6 +244,11 @@ class Server:
             await asyncio.gather(task, return_exceptions=True)
 
         self._stack.push_async_callback(end)
+
+    async def unmade_folders(self) -> list[Path]:
+        """Library folders that the first start makes."""
+        default = self.loaded.path(Configuration().library.folders[0], ("library", "folders"))
+        return await folders.unmade(self.db, self.library_settings, default)
 
     # ---- settings that several parts read --------------------------------------------------------------------
 
@@ -287,7 +297,6 @@ def tell_hindrance(error: BaseException) -> None:
 
 def prepare_folders(server: Server) -> None:
     """Make what is missing. Raises StartError where the disk or the rights do not allow it."""
-    library = server.library_settings
     try:
         private_folder(server.data / "run")
         close_what_was_open(server.data)
@@ -296,18 +305,12 @@ def prepare_folders(server: Server) -> None:
         if not server.settings.redis:
             private_file(server.data / "broker.sqlite3")
         server.storage.prepare()
-        library.upload_folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         tell_hindrance(error)
         raise StartError(
             f"{error.filename} cannot be made ({error.strerror}); the data directory {server.data} must be writable."
         ) from error
     _check_rights(server)
-    default = server.loaded.path(Configuration().library.folders[0], ("library", "folders"))
-    for folder in library.folders:
-        if folder == default and not folder.exists():
-            with suppress(OSError):  # a link to a disk that is away, say: told like any folder that is missing
-                folder.mkdir(parents=True, exist_ok=True)
 
 
 def _check_rights(server: Server) -> None:

@@ -4,10 +4,20 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from types import UnionType
+from typing import Annotated, Any, Literal, Self, Union, get_args, get_origin
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, BeforeValidator, ByteSize, ConfigDict, Field, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ByteSize,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 SENDER = re.compile(r"(?P<name>[^<>@\"]*<)?[!-;=?A-~]+@[0-9A-Za-z.-]+(?(name)>)")
 
@@ -16,6 +26,26 @@ class Settings(BaseModel):
     """Base of every settings section, a plugin's `Config` included: frozen, and a key nobody declared is an error."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _as_a_word(cls, value: Any, info: ValidationInfo) -> Any:
+        """YAML reads a bare `off` as false and `on` as true; where these words are choices they were meant."""
+        if not isinstance(value, bool) or info.field_name is None:
+            return value
+        word, choices = "on" if value else "off", _choices(cls.model_fields[info.field_name].annotation)
+        return word if word in choices and value not in choices else value
+
+
+def _choices(annotation: Any) -> set[Any]:
+    """The values that a type names one by one."""
+    if annotation is bool:
+        return {True, False}
+    if get_origin(annotation) is Literal:
+        return set(get_args(annotation))
+    if get_origin(annotation) in (Union, UnionType, Annotated):
+        return set().union(*map(_choices, get_args(annotation)))
+    return set()
 
 
 class ServerSection(Settings):

@@ -141,6 +141,35 @@ def test_a_library_that_is_a_link_to_a_disk_that_is_away_stops_nothing(terminal:
     assert f"library folder {tmp_path / 'library'} cannot be read" in terminal.opened()
 
 
+def test_the_first_start_makes_the_library_and_no_other_command_does(terminal: Terminal, tmp_path: Path) -> None:
+    terminal.write("workers: {min_free_space: 0}\nserver: {port: 0}\nplugins: {catalog: {}}\n")
+    assert "✓ catalog" in terminal.run("plugins").stdout
+    terminal.run("config")
+    assert [path.name for path in tmp_path.iterdir()] == ["config.yaml"]
+    done = terminal.run("doctor")
+    assert f"✓ library {tmp_path / 'library'} (the first start makes it)" in done.stdout
+    terminal.run("why", "library/Film.mp4")
+    assert not (tmp_path / "library").exists()
+    terminal.opened()
+    assert (tmp_path / "library").is_dir()
+    assert (tmp_path / "data" / "uploads").is_dir()
+
+
+def test_a_library_that_held_films_and_is_missing_is_never_made_anew(terminal: Terminal, tmp_path: Path) -> None:
+    terminal.write("workers: {min_free_space: 0}\nserver: {port: 0}\n")
+    terminal.run("migrate")
+    for folder in (tmp_path / "library", tmp_path / "data" / "uploads"):
+        query(
+            tmp_path / "data" / "mediaserver.sqlite3",
+            "INSERT INTO core_location (key, root, path, file_id, size, mtime_ns, state, reason, seen_at, created_at) "
+            f"VALUES ('{folder}', '{folder}', 'Film.mp4', '1:1', 1, 1, 'ready', '', '2026-01-01', '2026-01-01')",
+        )
+    assert f"library folder {tmp_path / 'library'} cannot be read (No such file" in terminal.opened()
+    assert f"✗ The library folder {tmp_path / 'library'} cannot be read (No such file" in terminal.run("doctor").stdout
+    assert not (tmp_path / "library").exists()
+    assert not (tmp_path / "data" / "uploads").exists()
+
+
 def modes(folder: Path) -> dict[str, int]:
     return {path.relative_to(folder).as_posix(): path.stat().st_mode & 0o777 for path in folder.rglob("*")}
 
@@ -237,7 +266,7 @@ def test_scan_asks_the_watcher(terminal: Terminal) -> None:
 
 def test_config_tells_only_what_differs_and_hides_passwords(terminal: Terminal) -> None:
     terminal.write(
-        "database: postgres://films:hush-hush@db/films\nlog: {level: info}\nserver: {port: 0, guest: viewer}\n"
+        "database: postgres://films:hush@hush@db/films\nlog: {level: info}\nserver: {port: 0, guest: viewer}\n"
         "plugins: {hls_transcoder: {crf: 23, resolutions: [480p]}, catalog: {}}\n"
         "mail: {from: films@example.org, smtp: {username: films, password: hush-hush}}\n"
         "frontend: {password_reset_path: /reset.html}\n"

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import pytest
 import yaml
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
-from mediaserver.core.config import Loaded, load
+from mediaserver.core.config import Loaded, load, section
 from mediaserver.core.server import Server
-from mediaserver.core.settings import Configuration
+from mediaserver.core.settings import Configuration, Settings
 from mediaserver.errors import ConfigError
 
 ROOT = Path(__file__).parents[2]
@@ -198,6 +198,35 @@ def test_options_for_a_plugin_that_is_off_are_one_warning(config: Any) -> None:
 def test_the_environment_sets_options_of_a_plugin_that_is_on(config: Any) -> None:
     loaded = config("plugins: {hls_transcoder: }\n", {"MEDIASERVER_PLUGINS__HLS_TRANSCODER__CRF": "30"})
     assert loaded.settings.enabled_plugins == {"hls_transcoder": {"crf": "30"}}
+
+
+def test_a_bare_off_is_the_word_where_that_is_a_choice(config: Any) -> None:
+    """YAML reads it as false."""
+    assert config("library: {watch: off}\n").settings.library.watch == "off"
+    assert "should be 'public' or 'admin', not False" in complaint(config, "server: {docs: off}\n")
+    assert "'off', not True" in complaint(config, "library: {watch: on}\n")
+
+
+class Lamp(Settings):
+    light: Literal["auto"] | Annotated[Literal["on", "off"], Field()] = "auto"
+    silent: bool = False
+    either: Literal["off"] | bool = True
+
+
+def test_a_bare_on_or_off_is_the_word_in_options_of_plugins_too(config: Any) -> None:
+    def lamp(text: str) -> tuple[object, ...]:
+        made = section(config(""), Lamp, yaml.safe_load(text), ("plugins", "lamp"))
+        return made.light, made.silent, made.either
+
+    assert lamp("{light: off, silent: off, either: off}") == ("off", False, False)
+    assert lamp("{light: on, silent: on, either: on}") == ("on", True, True)
+    assert lamp("{light: 'off'}") == ("off", False, True)
+
+
+def test_a_shipped_plugin_is_told_to_make_nothing_ahead_as_documented(config: Any) -> None:
+    server = Server(config("plugins: {hls_transcoder: {background: off}}\n"), "cli")
+    server.register_only()
+    assert server.hooks.loaded["hls_transcoder"].config.background == "off"  # type: ignore[attr-defined]
 
 
 def test_relative_paths_start_beside_the_file(config: Any, tmp_path: Path) -> None:

@@ -159,6 +159,16 @@ def test_a_database_that_is_away_is_one_line_and_may_come_back(tmp_path: Path, p
     assert "cannot be reached" in line
 
 
+@pytest.mark.parametrize("password", ["sesame@street", "sesame/street", "se@same/street", "sesame?street"])
+def test_a_password_that_is_not_encoded_is_hinted_at_and_never_shown(tmp_path: Path, password: str) -> None:
+    code, said = House(tmp_path / "house", f"postgres://films:{password}@127.0.0.1:1/films", []).run("migrate")
+    assert code == 75
+    [line] = said.splitlines()
+    assert "postgres://films@127.0.0.1:1/films cannot be reached" in line
+    assert "@, : and / are written %40, %3A and %2F" in line
+    assert "street" not in line
+
+
 @pytest.mark.parametrize("database_url", ["postgres"], indirect=True)
 async def test_a_server_works_on_once_its_database_is_back(
     app_with: Callable[..., RunningApp], postgres: Postgres, caplog: pytest.LogCaptureFixture

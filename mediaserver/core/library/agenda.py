@@ -11,7 +11,7 @@ import structlog
 from watchdog.events import DirMovedEvent, FileClosedEvent, FileMovedEvent, FileSystemEvent
 
 from mediaserver.core.library import paths
-from mediaserver.core.library.ignore import IGNORE_FILE
+from mediaserver.core.library.ignore import IGNORE_FILE, is_candidate
 from mediaserver.core.library.observing import event_path
 from mediaserver.core.library.roots import Roots, WatchedRoot
 
@@ -74,7 +74,8 @@ class Agenda:
             if root is None or not inside:
                 continue
             root.last_event = self._clock.now()
-            if isinstance(event, FileClosedEvent) or (isinstance(event, FileMovedEvent) and raw == event.dest_path):
+            came_whole = isinstance(event, FileMovedEvent) and raw == event.dest_path
+            if (came_whole or isinstance(event, FileClosedEvent)) and is_candidate(path.name):
                 self._closed(paths.key(paths.to_text(root.path), inside))
             self._dirty_folder(root, inside, event)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mediaserver.contracts import Reason, SidecarFile, SidecarKind
 from mediaserver.core.languages import language_name
@@ -14,6 +15,9 @@ from mediaserver.core.library.sidecar_names import SubtitleName, belongs_to, sub
 from mediaserver.core.library.sidecars import place_of
 from mediaserver.core.library.walk import file_id
 from mediaserver.models import Location, Sidecar
+
+if TYPE_CHECKING:
+    from mediaserver.core.library.settings import LibrarySettings
 
 __all__ = ["beside", "why_sidecar"]
 
@@ -26,10 +30,12 @@ ALONE = {
 }
 
 
-async def beside(video_id: int) -> tuple[SidecarFile, ...]:
+async def beside(video_id: int, settings: LibrarySettings) -> tuple[SidecarFile, ...]:
     """Those of every folder the video lies in, in the order of their names."""
     found: dict[str, SidecarFile] = {}
     for location in await Location.filter(video_id=video_id, state__in=HOLDING).order_by("id"):
+        if settings.why_left(location.root):
+            continue
         folder, _, name = location.path.rpartition("/")
         films = [location.key, place_of(location.root, folder)]
         for row in await Sidecar.filter(film__in=films).order_by("path"):

@@ -15,7 +15,7 @@ from mediaserver.contracts import MediaInfo, Metadata
 from mediaserver.core.library import names, paths
 from mediaserver.core.library.identity import Identity, fingerprint
 from mediaserver.core.library.names import Named
-from mediaserver.core.library.records import CANNOT_READ
+from mediaserver.core.library.records import CANNOT_READ, WAITING
 from mediaserver.core.library.refusals import ProbeFailed
 from mediaserver.core.library.titles import Titles, merged
 from mediaserver.events import LocationChanged, SidecarsChanged, VideoProbed
@@ -69,16 +69,14 @@ class Ingest:
     async def ingest(self, key: str) -> None:
         """Raises NotComplete where the file is not as it was recorded."""
         location = await Location.get_or_none(key=key)
-        if location is None or location.state not in (LocationState.SETTLING, LocationState.PROBING):
+        if location is None or location.state not in WAITING:
             return
         path = paths.absolute(location.root, location.path)
         try:
             real = await asyncio.to_thread(_unchanged, path, location)
             mark = await asyncio.to_thread(fingerprint, real)
             async with self._one_at_a_time(mark):
-                now = await Location.get_or_none(key=key)  # it may have been lined up twice
-                if now is not None and now.state in (LocationState.SETTLING, LocationState.PROBING):
-                    await self._recognise(now, real, mark)
+                await self._recognise(location, real, mark)
         except ProbeFailed as error:
             await self.refuse(location, error.reason)
         except OSError as error:
@@ -87,6 +85,7 @@ class Ingest:
             await self.refuse(location, f"{CANNOT_READ} ({error.strerror or error}); {AGAIN}.")
 
     async def refuse(self, location: Location, sentence: str) -> None:
+        """Raises NotComplete where the file has changed since `location` was read."""
         async with self._db.transaction() as tx:
             await self._set(tx, location, LocationState.REFUSED, sentence, None)
             await self._records.settle_online(tx, [location.video_id])
@@ -107,11 +106,11 @@ class Ingest:
 
     async def _known_video(self, location: Location, video: Video) -> None:
         async with self._commit, self._db.transaction() as tx:
-            first = await self._first_location(tx, video, location)
-            state = LocationState.DUPLICATE if first else LocationState.READY
-            reason = f"The same video as {paths.shown(first.path)}; only one of them is played." if first else ""
-            await self._set(tx, location, state, reason, video)
-            await self._records.settle_online(tx, [video.id, location.video_id])
+            before = location.video_id
+            await self._set(tx, location, LocationState.DUPLICATE, "", video)
+            await self._records.settle_online(tx, [video.id, before])
+            if before not in (None, video.id) and not await Location.filter(video_id=before).using_db(tx).exists():
+                await self._titles.succeed(tx, before, video)  # else that title had no file, though its own is there
             if await self._titles.of(tx, video.id) is None:
                 title = await self._titles.attach(tx, video, location.root, names.from_path(location.path))
                 await self._changes.record(VideoProbed(video.id, title), tx)
@@ -131,15 +130,13 @@ class Ingest:
             await self._changes.record(VideoProbed(video.id, title), tx)
             await self._records.settle_online(tx, [before])
 
-    async def _first_location(self, tx: Any, video: Video, location: Location) -> Location | None:
-        others = Location.filter(video_id=video.id, state=LocationState.READY).exclude(id=location.id)
-        return await others.using_db(tx).order_by("id").first()
-
     async def _set(self, tx: Any, location: Location, state: LocationState, reason: str, video: Video | None) -> None:
         values: dict[str, Any] = {"state": state, "reason": reason, "seen_at": self._clock.now()}
         if video is not None:
             values["video_id"] = video.id
-        await Location.filter(id=location.id).using_db(tx).update(**values)
+        same = Location.filter(id=location.id, key=location.key, size=location.size, mtime_ns=location.mtime_ns)
+        if not await same.filter(state__in=WAITING).using_db(tx).update(**values):
+            raise NotComplete  # what was found is of bytes that have been written over since, or of another name
         await self._changes.record(LocationChanged(location.id, state.value), tx)
 
     @asynccontextmanager

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from mediaserver.core.db import Database
     from mediaserver.core.library.walk import Entry
 
-__all__ = ["CANNOT_READ", "HOLDING", "Known", "Records"]
+__all__ = ["CANNOT_READ", "GONE_AT_ONCE", "HOLDING", "WAITING", "Known", "Records"]
 
 T = TypeVar("T")
 PAGE = 5000  # rows of one read
@@ -30,6 +30,9 @@ HOLDING = (LocationState.READY, LocationState.DUPLICATE)  # the states in which 
 WAITING = (LocationState.SETTLING, LocationState.PROBING)
 COLUMNS = "id, root, path, file_id, size, mtime_ns, state, reason, video_id"
 CANNOT_READ = "This file cannot be read"  # how the sentence begins that a chmod makes wrong
+GONE_AT_ONCE = "{gone} of {all} files of {root} are gone at once; is a disk not connected? Nothing is deleted."
+AT_ONCE = GONE_AT_ONCE.rpartition("}")[2]  # how the sentence ends of a file that is gone with most others
+SAME = "The same video as {path}; only one of them is played."
 NEXT = "The copy is complete; it is looked at next."
 NEW = "Waiting until the copy is complete."
 
@@ -55,6 +58,10 @@ class Known:
     @property
     def waits(self) -> bool:
         return self.state in WAITING
+
+    @property
+    def is_gone_at_once(self) -> bool:
+        return self.state == LocationState.OFFLINE and self.reason.endswith(AT_ONCE)
 
     @property
     def denied(self) -> bool:
@@ -89,8 +96,10 @@ class Records:
                 break
         return found
 
-    async def at(self, root: str, path: str) -> Known | None:
-        return next(iter(await self._where("key", [paths.key(root, path)])), None)
+    async def roots(self) -> list[str]:
+        """Of all locations, also those that are no longer in the settings."""
+        rows = await self._db.fetch("SELECT DISTINCT root FROM core_location ORDER BY root", reading=True)
+        return [row["root"] for row in rows]
 
     async def same_files(self, file_ids: Iterable[str]) -> list[Known]:
         return await self._where("file_id", [file_id for file_id in file_ids if file_id])
@@ -108,6 +117,19 @@ class Records:
         )
         return int(rows[0]["n"]), int(rows[0]["here"])
 
+    async def most_are_gone(self, root: str, guard: float) -> str:
+        """The sentence for a folder that is there without most of its files (more than the share `guard`), else ""."""
+        [row] = await self._db.fetch(
+            "SELECT count(*) AS n, coalesce(sum(CASE WHEN state = 'offline' AND reason LIKE ? THEN 1 ELSE 0 END), 0) "
+            "AS gone FROM core_location WHERE root = ?",
+            f"%{AT_ONCE}",
+            root,
+            reading=True,
+        )
+        gone, total = int(row["gone"]), int(row["n"])
+        told = GONE_AT_ONCE.format(gone=gone, all=total, root=paths.shown(paths.to_path(root)))
+        return told if gone > guard * total else ""
+
     async def _where(self, column: str, values: Sequence[Any]) -> list[Known]:
         found: list[Known] = []
         for start in range(0, len(values), MOST_ROWS):
@@ -123,7 +145,7 @@ class Records:
         """Record files that were never seen. One that is there already is left alone."""
         few = len(entries) <= TOLD  # not those of a part: on a slow machine parts are small, and would become slower
         for part in self._parts(entries):
-            async with self._turn() as tx:
+            async with self.turn() as tx:
                 rows = [self._new(root, entry) for entry in part]
                 await Location.bulk_create(rows, ignore_conflicts=True, using_db=tx)
                 if few:
@@ -145,7 +167,7 @@ class Records:
 
     async def changed(self, known: Known, entry: Entry) -> None:
         """The file at this path has other content; which video it was is kept until the new one is known."""
-        async with self._turn() as tx:
+        async with self.turn() as tx:
             state = LocationState.REFUSED if entry.refused else LocationState.SETTLING
             await (
                 Location.filter(id=known.id)
@@ -165,7 +187,7 @@ class Records:
     async def probing(self, keys: Sequence[str]) -> None:
         """These copies are complete; what is told of them one by one is only how it ends."""
         for part in self._parts(keys):
-            async with self._turn() as tx:
+            async with self.turn() as tx:
                 waiting = Location.filter(key__in=list(part), state=LocationState.SETTLING)
                 await waiting.using_db(tx).update(state=LocationState.PROBING, reason=NEXT)
 
@@ -178,32 +200,33 @@ class Records:
                 if row.reason != reason:
                     await self._changes.record(LocationChanged(row.id, row.state.value), tx)
 
-    async def renamed(self, known: Known, root: str, path: str) -> None:
-        """The same file under another name: only the name changes."""
-        state = known.state
+    async def renamed(self, tx: Any, known: Known, root: str, path: str) -> None:
+        """The same file under another name: only the name changes. In the caller's turn."""
+        state, reason = known.state, known.reason
         if state == LocationState.OFFLINE:
             state = LocationState.SETTLING if known.video_id is None else LocationState.DUPLICATE
-        async with self._turn() as tx:
-            await Location.filter(key=paths.key(root, path)).exclude(id=known.id).using_db(tx).delete()
-            await (
-                Location.filter(id=known.id)
-                .using_db(tx)
-                .update(root=root, path=path, key=paths.key(root, path), state=state, seen_at=self._clock.now())
-            )
-            await self._changes.record(LocationChanged(known.id, state.value), tx)
-            await self.settle_online(tx, [known.video_id])
+            reason = NEW
+        key, now = paths.key(root, path), self._clock.now()
+        await Location.filter(key=key).exclude(id=known.id).using_db(tx).delete()
+        await (
+            Location.filter(id=known.id)
+            .using_db(tx)
+            .update(root=root, path=path, key=key, state=state, reason=reason, seen_at=now)
+        )
+        await self._changes.record(LocationChanged(known.id, state.value), tx)
+        await self.settle_online(tx, [known.video_id])
 
     async def same_file_new_id(self, entries: Sequence[tuple[Known, Entry]]) -> None:
         """A disk got another device number: nothing else is different."""
         for part in self._parts(entries):
-            async with self._turn() as tx:
+            async with self.turn() as tx:
                 for known, entry in part:
                     await Location.filter(id=known.id).using_db(tx).update(file_id=entry.file_id)
 
     async def set_state(self, rows: Sequence[Known], state: LocationState, reason: str) -> None:
         """Whole parts of the library change at once: offline, back again, waiting for the prober."""
         for part in _chunks(rows, TOLD):
-            async with self._turn() as tx:
+            async with self.turn() as tx:
                 ids = [row.id for row in part]
                 await (
                     Location.filter(id__in=ids)
@@ -217,12 +240,12 @@ class Records:
     async def remove(self, rows: Sequence[Known]) -> None:
         """Files that are gone. Their videos, titles and history stay."""
         for part in _chunks(rows, TOLD):
-            async with self._turn() as tx:
+            async with self.turn() as tx:
                 await Location.filter(id__in=[row.id for row in part]).using_db(tx).delete()
                 await self.settle_online(tx, [row.video_id for row in part])
 
     async def settle_online(self, tx: Any, video_ids: Iterable[int | None]) -> None:
-        """Bring `Video.online` in line with its locations, and make a duplicate the first where that one is gone."""
+        """Bring `Video.online` in line with its locations, of which one is played and the others name it."""
         ids = {video_id for video_id in video_ids if video_id is not None}
         if not ids:
             return
@@ -230,14 +253,23 @@ class Records:
         for location in await Location.filter(video_id__in=ids, state__in=HOLDING).using_db(tx).order_by("id"):
             held.setdefault(int(location.video_id or 0), []).append(location)
         for locations in held.values():
-            if all(location.state == LocationState.DUPLICATE for location in locations):
-                await Location.filter(id=locations[0].id).using_db(tx).update(state=LocationState.READY, reason="")
-                await self._changes.record(LocationChanged(locations[0].id, LocationState.READY.value), tx)
+            await self._name_the_first(tx, locations)
         for video in await Video.filter(id__in=ids).using_db(tx).only("id", "online"):
             online = video.id in held
             if online != video.online:
                 await Video.filter(id=video.id).using_db(tx).update(online=online)
                 await self._changes.record(VideoOnline(video.id) if online else VideoOffline(video.id), tx)
+
+    async def _name_the_first(self, tx: Any, locations: list[Location]) -> None:
+        first = next((each for each in locations if each.state == LocationState.READY), locations[0])
+        same = SAME.format(path=paths.shown(paths.to_path(first.path)))
+        for each in locations:
+            state, reason = (LocationState.READY, "") if each is first else (LocationState.DUPLICATE, same)
+            if (each.state, each.reason) == (state, reason):
+                continue
+            await Location.filter(id=each.id).using_db(tx).update(state=state, reason=reason)
+            if each.state != state:
+                await self._changes.record(LocationChanged(each.id, state.value), tx)
 
     # ---- pacing
 
@@ -250,8 +282,11 @@ class Records:
             start += size
 
     @asynccontextmanager
-    async def _turn(self) -> AsyncIterator[Any]:
-        """A transaction, and a pause as long as it took, so that viewers' small writes get their turn."""
+    async def turn(self) -> AsyncIterator[Any]:
+        """A transaction, and after it a pause as long as it took, so that viewers' small writes get their turn.
+
+        It is the outermost one: within another the pause would be one more thing they wait for.
+        """
         async with self._db.transaction() as tx:
             began = time.monotonic()
             yield tx

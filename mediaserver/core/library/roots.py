@@ -37,6 +37,7 @@ class WatchedRoot:
     place: tuple[int, int] | None = None  # device and inode: they change when a disk comes or goes
     scan_at: float = 0.0  # monotonic
     online: bool = True
+    emptied: str = ""  # the sentence where most of its files are gone at once
     files: int = 0
     last_scan: datetime | None = None
     last_event: datetime | None = None
@@ -58,6 +59,7 @@ class WatchedRoot:
 
     def scanned(self, result: Scanned, at: datetime, now: float) -> None:
         self.online, self.files, self.last_scan = result.online, result.files, at
+        self.emptied = result.emptied
         often = max(POLL, SHARE * result.seconds)
         self.scan_at = now + (min(often, self.rescan) if self.mode == "polling" else self.rescan)
 
@@ -65,8 +67,8 @@ class WatchedRoot:
         return {
             "folder": shown(self.path),
             "mode": self.mode,
-            "reason": self.reason,
-            "online": self.online,
+            "reason": self.emptied or self.reason,
+            "online": self.online and not self.emptied,
             "files": self.files,
             "last_scan": self.last_scan.isoformat() if self.last_scan else None,
             "last_event": self.last_event.isoformat(timespec="seconds") if self.last_event else None,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from mediaserver.core.library import names, paths
 from mediaserver.core.library.identity import still_there
+from mediaserver.core.library.records import GONE_AT_ONCE
 from mediaserver.core.library.settle import Pending
 from mediaserver.core.library.sidecars import SidecarScan
 from mediaserver.core.library.titles import Titles
@@ -30,7 +31,6 @@ __all__ = ["Scanned", "Scanner"]
 
 BATCH = 500  # files handed from the thread that lists folders
 AWAY = "The folder {root} is missing; is its disk connected? Nothing is deleted."
-EMPTIED = "{gone} of {all} files of {root} are gone at once; is a disk not connected? Nothing is deleted."
 UNREADABLE = "A folder it lies in cannot be read."
 
 
@@ -41,6 +41,8 @@ class Scanned:
     gone: int = 0
     seconds: float = 0.0
     online: bool = True
+    emptied: str = ""  # the sentence where most files are gone at once, though the folder is there
+    turned: bool = False  # whether files went offline or came back
 
 
 @dataclass(slots=True)
@@ -89,10 +91,23 @@ class Scanner:
         self.folders[root] = set()
         self.linked[root] = 0
         result = await self._scan(root, "", recursive=True, between=self._between)
+        if result.online:
+            result.emptied = await self.emptied(root)
         result.seconds = time.monotonic() - began
         async with self._db.transaction() as tx:
             await self._changes.record(LibraryScanned(paths.to_text(root), result.files, round(result.seconds, 3)), tx)
         return result
+
+    async def leave(self) -> None:
+        """Films of folders that were taken out of the settings are offline; nothing of them is lost meanwhile."""
+        for root in await self._records.roots():
+            if sentence := self._settings.why_left(root):
+                known = (await self._records.known(root)).values()
+                rows = [row for row in known if (row.state, row.reason) != (LocationState.OFFLINE, sentence)]
+                await self._records.set_state(rows, LocationState.OFFLINE, sentence)
+
+    async def emptied(self, root: Path) -> str:
+        return await self._records.most_are_gone(paths.to_text(root), self._settings.missing_guard)
 
     def own_folders(self, root: Path) -> int:
         return len(self.folders.get(root, ())) - self.linked.get(root, 0)
@@ -195,19 +210,19 @@ class Scanner:
                 continue
             by_id[entry.file_id].remove(old)
             scan.known.pop(old.path, None)
-            async with self._db.transaction() as tx:  # a kill between the two would leave the title its old name
-                await self._records.renamed(old, scan.text, entry.path)
+            async with self._records.turn() as tx:  # a kill between the two would leave the title its old name
+                await self._records.renamed(tx, old, scan.text, entry.path)
                 if old.video_id is not None:
                     await self._rename_title(tx, old, entry)
                     scan.renamed.add(old.video_id)
-            if old.video_id is None:
+            if old.video_id is None or old.waits:
                 self._wait(scan.text, entry)
         return fresh
 
     async def _former(self, entry: Entry, candidates: list[Known]) -> Known | None:
         for known in candidates:
             same = (known.size, known.mtime_ns) == (entry.size, entry.mtime_ns) and known.state != LocationState.REFUSED
-            if same and not await asyncio.to_thread(still_there, known):
+            if same and (self._settings.why_left(known.root) or not await asyncio.to_thread(still_there, known)):
                 return known
         return None
 
@@ -239,11 +254,10 @@ class Scanner:
 
     async def _back(self, scan: _Scan, back: list[Known]) -> None:
         """Their disk is connected again."""
+        scan.result.turned = True
         films = [known for known in back if known.video_id is not None]
         others = [known for known in back if known.video_id is None]
-        await self._records.set_state(
-            films, LocationState.DUPLICATE, "The same video is in the library more than once."
-        )
+        await self._records.set_state(films, LocationState.DUPLICATE, "")  # one of each video becomes the first
         await self._records.set_state(others, LocationState.SETTLING, "Waiting until it is looked at again.")
         for known in others:
             self._wait(scan.text, Entry(known.path, known.file_id, known.size, known.mtime_ns))
@@ -254,21 +268,28 @@ class Scanner:
         out_of_sight = [known for known in hidden if known.state not in (LocationState.OFFLINE, LocationState.REFUSED)]
         await self._records.set_state(out_of_sight, LocationState.OFFLINE, UNREADABLE)
         unseen = {known.id for known in hidden}
-        gone = [
-            known for known in scan.known.values() if known.id not in unseen and known.state != LocationState.OFFLINE
-        ]
+        missing = [known for known in scan.known.values() if known.id not in unseen]
+        gone = [known for known in missing if known.state != LocationState.OFFLINE]
         now = await self._records.current(known.id for known in gone)
         gone = [known for known in gone if known.id in now and now[known.id].path == known.path]
-        if not gone:
-            return
-        _, here = await self._records.count(scan.text)
-        if len(gone) > self._settings.missing_guard * here:
-            sentence = EMPTIED.format(gone=len(gone), all=here, root=paths.shown(scan.root))
-            await self._records.set_state(gone, LocationState.OFFLINE, sentence)
+        away = [known for known in missing if known.state == LocationState.OFFLINE and not known.is_gone_at_once]
+        if await self._guarded(scan, gone, away):
             return
         scan.result.gone = len(gone)
         await self._records.remove(gone)
         scan.removed |= {known.id for known in gone}
+
+    async def _guarded(self, scan: _Scan, gone: list[Known], away: list[Known]) -> bool:
+        """Whether so many are `gone` that a disk is; also says so of those `away` with the folder, which is back."""
+        if not gone and not away:
+            return False
+        total, here = await self._records.count(scan.text)
+        for rows, of in ((away, total), (gone, here)):
+            if len(rows) > self._settings.missing_guard * of:
+                sentence = GONE_AT_ONCE.format(gone=len(rows), all=of, root=paths.shown(scan.root))
+                await self._records.set_state(rows, LocationState.OFFLINE, sentence)
+                scan.result.turned = True
+        return len(gone) > self._settings.missing_guard * here
 
     async def _away(self, scan: _Scan, sentence: str) -> None:
         scan.result.online = False

@@ -21,7 +21,10 @@ from mediaserver.errors import InsufficientStorage, Unavailable
 from mediaserver.models import Location, LocationState, TitleVideo, Video
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from mediaserver.contracts import SidecarFile
+    from mediaserver.core.db import Database
     from mediaserver.core.library.settings import LibrarySettings
     from mediaserver.core.wakeups import Wakeups
 
@@ -35,6 +38,10 @@ SENTENCES = {
     LocationState.OFFLINE: "Its disk is not connected.",
     LocationState.DUPLICATE: "The same video is in the library already.",
 }
+CUT_SHORT = (
+    "It is in the library, but this copy ends before its header says: the rest is missing or damaged; copy it again."
+)
+DAMAGED = "It is in the library, but it is damaged, and shown black or without sound where it is; copy it again."
 IGNORED = "ignored"
 UNKNOWN = "unknown"
 OUTSIDE = "outside"
@@ -43,8 +50,9 @@ OUTSIDE = "outside"
 class LibraryService:
     """Implements `mediaserver.contracts.Library`."""
 
-    def __init__(self, settings: LibrarySettings, wakeups: Wakeups, run_folder: Path) -> None:
+    def __init__(self, settings: LibrarySettings, db: Database, wakeups: Wakeups, run_folder: Path) -> None:
         self._settings = settings
+        self._db = db
         self._wakeups = wakeups
         self._requests = ScanRequests(run_folder)
 
@@ -65,7 +73,7 @@ class LibraryService:
             return Reason(paths.shown(whole), OUTSIDE, f"This path is not in the library ({folders}).")
         location = await Location.get_or_none(key=paths.key(paths.to_text(root), inside))
         if location is not None:
-            return await self._reason(location)
+            return (await self._told([location]))[0]
         sidecar = await beside.why_sidecar(paths.to_text(root), inside)
         if sidecar is not None:
             return sidecar
@@ -75,8 +83,7 @@ class LibraryService:
     async def locations(self, *, page: int = 1, limit: int = 20) -> Page[Reason]:
         total = await Location.all().count()
         rows = await Location.all().order_by("-id").offset((page - 1) * limit).limit(limit)
-        titles = await self._titles([row.video_id for row in rows if row.video_id is not None])
-        return Page(tuple(_told(row, titles.get(row.video_id or 0)) for row in rows), page, limit, total)
+        return Page(await self._told(rows), page, limit, total)
 
     async def source(self, video_id: int) -> Path | None:
         states = (LocationState.READY, LocationState.DUPLICATE)
@@ -84,7 +91,7 @@ class LibraryService:
         rows.sort(key=lambda row: row.state is not LocationState.READY)
         for row in rows:
             path = paths.absolute(row.root, row.path)
-            if await asyncio.to_thread(_readable, path, row):
+            if not self._settings.why_left(row.root) and await asyncio.to_thread(_readable, path, row):
                 return path
         return None
 
@@ -93,10 +100,13 @@ class LibraryService:
         if video is None:
             return
         await self._know_by_all_bytes(video)
-        if ends is not None and ends < video.duration:
-            video.duration = ends
-            video.probe |= {"duration": ends, "truncated": True}
-            await video.save(update_fields=["duration", "probe"])
+        async with self._db.transaction() as tx:  # two workers may find it at once
+            now = await Video.filter(id=video_id).using_db(tx).select_for_update().get()
+            now.probe |= {"damaged": True}
+            if ends is not None and ends < now.duration:
+                now.duration = ends
+                now.probe |= {"duration": ends, "truncated": True}
+            await now.save(update_fields=["duration", "probe"], using_db=tx)
 
     async def _know_by_all_bytes(self, video: Video) -> None:
         """Its fingerprint is of samples: a better copy of the same length may differ only between them."""
@@ -109,7 +119,7 @@ class LibraryService:
                 await Video.filter(id=video.id).update(full_hash=found)
 
     async def beside(self, video_id: int) -> tuple[SidecarFile, ...]:
-        return await beside.beside(video_id)
+        return await beside.beside(video_id, self._settings)
 
     def _place(self, path: Path) -> tuple[Path | None, str]:
         """The innermost library folder of a path, and the path inside it."""
@@ -119,13 +129,20 @@ class LibraryService:
                 return root, inside
         return None, ""
 
-    async def _reason(self, location: Location) -> Reason:
-        titles = await self._titles([location.video_id] if location.video_id is not None else [])
-        return _told(location, titles.get(location.video_id or 0))
+    async def _told(self, rows: Sequence[Location]) -> tuple[Reason, ...]:
+        ids = [row.video_id for row in rows if row.video_id is not None]
+        links = await TitleVideo.filter(video_id__in=ids).order_by("-id") if ids else []
+        titles: dict[int | None, int] = {link.video_id: link.title_id for link in links}
+        videos = await Video.filter(id__in=ids).only("id", "probe") if ids else []
+        faults: dict[int | None, str] = {video.id: _fault(video) for video in videos}
+        return tuple(self._reason(row, titles.get(row.video_id), faults.get(row.video_id, "")) for row in rows)
 
-    async def _titles(self, video_ids: list[int]) -> dict[int, int]:
-        links = await TitleVideo.filter(video_id__in=video_ids).order_by("-id") if video_ids else []
-        return {link.video_id: link.title_id for link in links}
+    def _reason(self, location: Location, title_id: int | None, fault: str) -> Reason:
+        path = paths.shown(paths.absolute(location.root, location.path))
+        left = self._settings.why_left(location.root)
+        state = LocationState.OFFLINE if left else location.state
+        said = fault if state is LocationState.READY else ""
+        return Reason(path, state.value, left or said or location.reason or SENTENCES[state], title_id)
 
 
 def _whole(path: Path) -> Path:
@@ -133,9 +150,11 @@ def _whole(path: Path) -> Path:
     return Path(os.path.abspath(path))  # noqa: PTH100
 
 
-def _told(location: Location, title_id: int | None) -> Reason:
-    path = paths.shown(paths.absolute(location.root, location.path))
-    return Reason(path, location.state.value, location.reason or SENTENCES[location.state], title_id)
+def _fault(video: Video) -> str:
+    """What is wrong with a film that plays all the same."""
+    if video.probe.get("truncated"):
+        return CUT_SHORT
+    return DAMAGED if video.probe.get("damaged") else ""
 
 
 def _unrecorded(root: Path, inside: str, path: Path) -> tuple[str, str]:

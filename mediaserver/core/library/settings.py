@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from mediaserver.core.library import paths
+
 __all__ = ["FollowSymlinks", "LibrarySettings", "WatchMode"]
 
 WatchMode = Literal["auto", "events", "polling", "off"]
@@ -30,3 +32,9 @@ class LibrarySettings:
         """Every folder once, absolute; a link that is a root itself is not resolved, so that it may be moved."""
         absolute = (Path(os.path.abspath(folder)) for folder in (*self.folders, self.upload_folder))  # noqa: PTH100
         return tuple(dict.fromkeys(absolute))
+
+    def why_left(self, root: str) -> str:
+        """Why nothing of the folder `root` (database text) is shown or handed out; "" where it is one of the roots."""
+        if root in map(paths.to_text, self.roots):
+            return ""
+        return f"The folder {paths.shown(paths.to_path(root))} is no longer in library.folders."

@@ -10,6 +10,7 @@ import os
 import signal
 import stat
 import time
+from collections import OrderedDict
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING
@@ -24,6 +25,7 @@ __all__ = ["Look", "Pending", "Settler", "Verdict", "look"]
 
 QUICK = 0.3  # seconds after close-write or a move with no writer
 HELD = 0.5  # seconds until a file that is still being written is looked at again
+REMEMBERED = 60.0  # seconds for which a close counts that came before its file was found
 BATCH = 200  # files looked at in one go
 EMPTY = "This file is still empty; it is looked at again and again."
 HELD_OPEN = "Another program is still writing this file."
@@ -120,15 +122,12 @@ class Settler:
         self._tell = tell
         self._pending: dict[str, Pending] = {}
         self._heap: list[tuple[float, int, str]] = []
-        self._closed: dict[str, float] = {}
+        self._closed: OrderedDict[str, float] = OrderedDict()  # the oldest first
         self._wake = asyncio.Event()
         self._count = 0
 
     def __len__(self) -> int:
         return len(self._pending)
-
-    def waits(self, key: str) -> bool:
-        return key in self._pending
 
     def add(self, pending: Pending) -> None:
         """Wait for this file; one that waits already is looked at anew only if it has changed."""
@@ -146,12 +145,10 @@ class Settler:
         if pending is None:
             self._forget_old(now)
             self._closed[key] = now
+            self._closed.move_to_end(key)
         else:
             pending.closed = now
             self._schedule(pending, now + QUICK)
-
-    def drop(self, key: str) -> None:
-        self._pending.pop(key, None)
 
     async def run(self) -> None:
         while True:
@@ -226,5 +223,5 @@ class Settler:
             await self._tell(pending, sentence)
 
     def _forget_old(self, now: float) -> None:
-        if len(self._closed) > 10 * BATCH:
-            self._closed = {key: at for key, at in self._closed.items() if at > now - 60}
+        while self._closed and next(iter(self._closed.values())) < now - REMEMBERED:
+            self._closed.popitem(last=False)

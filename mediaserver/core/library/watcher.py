@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import heapq
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +16,7 @@ from mediaserver.core.db import is_hindered
 from mediaserver.core.library import paths
 from mediaserver.core.library.agenda import Agenda
 from mediaserver.core.library.ingest import Describe, Ingest, NotComplete, Prober
+from mediaserver.core.library.lineup import LineUp
 from mediaserver.core.library.mailbox import TOPIC, ScanRequests
 from mediaserver.core.library.records import CANNOT_READ, Records
 from mediaserver.core.library.roots import WatchedRoot
@@ -74,14 +74,11 @@ class LibraryWatcher:
         )
         self._requests = ScanRequests(run_folder)
         self._agenda = Agenda(settings, clock, self._settler.closed, self._requests.drop)
-        self._complete: list[tuple[int, str]] = []  # newest first: (-mtime, key)
-        self._queued: set[str] = set()
-        self._ready = asyncio.Event()
+        self._complete = LineUp()
         self._last_status: dict[str, Any] = {}
 
     async def run(self, stop: asyncio.Event) -> None:
         """Until `stop`. An error that is not about one file or folder ends it, for the supervisor to begin anew."""
-        await asyncio.to_thread(self._settings.upload_folder.mkdir, parents=True, exist_ok=True)
         self._agenda.open()
         loops = [self._settler.run(), self._keep_scanning(), self._keep_time(), self._keep_asking()]
         tasks = [asyncio.create_task(loop) for loop in (*loops, *(self._keep_ingesting() for _ in range(PROBES)))]
@@ -99,6 +96,8 @@ class LibraryWatcher:
     # ---- scanning
 
     async def _keep_scanning(self) -> None:
+        while not await self._edge(self._scanner.leave(), "folders that are no longer in library.folders"):
+            await asyncio.sleep(ONCE_MORE)
         while True:
             await self._agenda.wait()
             await self._look_at_dirty()
@@ -122,9 +121,14 @@ class LibraryWatcher:
     async def _look_at_dirty(self) -> None:
         while folders := self._agenda.next_folders():
             for root, folder, recursive in folders:
-                look = self._scanner.look(root, folder, recursive=recursive)
+                look = self._look(root, folder, recursive=recursive)
                 if not await self._edge(look, f"look at {paths.shown(root / folder)}"):
                     self._agenda.add_folder_later(ONCE_MORE, root, folder, recursive=recursive)
+
+    async def _look(self, root: Path, folder: str, *, recursive: bool) -> None:
+        result = await self._scanner.look(root, folder, recursive=recursive)
+        if result.turned:
+            self._agenda.roots[root].emptied = await self._scanner.emptied(root)
 
     async def _edge(self, work: Awaitable[object], what: str) -> bool:
         """One folder's trouble must not end the watching of the others; False where the database is away or full.
@@ -149,22 +153,18 @@ class LibraryWatcher:
 
     async def _take_settled(self, done: Sequence[tuple[Pending, Look]]) -> None:
         for pending, seen in done:
-            if seen.verdict is Verdict.STILL and pending.key not in self._queued:
-                self._line_up(pending.key, -pending.mtime_ns)
+            if seen.verdict is Verdict.STILL:
+                self._complete.add(pending.key, -pending.mtime_ns)
             elif seen.verdict is Verdict.UNREADABLE:
                 sentence = f"{CANNOT_READ} ({seen.problem}); allow the server to read it (chmod a+r)."
                 location = await Location.get_or_none(key=pending.key)
                 if location is not None:
-                    await self._ingest.refuse(location, sentence)
+                    with contextlib.suppress(NotComplete):  # it has changed since: the scan that saw it waits for it
+                        await self._ingest.refuse(location, sentence)
             elif seen.verdict is Verdict.GONE:
                 self._agenda.add_folder_of(pending.path)
         if len(done) > PROBES:  # the others are looked at within this moment
             await self._records.probing([pending.key for pending, _ in done])
-
-    def _line_up(self, key: str, place: int = 0) -> None:
-        self._queued.add(key)
-        heapq.heappush(self._complete, (place, key))
-        self._ready.set()
 
     async def _tell(self, pending: Pending, sentence: str) -> None:
         waits = self._records.waits(pending.key, pending.size, pending.mtime_ns, sentence)
@@ -173,14 +173,9 @@ class LibraryWatcher:
 
     async def _keep_ingesting(self) -> None:
         while True:
-            if not self._complete:
-                self._ready.clear()
-                await self._ready.wait()
-                continue
-            _, key = heapq.heappop(self._complete)
-            self._queued.discard(key)
-            if not await self._edge(self._take_in(key), "taking in a file"):
-                asyncio.get_running_loop().call_later(ONCE_MORE, self._line_up, key)
+            async with self._complete.next() as key:
+                if not await self._edge(self._take_in(key), "taking in a file"):
+                    asyncio.get_running_loop().call_later(ONCE_MORE, self._complete.add, key)
 
     async def _take_in(self, key: str) -> None:
         try:

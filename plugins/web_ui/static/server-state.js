@@ -12,9 +12,15 @@ function watching({ ready }) {
   const roots = ready?.library?.roots ?? [];
   if (!roots.length) return item("bad", "Not watching: is the server still starting?");
   const away = roots.filter((root) => !root.online);
-  if (away.length === roots.length) return item("bad", "The library's disk is not connected", away[0].reason);
-  if (away.length) return item("bad", `${count(away.length, "library folder is", "library folders are")} not connected`, away[0].reason);
+  if (away.length) return item("bad", unseen(away, roots), away[0].reason);
   return item("good", "Watching the library", roots.map((root) => root.folder).filter(Boolean).join("\n") || null);
+}
+
+// A folder that is missing is watched no more; one that is there is watched, whatever is gone from it.
+function unseen(away, roots) {
+  if (away.every((root) => root.mode !== "off")) return "Most files of a library folder are gone";
+  if (away.length === roots.length) return "The library's disk is not connected";
+  return `${count(away.length, "library folder is", "library folders are")} not connected`;
 }
 
 function working({ ready }) {

@@ -32,6 +32,7 @@ async def house(tmp_path: Path, database_url: str) -> AsyncIterator[House]:
     data.mkdir()
     folder = tmp_path / "library"
     folder.mkdir()
+    (data / "uploads").mkdir()
     file = data / "db.sqlite3"
     await Upgrade(database_url, file, MODELS, lambda _: None).run()
     db = Database(database_url, file, MODELS)
@@ -52,7 +53,7 @@ async def house(tmp_path: Path, database_url: str) -> AsyncIterator[House]:
             wakeups,
             CountingProber(),
             data / "run",
-            LibraryService(settings, wakeups, data / "run"),
+            LibraryService(settings, db, wakeups, data / "run"),
             describe,
         )
     finally:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
 from typing import TYPE_CHECKING
 
 import pytest
 
+from mediaserver.core.clock import SystemClock
+from mediaserver.core.library.records import Records
+from mediaserver.core.library.scanner import Scanner
 from mediaserver.models import Location, Title, TitleVideo, Video
 
 if TYPE_CHECKING:
@@ -260,3 +264,65 @@ async def test_episodes_come_together_in_one_series(house: House, films: Films) 
     episodes = await Title.filter(parent_id=series.id).order_by("episode")
     assert (series.title, series.year) == ("Dark", 2017)
     assert [(one.title, one.season, one.episode) for one in episodes] == [("Title 1", 1, 1), ("Title 2", 1, 2)]
+
+
+async def test_duplicates_name_the_file_that_is_played_whatever_becomes_of_it(house: House, films: Films) -> None:
+    sentence = "The same video as {}; only one of them is played."
+
+    async def says(name: str, other: str) -> bool:
+        return (await house.service.why(house.folder / name)).sentence == sentence.format(other)
+
+    async with house.watched():
+        films.write(house.folder / "a.mp4", "one")
+        await house.settled({"a.mp4": "ready"})
+        films.write(house.folder / "b.mp4", "one")
+        await house.settled({"a.mp4": "ready", "b.mp4": "duplicate"})
+        films.write(house.folder / "c.mp4", "one")
+        await house.until(lambda: says("c.mp4", "a.mp4"))
+        house.folder.rename(house.folder.with_name("away"))
+        await house.until(lambda: house.has("offline", 3))
+        house.folder.with_name("away").rename(house.folder)
+        await house.settled({"a.mp4": "ready", "b.mp4": "duplicate", "c.mp4": "duplicate"})
+        assert await says("b.mp4", "a.mp4")
+        assert await says("c.mp4", "a.mp4")
+        (house.folder / "a.mp4").rename(house.folder / "renamed.mp4")
+        await house.until(lambda: says("c.mp4", "renamed.mp4"))
+        (house.folder / "renamed.mp4").unlink()
+        await house.until(lambda: says("c.mp4", "b.mp4"))
+
+
+async def test_a_film_that_becomes_a_copy_of_another_still_has_its_title(house: House, films: Films) -> None:
+    async with house.watched():
+        films.write(house.folder / "One.mp4", "one")
+        films.write(house.folder / "Two.mp4", "two")
+        await house.ready(2)
+        films.write(house.folder / "Two.mp4", "one")
+        await house.settled({"One.mp4": "ready", "Two.mp4": "duplicate"})
+    links = await TitleVideo.all().prefetch_related("title", "video")
+    assert sorted((link.title.title, link.video.online) for link in links) == [("One", True), ("Two", True)]
+
+
+async def test_a_scan_that_renames_pauses_only_while_it_holds_nothing(
+    house: House, films: Films, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who starts a film waits for the scan's transaction, and would wait for a pause in it as well."""
+    async with house.watched():
+        for number in range(3):
+            films.write(house.folder / "old" / f"{number}.mp4")
+        await house.ready(3)
+    (house.folder / "old").rename(house.folder / "new")
+    scanner = Scanner(house.settings, house.db, house.changes, Records(house.db, house.changes, SystemClock()),
+                      pending=lambda _: None, between=lambda: sleep(0))  # fmt: skip
+    sleep, free = asyncio.sleep, list[bool]()
+
+    async def pause(_seconds: float) -> None:
+        called = list[int]()
+        house.db.after_commit(lambda: called.append(1))  # at once where no transaction is open
+        free.append(bool(called))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(asyncio, "sleep", pause)
+        await scanner.scan(house.folder)
+    assert await house.states() == {f"new/{number}.mp4": "ready" for number in range(3)}
+    assert len(free) >= 3
+    assert all(free)

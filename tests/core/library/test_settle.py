@@ -2,11 +2,16 @@ from __future__ import annotations
 
 import asyncio
 import os
+import time
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 import pytest
 
+from mediaserver.core.clock import SystemClock
+from mediaserver.core.library import paths
+from mediaserver.core.library.agenda import Agenda
+from mediaserver.core.library.settings import LibrarySettings
 from mediaserver.core.library.settle import Look, Pending, Settler, Verdict, look
 from tests.patience import PATIENCE
 
@@ -111,3 +116,35 @@ async def test_the_same_file_waits_once(tmp_path: Path, times: int) -> None:
         assert len(watching) == 1
         await until(lambda: done)
     assert done == ["film.mp4"]
+
+
+async def test_tens_of_thousands_of_closes_take_no_time(tmp_path: Path) -> None:
+    """When each one looked through those before it, so many took a quarter of a minute."""
+    done: list[str] = []
+    (file := tmp_path / "film.mp4").write_bytes(b"whole")
+    async with settler(done, [], seconds=3600) as watching:
+        began = time.process_time()
+        for number in range(20_000):
+            watching.closed(f"{number}")
+        watching.closed("film.mp4")
+        assert time.process_time() - began < 2
+        watching.add(pending(file))
+        await until(lambda: done == ["film.mp4"])
+
+
+async def test_only_the_close_of_what_may_be_a_film_is_told(tmp_path: Path) -> None:
+    closed: list[str] = []
+    settings = LibrarySettings((tmp_path,), tmp_path)
+    agenda = Agenda(settings, SystemClock(), closed.append, lambda _: None)
+    agenda.open()
+    try:
+        for root in agenda.roots:
+            agenda.roots.attend(root)
+        for name in ("notes.txt", ".Film.mp4", "Film.mp4.part", "Film.srt", "Film.mp4"):
+            (tmp_path / name).write_bytes(b"whole")
+        (tmp_path / "Film.mp4.part").rename(tmp_path / "Moved.mp4")
+        keys = [paths.key(str(tmp_path), name) for name in ("Film.mp4", "Moved.mp4")]
+        await until(lambda: keys[-1] in closed)
+        assert closed == keys
+    finally:
+        agenda.roots.stop()
