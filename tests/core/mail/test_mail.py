@@ -192,7 +192,7 @@ async def test_a_letter_is_tried_for_a_day(house: House) -> None:
 async def test_a_plugin_that_fails_to_write_is_asked_again(house: House, capsys: pytest.CaptureFixture[str]) -> None:
     async with house() as post, post.working():
         await post.send(about="breaks")
-        assert await post.until_told() == "RuntimeError: the key is away"
+        assert await post.until_told() == "Something went wrong here (RuntimeError); the log tells more."
 
 
 async def test_a_letter_nobody_writes_is_refused_at_once_and_kept_when_its_plugin_has_gone_since(house: House) -> None:
