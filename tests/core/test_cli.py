@@ -236,6 +236,7 @@ def test_a_plugin_that_was_mended_takes_part_again(terminal: Terminal, tmp_path:
 
 
 def test_why_answers_for_any_path(terminal: Terminal, tmp_path: Path) -> None:
+    (tmp_path / "library").mkdir()
     terminal.run("migrate")
     for path, state in (
         ("library/no.mp4", "unknown: There is no such file"),

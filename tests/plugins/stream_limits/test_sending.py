@@ -54,11 +54,9 @@ async def own_file(film: str, folder: Path) -> None:
 
 
 @pytest.mark.parametrize("how", ["stop", "steal"])
-async def test_the_films_own_file_stops_within_itself_when_its_session_is_over(
-    cinema: Cinema, tmp_path: Path, how: str
-) -> None:
+async def test_the_films_own_file_stops_within_itself_when_its_session_is_over(cinema: Cinema, how: str) -> None:
     film = await cinema.film()
-    await own_file(film, tmp_path)
+    await own_file(film, cinema.house.app.server.library_settings.folders[0])
     started = await cinema.started(cinema.ada, film, "tv")
     async with httpx.AsyncClient(timeout=PATIENCE) as client:
         address = started["manifest_url"].replace("master.m3u8", "original")
