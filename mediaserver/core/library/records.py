@@ -30,6 +30,7 @@ HOLDING = (LocationState.READY, LocationState.DUPLICATE)  # the states in which 
 WAITING = (LocationState.SETTLING, LocationState.PROBING)
 COLUMNS = "id, root, path, file_id, size, mtime_ns, state, reason, video_id"
 CANNOT_READ = "This file cannot be read"  # how the sentence begins that a chmod makes wrong
+LEAST_GONE = 3  # who deletes one film of two has lost no disk
 GONE_AT_ONCE = "{gone} of {all} files of {root} are gone at once; is a disk not connected? Nothing is deleted."
 AT_ONCE = GONE_AT_ONCE.rpartition("}")[2]  # how the sentence ends of a file that is gone with most others
 SAME = "The same video as {path}; only one of them is played."
@@ -128,7 +129,7 @@ class Records:
         )
         gone, total = int(row["gone"]), int(row["n"])
         told = GONE_AT_ONCE.format(gone=gone, all=total, root=paths.shown(paths.to_path(root)))
-        return told if gone > guard * total else ""
+        return told if gone > guard * total and gone >= LEAST_GONE else ""
 
     async def _where(self, column: str, values: Sequence[Any]) -> list[Known]:
         found: list[Known] = []
