@@ -118,7 +118,7 @@ class Library(Protocol):
     async def locations(self, *, page: int = 1, limit: int = 20) -> Page[Reason]: ...
 
     async def source(self, video_id: int) -> Path | None:
-        """A file with this content that can be read now."""
+        """A file with this content that can be read now; links are resolved."""
         ...
 
     async def damaged(self, video_id: int, ends: float | None = None) -> None:

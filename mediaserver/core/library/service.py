@@ -84,8 +84,9 @@ class LibraryService:
         rows.sort(key=lambda row: row.state is not LocationState.READY)
         for row in rows:
             path = paths.absolute(row.root, row.path)
-            if await asyncio.to_thread(_readable, path, row):
-                return path
+            real = await asyncio.to_thread(_recorded, path, row)
+            if real is not None:
+                return real
         return None
 
     async def damaged(self, video_id: int, ends: float | None = None) -> None:
@@ -174,18 +175,29 @@ def _ignored(root: Path, inside: str, path: Path) -> str | None:
     return unwanted or rules.refusal(inside, folder=is_folder)
 
 
-def _readable(path: Path, row: Location) -> bool:
-    """The recorded file: a mere `touch` leaves it the same, another file of the same length is not.
+def _recorded(path: Path, row: Location) -> Path | None:
+    """The recorded file, links resolved, since a sandbox is given no links; None where it cannot be read.
 
-    A link that took its place may point anywhere, so behind links only the very same inode counts.
+    A mere `touch` leaves it the same, another file of the same length is not. What is reached by a link may lie
+    anywhere, so there only the very same inode counts.
     """
+    real = os.path.realpath(path)
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        descriptor = os.open(real, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
     except OSError:
-        return False
+        return None
     try:
         found = os.fstat(descriptor)
+        same = file_id(found) == row.file_id or (found.st_mtime_ns == row.mtime_ns and _is_in_place(descriptor, row))
     finally:
         os.close(descriptor)
-    same = file_id(found) == row.file_id or (found.st_mtime_ns == row.mtime_ns and not path.is_symlink())
-    return stat.S_ISREG(found.st_mode) and found.st_size == row.size and same
+    return Path(real) if stat.S_ISREG(found.st_mode) and found.st_size == row.size and same else None
+
+
+def _is_in_place(descriptor: int, row: Location) -> bool:
+    """Whether what is open lies below its library folder without a link: asked of the kernel, since paths change."""
+    root = os.path.realpath(paths.to_path(row.root))
+    try:
+        return os.readlink(f"/proc/self/fd/{descriptor}") == os.path.join(root, paths.to_path(row.path))  # noqa: PTH115, PTH118
+    except OSError:
+        return False

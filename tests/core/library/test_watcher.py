@@ -160,6 +160,7 @@ async def test_links_out_of_the_library_are_refused_where_people_can_see_it(
     async with house.watched(follow_symlinks="anywhere"):
         expected = {"ready", "duplicate", "refused"}
         await house.until(lambda: _states(expected, 3))
+        assert await house.service.source((await Video.get()).id) == outside
     async with house.watched(follow_symlinks="never"):
         await house.until(lambda: house.has("refused", 3))
 
