@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from mediaserver.contracts.tracks import SidecarFile
-from mediaserver.contracts.values import JobView, MediaGrant, Page, Reason
+from mediaserver.contracts.values import JobView, LibraryFile, MediaGrant, Page, Reason
 from mediaserver.events import Event
 
 Transaction = Any  # the database client of an open transaction, as `Database.transaction()` hands it out
@@ -118,7 +118,11 @@ class Library(Protocol):
     async def locations(self, *, page: int = 1, limit: int = 20) -> Page[Reason]: ...
 
     async def source(self, video_id: int) -> Path | None:
-        """A file with this content that can be read now; links are resolved."""
+        """The path of `file`."""
+        ...
+
+    async def file(self, video_id: int) -> LibraryFile | None:
+        """A file with this content that can be read now."""
         ...
 
     async def damaged(self, video_id: int, ends: float | None = None) -> None:

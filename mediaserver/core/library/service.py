@@ -9,7 +9,7 @@ import stat
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mediaserver.contracts import Page, Reason
+from mediaserver.contracts import LibraryFile, Page, Reason
 from mediaserver.core.db import is_full
 from mediaserver.core.library import beside, paths
 from mediaserver.core.library.identity import full_hash
@@ -79,14 +79,18 @@ class LibraryService:
         return Page(tuple(_told(row, titles.get(row.video_id or 0)) for row in rows), page, limit, total)
 
     async def source(self, video_id: int) -> Path | None:
+        found = await self.file(video_id)
+        return found.path if found else None
+
+    async def file(self, video_id: int) -> LibraryFile | None:
         states = (LocationState.READY, LocationState.DUPLICATE)
         rows = await Location.filter(video_id=video_id, state__in=states).order_by("id")
         rows.sort(key=lambda row: row.state is not LocationState.READY)
         for row in rows:
             path = paths.absolute(row.root, row.path)
-            real = await asyncio.to_thread(_recorded, path, row)
-            if real is not None:
-                return real
+            found = await asyncio.to_thread(_recorded, path, row)
+            if found is not None:
+                return found
         return None
 
     async def damaged(self, video_id: int, ends: float | None = None) -> None:
@@ -175,7 +179,7 @@ def _ignored(root: Path, inside: str, path: Path) -> str | None:
     return unwanted or rules.refusal(inside, folder=is_folder)
 
 
-def _recorded(path: Path, row: Location) -> Path | None:
+def _recorded(path: Path, row: Location) -> LibraryFile | None:
     """The recorded file, links resolved, since a sandbox is given no links; None where it cannot be read.
 
     A mere `touch` leaves it the same, another file of the same length is not. What is reached by a link may lie
@@ -191,7 +195,9 @@ def _recorded(path: Path, row: Location) -> Path | None:
         same = file_id(found) == row.file_id or (found.st_mtime_ns == row.mtime_ns and _is_in_place(descriptor, row))
     finally:
         os.close(descriptor)
-    return Path(real) if stat.S_ISREG(found.st_mode) and found.st_size == row.size and same else None
+    if not same or found.st_size != row.size or not stat.S_ISREG(found.st_mode):
+        return None
+    return LibraryFile(Path(real), path.name, file_id(found))
 
 
 def _is_in_place(descriptor: int, row: Location) -> bool:

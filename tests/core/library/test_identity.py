@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import os
 import shutil
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
+from mediaserver.core.files import send_file
+from mediaserver.errors import NotFound
 from mediaserver.models import Location, Title, TitleVideo, Video
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.core.library.library_house import Films, House
 
 pytestmark = pytest.mark.slow
@@ -260,3 +264,39 @@ async def test_episodes_come_together_in_one_series(house: House, films: Films) 
     episodes = await Title.filter(parent_id=series.id).order_by("episode")
     assert (series.title, series.year) == ("Dark", 2017)
     assert [(one.title, one.season, one.episode) for one in episodes] == [("Title 1", 1, 1), ("Title 2", 1, 2)]
+
+
+async def test_what_takes_the_place_of_a_film_that_was_just_looked_up_is_not_sent(
+    house: House, films: Films, tmp_path: Path
+) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text("secret")
+    async with house.watched():
+        film = films.write(house.folder / "film.mp4")
+        await house.settled({"film.mp4": "ready"})
+    found = await house.service.file((await Video.get()).id)
+    assert found is not None
+    for put in (os.symlink, os.link):  # a link, and another file
+        film.unlink()
+        put(secret, film)
+        with pytest.raises(NotFound):
+            await send_file(
+                cast("Any", None), found.path, content_type="video/mp4", cache_control="", file_id=found.file_id
+            )
+        assert await house.service.file((await Video.get()).id) is None
+
+
+async def test_a_folder_that_became_a_link_leads_to_no_foreign_file(house: House, films: Films, tmp_path: Path) -> None:
+    async with house.watched():
+        film = films.write(house.folder / "folder" / "film.mp4")
+        await house.settled({"folder/film.mp4": "ready"})
+    was = film.stat()
+    foreign = films.write(tmp_path / "foreign" / "film.mp4", "foreign")
+    os.utime(foreign, ns=(was.st_atime_ns, was.st_mtime_ns))
+    assert foreign.stat().st_size == was.st_size
+    film.parent.rename(tmp_path / "kept")
+    film.parent.symlink_to(foreign.parent)
+    assert await house.service.source((await Video.get()).id) is None
+    film.parent.unlink()
+    film.parent.symlink_to(tmp_path / "kept")
+    assert await house.service.source((await Video.get()).id) == tmp_path / "kept" / "film.mp4"

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.mark.parametrize(("follow", "store"), [("inside", "library/.store"), ("anywhere", "elsewhere")])
-async def test_a_film_that_is_a_link_is_encoded_like_any_other(
+async def test_a_film_that_is_a_link_is_encoded_and_given_like_any_other(
     app_with: Callable[..., RunningApp], tmp_path: Path, follow: str, store: str
 ) -> None:
     library, film = tmp_path / "library", media.film("plain-4.mp4", seconds=4, options=("-bf", "0"))
@@ -39,3 +39,7 @@ async def test_a_film_that_is_a_link_is_encoded_like_any_other(
             return cell.content if cell.status_code == 200 else b""
 
         assert (await until(made, "its first cell"))[0] == 0x47
+        address = (await theatre.get("/v1/streaming/linked/manifest"))["original_url"]
+        answer = await theatre.app.get(f"{address}?download")
+        assert (answer.headers["content-type"], answer.content) == ("video/mp4", film.read_bytes())
+        assert 'filename="Linked.mp4"' in answer.headers["content-disposition"]
