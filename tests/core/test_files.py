@@ -369,3 +369,14 @@ def test_a_file_is_sent_only_as_the_one_that_was_asked_for(server: Server) -> No
     film.unlink()
     film.symlink_to(server.folder / "away.ts")
     assert server.ask(address).status == 404
+
+
+@pytest.mark.parametrize("year", [1950, 2300, 20_000])
+def test_a_file_of_any_time_is_sent(server: Server, year: int) -> None:
+    """Where its file system knows the time: some know none before 1901 or after 2446."""
+    film = server.folder / "far.ts"
+    film.write_bytes(b"film")
+    os.utime(film, ns=((year - 1970) * 31_556_952 * 10**9,) * 2)
+    answer = server.ask("/file/far.ts")
+    assert (answer.status, answer.body) == (200, b"film")
+    assert server.ask("/file/far.ts", [("If-None-Match", answer.headers["ETag"])]).status == 304

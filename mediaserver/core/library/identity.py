@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from mediaserver.core.library import paths
 from mediaserver.core.library.records import HOLDING
-from mediaserver.core.library.walk import file_id
+from mediaserver.core.library.walk import file_id, file_time
 from mediaserver.models import Location, Video
 
 if TYPE_CHECKING:
@@ -115,4 +115,4 @@ def _unchanged(path: Path, size: int, mtime_ns: int) -> bool:
         found = os.stat(path)  # noqa: PTH116
     except OSError:
         return False
-    return (found.st_size, found.st_mtime_ns) == (size, mtime_ns)
+    return (found.st_size, file_time(found)) == (size, mtime_ns)

@@ -18,6 +18,7 @@ from mediaserver.core.library.names import Named
 from mediaserver.core.library.records import CANNOT_READ
 from mediaserver.core.library.refusals import ProbeFailed
 from mediaserver.core.library.titles import Titles, merged
+from mediaserver.core.library.walk import file_time
 from mediaserver.events import LocationChanged, SidecarsChanged, VideoProbed
 from mediaserver.models import Location, LocationState, Video
 
@@ -164,6 +165,6 @@ def _unchanged(path: Path, location: Location) -> Path:
 
 def _unchanged_stat(path: Path, location: Location) -> os.stat_result:
     found = path.stat()
-    if (found.st_size, found.st_mtime_ns) != (location.size, location.mtime_ns):
+    if (found.st_size, file_time(found)) != (location.size, location.mtime_ns):
         raise NotComplete
     return found

@@ -16,7 +16,7 @@ from mediaserver.core.library.identity import full_hash
 from mediaserver.core.library.ignore import NO_RULES, Rules, unwanted_file, unwanted_folder
 from mediaserver.core.library.mailbox import TOPIC, ScanRequests
 from mediaserver.core.library.sidecar_names import sidecar_kind
-from mediaserver.core.library.walk import file_id
+from mediaserver.core.library.walk import file_id, file_time
 from mediaserver.errors import InsufficientStorage, Unavailable
 from mediaserver.models import Location, LocationState, TitleVideo, Video
 
@@ -192,7 +192,7 @@ def _recorded(path: Path, row: Location) -> LibraryFile | None:
         return None
     try:
         found = os.fstat(descriptor)
-        same = file_id(found) == row.file_id or (found.st_mtime_ns == row.mtime_ns and _is_in_place(descriptor, row))
+        same = file_id(found) == row.file_id or (file_time(found) == row.mtime_ns and _is_in_place(descriptor, row))
     finally:
         os.close(descriptor)
     if not same or found.st_size != row.size or not stat.S_ISREG(found.st_mode):

@@ -147,6 +147,25 @@ async def test_names_of_any_bytes_are_found_and_found_again(house: House, films:
         assert title.title.isprintable()
 
 
+@pytest.mark.databases
+@pytest.mark.parametrize("year", [2300, 1600])
+async def test_a_time_that_no_database_holds_keeps_nothing_from_being_found(
+    house: House, films: Films, year: int
+) -> None:
+    seconds = (year - 1970) * 31_556_952
+    far = films.write(house.folder / "far.mp4")
+    (house.folder / "far.en.srt").write_text("subtitle")
+    for path in house.folder.iterdir():
+        os.utime(path, ns=(seconds * 10**9, seconds * 10**9))
+    async with house.watched():
+        await house.settled({"far.mp4": "ready"})
+        films.write(house.folder / "near.mp4")
+        await house.settled({"far.mp4": "ready", "near.mp4": "ready"})
+    video = await Video.filter(locations__path="far.mp4").get()
+    assert await house.service.source(video.id) == far
+    assert [each.path.name for each in await house.service.beside(video.id)] == ["far.en.srt"]
+
+
 async def test_links_out_of_the_library_are_refused_where_people_can_see_it(
     house: House, films: Films, tmp_path: Path
 ) -> None:
