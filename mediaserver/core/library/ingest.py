@@ -100,11 +100,15 @@ class Ingest:
             return
         info = await self._prober(path)
         found = await asyncio.to_thread(_unchanged_stat, path, location)
-        if info.truncated and self._clock.now().timestamp() - found.st_mtime < self._patience:
+        if info.truncated and self._may_still_grow(found):
             raise NotComplete(CUT_OFF)
         said = names.from_path(location.path)
         told = await self._describe(path, info)
         await self._new_video(location, mark, info, replace(said, metadata=merged(said.metadata, told)))
+
+    def _may_still_grow(self, found: os.stat_result) -> bool:
+        """A time far ahead says nothing of its age and comes from elsewhere, one just ahead from a disk's own clock."""
+        return abs(self._clock.now().timestamp() - found.st_mtime) < self._patience
 
     async def _known_video(self, location: Location, video: Video) -> None:
         async with self._commit, self._db.transaction() as tx:

@@ -370,6 +370,20 @@ async def test_a_film_that_is_cut_off_waits_for_its_rest(house: House, films: Fi
     assert (await Video.get()).size == len(whole)
 
 
+@pytest.mark.parametrize("year", [1990, 2100, 2300])
+async def test_a_film_that_is_cut_off_and_not_of_today_is_taken_as_it_is(house: House, films: Films, year: int) -> None:
+    probe = house.prober
+
+    async def cut_off(path: Path) -> MediaInfo:
+        return replace(await probe(path), truncated=True)
+
+    house.prober = cut_off
+    film = films.write(house.folder / "film.mp4")
+    os.utime(film, ns=((year - 1970) * 31_556_952 * 10**9,) * 2)
+    async with house.watched():
+        await house.settled({"film.mp4": "ready"})
+
+
 async def test_lost_events_are_made_up_for_by_a_scan(house: House, films: Films) -> None:
     async with house.watched():
         await house.until(lambda: _status_known(house))
