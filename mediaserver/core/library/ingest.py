@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from mediaserver.contracts import MediaInfo, Metadata
 from mediaserver.core.library import names, paths
-from mediaserver.core.library.identity import Identity, fingerprint
+from mediaserver.core.library.identity import Identity, LooksKnown, fingerprint
 from mediaserver.core.library.names import Named
 from mediaserver.core.library.records import CANNOT_READ
 from mediaserver.core.library.refusals import ProbeFailed
@@ -67,8 +67,8 @@ class Ingest:
         self._busy: dict[str, asyncio.Lock] = {}
         self._waiting: Counter[str] = Counter()
 
-    async def ingest(self, key: str) -> None:
-        """Raises NotComplete where the file is not as it was recorded."""
+    async def ingest(self, key: str, *, thorough: bool = True) -> None:
+        """Raises NotComplete where the file is not as it was recorded, LooksKnown where that is not `thorough`."""
         location = await Location.get_or_none(key=key)
         if location is None or location.state not in (LocationState.SETTLING, LocationState.PROBING):
             return
@@ -76,10 +76,12 @@ class Ingest:
         try:
             real = await asyncio.to_thread(_unchanged, path, location)
             mark = await asyncio.to_thread(fingerprint, real)
+            if not thorough and mark in self._busy:  # whoever has it may compare for hours
+                raise LooksKnown
             async with self._one_at_a_time(mark):
                 now = await Location.get_or_none(key=key)  # it may have been lined up twice
                 if now is not None and now.state in (LocationState.SETTLING, LocationState.PROBING):
-                    await self._recognise(now, real, mark)
+                    await self._recognise(now, real, mark, thorough=thorough)
         except ProbeFailed as error:
             await self.refuse(location, error.reason)
         except OSError as error:
@@ -92,8 +94,8 @@ class Ingest:
             await self._set(tx, location, LocationState.REFUSED, sentence, None)
             await self._records.settle_online(tx, [location.video_id])
 
-    async def _recognise(self, location: Location, path: Path, mark: str) -> None:
-        video = await self._identity.video(path, mark)
+    async def _recognise(self, location: Location, path: Path, mark: str, *, thorough: bool) -> None:
+        video = await self._identity.video(path, mark, thorough=thorough)
         if video is not None:
             await asyncio.to_thread(_unchanged, path, location)
             await self._known_video(location, video)

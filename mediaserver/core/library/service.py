@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from mediaserver.contracts import LibraryFile, Page, Reason
 from mediaserver.core.db import is_full
 from mediaserver.core.library import beside, paths
-from mediaserver.core.library.identity import full_hash
+from mediaserver.core.library.digest import full_hash
 from mediaserver.core.library.ignore import NO_RULES, Rules, unwanted_file, unwanted_folder
 from mediaserver.core.library.mailbox import TOPIC, ScanRequests
 from mediaserver.core.library.sidecar_names import sidecar_kind

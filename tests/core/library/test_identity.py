@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import threading
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
@@ -82,6 +83,33 @@ async def test_a_second_copy_is_a_second_location(house: House, films: Films) ->
     assert video.online
     assert video.full_hash
     assert await house.service.source(video.id) == house.folder / "copy.mp4"
+
+
+async def test_other_films_are_taken_in_while_large_ones_are_compared(
+    house: House, films: Films, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read_on, seek = threading.Event(), os.lseek
+
+    def slowly(descriptor: int, at: int, how: int) -> int:
+        if how == os.SEEK_DATA:
+            read_on.wait()
+        return seek(descriptor, at, how)
+
+    monkeypatch.setattr(os, "lseek", slowly)
+    large = films.bytes("large", padding=1_000_000)
+    try:
+        async with house.watched():
+            for number in range(5):
+                (house.folder / f"large {number}.mp4").write_bytes(large)
+            await house.until(lambda: house.has("ready", 1))
+            films.write(house.folder / "other.mp4")
+            await house.until(lambda: house.has("ready", 2))
+            assert await Location.filter(reason__startswith="It looks like a video that is known").exists()
+            read_on.set()
+            await house.until(lambda: house.has("duplicate", 4))
+    finally:
+        read_on.set()
+    assert await Video.all().count() == 2
 
 
 @pytest.mark.databases

@@ -375,7 +375,8 @@ async def test_a_film_that_is_cut_off_and_not_of_today_is_taken_as_it_is(house: 
     probe = house.prober
 
     async def cut_off(path: Path) -> MediaInfo:
-        return replace(await probe(path), truncated=True)
+        found: MediaInfo = await probe(path)
+        return replace(found, truncated=True)
 
     house.prober = cut_off
     film = films.write(house.folder / "film.mp4")
