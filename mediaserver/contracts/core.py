@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from mediaserver.contracts.tracks import SidecarFile
-from mediaserver.contracts.values import JobView, MediaGrant, Page, Reason
+from mediaserver.contracts.values import JobView, LibraryFile, MediaGrant, Page, Reason
 from mediaserver.events import Event
 
 Transaction = Any  # the database client of an open transaction, as `Database.transaction()` hands it out
@@ -118,6 +118,10 @@ class Library(Protocol):
     async def locations(self, *, page: int = 1, limit: int = 20) -> Page[Reason]: ...
 
     async def source(self, video_id: int) -> Path | None:
+        """The path of `file`."""
+        ...
+
+    async def file(self, video_id: int) -> LibraryFile | None:
         """A file with this content that can be read now."""
         ...
 

@@ -277,7 +277,8 @@ class Manifest:
 class MediaFile:
     """What to send: a file on disk, or `data` made on the spot.
 
-    `own_name` is set for the film itself, which lies in the library and not in the store: its name, for people.
+    `own_name` and `file_id` are set for the film itself, which lies in the library and not in the store: its name, for
+    people, and which file it is, as `LibraryFile` has it.
     """
 
     content_type: str
@@ -285,6 +286,20 @@ class MediaFile:
     data: bytes | None = None
     immutable: bool = False
     own_name: str = ""
+    file_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class LibraryFile:
+    """A film's file. `path` has its links resolved, `name` is the one the library knows it by.
+
+    `file_id` is device:inode. Whoever may write to the library can put another file at `path` at any moment, or a link
+    to one that is none of his business: what is opened to be handed out is held against it (`send_file`).
+    """
+
+    path: Path
+    name: str
+    file_id: str
 
 
 class EncodingState(StrEnum):

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 ONE_RANGE = re.compile(r"bytes=[ \t]*([0-9]{0,4000})-([0-9]{0,4000})[ \t]*", re.IGNORECASE)
 
+YEAR_10000 = 253_402_300_800  # in seconds since 1970
+
 
 @dataclass(frozen=True, slots=True)
 class Version:
@@ -27,7 +29,9 @@ class Version:
 
     @staticmethod
     def of_file(status: os.stat_result) -> Version:
-        return Version(f'"{status.st_mtime_ns:x}-{status.st_size:x}"', int(status.st_mtime))
+        seconds = status.st_mtime_ns // 1_000_000_000
+        modified = seconds if 0 <= seconds < YEAR_10000 else None  # HTTP knows no date beyond
+        return Version(f'"{status.st_mtime_ns:x}-{status.st_size:x}"', modified)
 
     def headers(self) -> dict[str, str]:
         headers = {"ETag": self.etag}

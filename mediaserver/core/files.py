@@ -37,17 +37,19 @@ async def send_file(
     download_name: str | None = None,
     accel: str | None = None,
     flows: Callable[[], None] | None = None,
+    file_id: str | None = None,
 ) -> None:
     """Answer `request` with the file, a part of it, or 304.
 
     `accel` is the internal URI under which nginx finds the same file: then nginx sends it (X-Accel-Redirect).
     `flows` is called whenever the client has taken some more.
+    `file_id` is that of a file where others may write (`LibraryFile`): then another one, or a link, is not sent.
     Raises NotFound where there is no such regular file, and RangeNotSatisfiable; nothing has been sent then.
     """
     headers = {"Cache-Control": cache_control}
     if download_name is not None:
         headers["Content-Disposition"] = _attachment(download_name)
-    with await _open(path) as file:
+    with await _open(path, file_id) as file:
         if accel is not None:
             await _answer(request, 200, {**headers, "X-Accel-Redirect": quote(accel)}, content_type)
             return
@@ -88,9 +90,9 @@ class _File:
         os.close(self.descriptor)
 
 
-async def _open(path: Path) -> _File:
+async def _open(path: Path, file_id: str | None) -> _File:
     """A disk that wakes up goes on opening for a client that has left meanwhile: then it is closed at once."""
-    opening = asyncio.create_task(asyncio.to_thread(_opened, path))
+    opening = asyncio.create_task(asyncio.to_thread(_opened, path, file_id))
     try:
         return await asyncio.shield(opening)
     except asyncio.CancelledError:
@@ -103,21 +105,22 @@ def _close(opened: asyncio.Task[_File]) -> None:
         os.close(opened.result().descriptor)
 
 
-def _opened(path: Path) -> _File:
+def _opened(path: Path, file_id: str | None) -> _File:
     try:
-        descriptor = _descriptor(path)
+        descriptor = _descriptor(path, 0 if file_id is None else os.O_NOFOLLOW)
     except OSError as error:
         raise NotFound("There is no such file.") from error
     status = os.fstat(descriptor)
-    if not stat.S_ISREG(status.st_mode):
+    is_another = file_id is not None and file_id != f"{status.st_dev}:{status.st_ino}"
+    if is_another or not stat.S_ISREG(status.st_mode):
         os.close(descriptor)
         raise NotFound("There is no such file.")
     return _File(descriptor, status)
 
 
-def _descriptor(path: Path) -> int:
+def _descriptor(path: Path, more: int) -> int:
     """A network file system that has yet to forget what stood at this name says so once, and knows better then."""
-    flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK  # a pipe must not block the opening
+    flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | more  # a pipe must not block the opening
     try:
         return os.open(path, flags)
     except OSError as error:

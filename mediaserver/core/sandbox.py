@@ -254,6 +254,8 @@ class Sandbox:
     ) -> SandboxedTool:
         """Run `argv` (first the absolute path of the program). Call it from a thread that lives as long as the server:
         the kernel kills the program when the *thread* that started it ends.
+
+        No path of `reads` goes by a link, unless it lies in a folder of `writes`, where nobody else may put one.
         """
         spec = {
             "parent": os.getpid(),
@@ -261,7 +263,7 @@ class Sandbox:
             "sockets": self.sockets,
             "limits": asdict(limits),
             "libraries": LIBRARIES,
-            "reads": [str(path) for path in reads],
+            "reads": [str(path) for path in reads if not any(path.is_relative_to(folder) for folder in writes)],
             "writes": [str(path) for path in writes],
             "devices": [str(path) for path in devices],
         }

@@ -65,11 +65,14 @@ class MediaStorage:
 
     @asynccontextmanager
     async def workspace(self) -> AsyncIterator[Path]:
-        """An empty directory on the same file system as the media, gone afterwards; its name tells whose it is."""
+        """An empty directory on the same file system as the media, gone afterwards; its name tells whose it is.
+
+        Links are resolved, since a sandbox reads nothing by one.
+        """
         path = self.work / f"{own_name()}:{secrets.token_hex(6)}".replace(":", "=")  # which every file system takes
         path.mkdir(parents=True)
         try:
-            yield path
+            yield path.resolve()
         finally:
             shutil.rmtree(path, ignore_errors=True)
 

@@ -54,7 +54,7 @@ class Encoder:
     @property
     def described(self) -> list[Path]:
         """What tells a driver about its device; only read."""
-        return [Path(name) for name in KERNEL if self.is_hardware and Path(name).exists()]
+        return [Path(name).resolve() for name in KERNEL if self.is_hardware and Path(name).exists()]
 
     def limits(self, limits: Limits) -> Limits:
         """Drivers map gigabytes they do not fill; the memory a film may fill is still bounded."""

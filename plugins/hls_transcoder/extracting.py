@@ -14,14 +14,15 @@ from mediaserver.errors import JobPostponed
 
 from . import webvtt
 from .building import SOURCE, arguments
-from .outcome import MOVED, postpone_if_full, postpone_if_hindered
+from .outcome import MOVED, disk_trouble, postpone_if_full, postpone_if_hindered
+from .runner import DiskTrouble
 from .webvtt import NotText
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from mediaserver.contracts import MediaTools, SidecarFile
+    from mediaserver.contracts import Finished, MediaTools, SidecarFile
 
     from .subtitles import Wanted
 
@@ -32,12 +33,40 @@ ONE_FILE = Limits(wall=30, cpu=30, file_size=64 << 20, nice=19, idle_io=True)
 SCRIPTS = frozenset({"ass", "ssa"})
 LARGEST = 10_000_000  # bytes of a file beside a film
 AGAIN_SECONDS = 10.0
+TOO_LARGE = f"Its text is larger than {LARGEST // 1_000_000} MB."
+UNREADABLE = "This track cannot be read; it is damaged."
 
 
 async def from_tracks(
     tools: MediaTools, source: Path, tracks: Sequence[Wanted], workspace: Path
 ) -> dict[str, str | NotText]:
-    """WebVTT by key, or why there is none. Times count from the film's own start, whatever its file calls that."""
+    """WebVTT by key, or why there is none. Times count from the film's own start, whatever its file calls that.
+
+    Raises DiskTrouble where the film could not be read to its end, and JobPostponed.
+    """
+    finished = await _read(tools, source, tracks, workspace)
+    if finished.timed_out:
+        return {each.key: NotText("Reading the film for it took too long.") for each in tracks}
+    if finished.returncode == 0:
+        return {each.key: await asyncio.to_thread(_made, workspace / f"{each.key}.vtt") for each in tracks}
+    return await _without_culprits(tools, source, tracks, workspace)
+
+
+async def _without_culprits(
+    tools: MediaTools, source: Path, tracks: Sequence[Wanted], workspace: Path
+) -> dict[str, str | NotText]:
+    """One track that ended the run has cut off all others: those are read again without it."""
+    large = [each for each in tracks if await asyncio.to_thread(_is_too_large, workspace / f"{each.key}.vtt")]
+    if not large and len(tracks) == 1:
+        return {tracks[0].key: NotText(UNREADABLE)}
+    texts: dict[str, str | NotText] = {each.key: NotText(TOO_LARGE) for each in large}
+    others = [each for each in tracks if each.key not in texts]
+    for together in [others] if large and others else [[each] for each in others]:
+        texts |= await from_tracks(tools, source, together, workspace)
+    return texts
+
+
+async def _read(tools: MediaTools, source: Path, tracks: Sequence[Wanted], workspace: Path) -> Finished:
     film = ffmpeg.input(SOURCE, **tools.input_flags)
     outputs = [
         ffmpeg.output(
@@ -51,9 +80,10 @@ async def from_tracks(
     tool = await tools.start("ffmpeg", asked, reads=[source], workspace=workspace, limits=WHOLE_FILM)
     finished = await tool.wait()
     await postpone_if_hindered(finished, source, AGAIN_SECONDS)
-    if finished.timed_out:
-        return {each.key: NotText("Reading the film for it took too long.") for each in tracks}
-    return {each.key: await asyncio.to_thread(_made, workspace / f"{each.key}.vtt") for each in tracks}
+    trouble = disk_trouble(finished)
+    if trouble is not None:
+        raise DiskTrouble(trouble)
+    return finished
 
 
 async def from_file(tools: MediaTools, file: SidecarFile, workspace: Path) -> str | NotText:
@@ -83,13 +113,20 @@ async def _from_script(tools: MediaTools, text: str, workspace: Path) -> str:
 def _made(path: Path) -> str | NotText:
     """What ffmpeg wrote, read again and written by ourselves: it escapes nothing."""
     try:
-        if path.stat().st_size > 4 * LARGEST:
-            return NotText(f"Its text is larger than {LARGEST // 1_000_000} MB.")
+        if _is_too_large(path):
+            return NotText(TOO_LARGE)
         return _verified(webvtt.written(webvtt.read(path.read_bytes().decode("utf-8", "replace"))))
     except NotText as failure:
         return failure
     except OSError:
-        return NotText("This track cannot be read; it is damaged.")
+        return NotText(UNREADABLE)
+
+
+def _is_too_large(path: Path) -> bool:
+    try:
+        return path.stat().st_size > 4 * LARGEST
+    except OSError:
+        return False
 
 
 def _verified(text: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Self
 
 from tortoise.exceptions import BaseORMException
@@ -13,7 +14,6 @@ from mediaserver.models import Video
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
-    from pathlib import Path
     from types import TracebackType
 
     from mediaserver import Request
@@ -50,10 +50,11 @@ class Original:
         video = await Video.get_or_none(id=grant.video_id)
         if video is None:
             raise NotFound("This film is gone.")
-        path = await self._library.source(video.id)
-        if path is None:
+        film = await self._library.file(video.id)
+        if film is None:
             raise Unavailable(AWAY)
-        return MediaFile(_type(path, str(video.probe["container"])), path, own_name=_name(path))
+        kind = _type(film.name, str(video.probe["container"]))
+        return MediaFile(kind, film.path, own_name=_name(film.name), file_id=film.file_id)
 
     async def send(self, request: Request, found: MediaFile, cut: Callable[[], None], again: Again) -> None:
         """By ourselves, behind nginx too: it need not see the library, and only we can break off within a file."""
@@ -70,6 +71,7 @@ class Original:
                 cache_control="private, no-cache",
                 download_name=found.own_name if wanted else None,
                 flows=vigil.flows,
+                file_id=found.file_id,
             )
 
 
@@ -114,12 +116,12 @@ class Vigil:
                 continue
 
 
-def _type(path: Path, container: str) -> str:
+def _type(name: str, container: str) -> str:
     """By the ending where it is known: MP4 and QuickTime, or Matroska and WebM, are one container to ffprobe."""
-    known = TYPES.get(path.suffix.lower())
+    known = TYPES.get(PurePath(name).suffix.lower())
     return known or CONTAINERS.get(container.partition(",")[0], "application/octet-stream")
 
 
-def _name(path: Path) -> str:
+def _name(name: str) -> str:
     """For people and for a header: whole characters, none that controls anything or turns the text around."""
-    return "".join(char if char.isprintable() else "_" for char in path.name)
+    return "".join(char if char.isprintable() else "_" for char in name)

@@ -13,7 +13,7 @@ from mediaserver.errors import MediaServerError
 
 from .command import Run, segment_name, segments_arguments
 from .ladder import Output, Sound, default_audio
-from .outcome import ENDED, FULL, KILLED, found_no_room
+from .outcome import ENDED, FULL, KILLED, disk_trouble, found_no_room
 from .verify import CellDamaged, verify_cell, verify_sound
 
 __all__ = [
@@ -30,8 +30,6 @@ __all__ = [
     "encode",
 ]
 
-# ffmpeg takes these for the end of the film, and ends well. Where no file may be opened at all it is another matter.
-DISK_TROUBLE = ("Input/output error", "Stale file handle", "Transport endpoint is not connected")
 SAYS_NOTHING = ("Error initializing output stream", "Conversion failed")
 NOT_PLANNED = "ffmpeg made something else than planned: {}; the film is made in one straight run instead."
 
@@ -184,9 +182,9 @@ def _judge_end(finished: Finished) -> None:
 def _judge_disk(finished: Finished) -> None:
     if found_no_room(finished):
         raise DiskFull(FULL)
-    trouble = next((sign for sign in DISK_TROUBLE if sign in finished.stderr), None)
+    trouble = disk_trouble(finished)
     if trouble is not None:
-        raise DiskTrouble(f"The disk of this film cannot be read just now ({trouble}).")
+        raise DiskTrouble(trouble)
 
 
 def _judge_cells(run: Run, damaged: Mapping[int, CellDamaged]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from mediaserver.contracts import MediaInfo
@@ -14,12 +15,14 @@ from mediaserver.models import Video
 from .extracting import from_file, from_tracks
 from .models import Subtitle
 from .recipes import Recipe
+from .runner import DiskTrouble
 from .subtitles import Wanted, labelled, wanted
 from .webvtt import NotText
-from .workshop import UNREACHED
+from .workshop import UNREACHED, can_be_read
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from mediaserver import RunningJob
     from mediaserver.contracts import Changes, Jobs, Library, MediaTools, Storage
@@ -28,6 +31,8 @@ if TYPE_CHECKING:
 
 LOOK = "hls.subtitles"
 OFFLINE_SECONDS = 30.0
+MOST_TROUBLES = 10
+BAD_SECTOR = "A part of the film cannot be read from its disk, so this text would not be whole."
 SOON = 6  # before posters, and long before what is encoded ahead: who opens a film then is offered them
 
 
@@ -53,6 +58,7 @@ class Subtitling:
         self._library = library
         self._changes = changes
         self._plans = plans
+        self._troubles = Counter[int]()  # by film: a disk that fails again and again is how its bytes are
 
     async def make(self, job: RunningJob) -> None:
         """Again is no fault. Several at once make the same, and each ends with what is true by then."""
@@ -87,15 +93,27 @@ class Subtitling:
                 if each.file is not None and not each.reason:
                     texts[each.key] = await from_file(self._tools, each.file, workspace)
             if tracks:
-                source = await self._library.source(video.id)
-                if source is None:
-                    raise JobPostponed(UNREACHED, OFFLINE_SECONDS)
-                texts |= await from_tracks(self._tools, source, tracks, workspace)
+                texts |= await self._from_film(video, tracks, workspace)
         for key, text in texts.items():
             if isinstance(text, str):
                 path = self._storage.subtitle(video.id, key)
                 await asyncio.to_thread(self._storage.write_text, path, text)
         return {key: "" if isinstance(text, str) else str(text) for key, text in texts.items()}
+
+    async def _from_film(self, video: Video, tracks: Sequence[Wanted], workspace: Path) -> dict[str, str | NotText]:
+        """Half a text is not published: where the disk fails in the middle it is tried again, and then said so."""
+        source = await self._library.source(video.id)
+        if source is None:
+            raise JobPostponed(UNREACHED, OFFLINE_SECONDS)
+        try:
+            texts = await from_tracks(self._tools, source, tracks, workspace)
+        except DiskTrouble as failure:
+            self._troubles[video.id] += await asyncio.to_thread(can_be_read, source)  # a whole disk is waited for
+            if self._troubles[video.id] <= MOST_TROUBLES:
+                raise JobPostponed(str(failure), OFFLINE_SECONDS) from failure
+            texts = {each.key: NotText(BAD_SECTOR) for each in tracks}
+        self._troubles.pop(video.id, None)
+        return texts
 
     async def _note(self, video: Video, asked: Sequence[Wanted], reasons: dict[str, str], gone: set[str]) -> None:
         labels = labelled(asked)

@@ -40,7 +40,7 @@ async def render(request, error):
 async def file(request, name):
     await send_file(
         request, folder / name, content_type="video/mp2t", cache_control="private",
-        download_name=request.args.get("as"), accel=request.args.get("accel"),
+        download_name=request.args.get("as"), accel=request.args.get("accel"), file_id=request.args.get("id"),
     )
 
 @app.route("/text", methods=["GET", "HEAD"])
@@ -355,3 +355,28 @@ def test_a_file_that_shrinks_while_it_is_sent_breaks_the_connection(server: Serv
                 received += count
     assert received < 1 << 30  # and the connection has ended: nobody takes the part for the whole
     assert b"Traceback" not in server.log.read_bytes()
+
+
+def test_a_file_is_sent_only_as_the_one_that_was_asked_for(server: Server) -> None:
+    film = server.folder / "film.ts"
+    film.write_bytes(b"film")
+    told = film.stat()
+    address = f"/file/film.ts?id={told.st_dev}:{told.st_ino}"
+    assert server.ask(address).body == b"film"
+    film.rename(server.folder / "away.ts")
+    film.write_bytes(b"another")
+    assert server.ask(address).status == 404
+    film.unlink()
+    film.symlink_to(server.folder / "away.ts")
+    assert server.ask(address).status == 404
+
+
+@pytest.mark.parametrize("year", [1950, 2300, 20_000])
+def test_a_file_of_any_time_is_sent(server: Server, year: int) -> None:
+    """Where its file system knows the time: some know none before 1901 or after 2446."""
+    film = server.folder / "far.ts"
+    film.write_bytes(b"film")
+    os.utime(film, ns=((year - 1970) * 31_556_952 * 10**9,) * 2)
+    answer = server.ask("/file/far.ts")
+    assert (answer.status, answer.body) == (200, b"film")
+    assert server.ask("/file/far.ts", [("If-None-Match", answer.headers["ETag"])]).status == 304

@@ -1,6 +1,7 @@
 import os
 import random
 import shutil
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -261,6 +262,22 @@ async def test_chapters_are_told_in_the_film_s_own_time(tools: FFmpegTools, tmp_
         (0.0, 1.0, "One"),
         (1.0, pytest.approx(2.0, abs=0.05), ""),
     ]
+
+
+async def test_a_film_of_more_chapters_than_can_be_read_is_a_film_all_the_same(
+    tools: FFmpegTools, tmp_path: Path
+) -> None:
+    told = tmp_path / "chapters.txt"
+    title = "long title " * 400
+    parts = [f"[CHAPTER]\nTIMEBASE=1/500\nSTART={at}\nEND={at + 1}\ntitle={at} {title}" for at in range(6000)]
+    told.write_text("\n".join([";FFMETADATA1", *parts]))
+    film = tmp_path / "film.mkv"
+    made = ("-i", media.film(seconds=2), "-i", told, "-map_chapters", "1", "-c", "copy")
+    subprocess.run(["ffmpeg", "-v", "error", *map(str, made), str(film)], check=True)
+    info = await probe(tools, film)
+    assert info.duration == pytest.approx(2.0, abs=0.1)
+    assert len(info.chapters) == 500
+    assert info.chapters[7].title.startswith("7 long title")
 
 
 async def test_what_was_probed_before_there_were_chapters_is_still_read(tools: FFmpegTools) -> None:

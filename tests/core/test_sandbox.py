@@ -71,6 +71,26 @@ async def test_a_link_swapped_in_for_the_source_is_not_followed(tmp_path: Path) 
 
 
 @needs_landlock
+async def test_a_link_swapped_in_for_a_folder_of_the_source_is_not_followed(tmp_path: Path) -> None:
+    private, folder = tmp_path / "private", tmp_path / "folder"
+    private.mkdir()
+    (private / "film").write_text("secret")
+    folder.symlink_to(private)
+    done = await run(f"read a <{folder / 'film'}; echo $a", reads=[folder / "film"])
+    assert b"secret" not in done.stdout
+
+
+@needs_landlock
+async def test_what_lies_in_the_workspace_is_read_though_a_link_leads_there(tmp_path: Path) -> None:
+    (tmp_path / "real" / "work").mkdir(parents=True)
+    (tmp_path / "real" / "work" / "film").write_text("film")
+    (tmp_path / "link").symlink_to("real")
+    work = tmp_path / "link" / "work"
+    done = await run(f"read a <{work / 'film'}; echo $a", reads=[work / "film"], writes=[work], cwd=work)
+    assert done.stdout == b"film\n"
+
+
+@needs_landlock
 async def test_no_other_program_can_be_executed(tmp_path: Path) -> None:
     done = await run("/usr/bin/id; echo $?", reads=[Path("/usr/bin")])
     assert done.stdout == b"126\n"

@@ -13,7 +13,7 @@ from mediaserver.core.library import paths
 from mediaserver.core.library.records import HOLDING
 from mediaserver.core.library.sidecar_names import SubtitleName, belongs_to, subtitle_name
 from mediaserver.core.library.sidecars import place_of
-from mediaserver.core.library.walk import file_id
+from mediaserver.core.library.walk import file_id, file_time
 from mediaserver.models import Location, Sidecar
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def _still_there(row: Sidecar) -> Path | None:
         found = real.stat()
     except OSError:
         return None
-    same = (file_id(found), found.st_size, found.st_mtime_ns) == (row.file_id, row.size, row.mtime_ns)
+    same = (file_id(found), found.st_size, file_time(found)) == (row.file_id, row.size, row.mtime_ns)
     return real if same else None
 
 

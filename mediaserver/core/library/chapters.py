@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from itertools import pairwise
 from typing import Any
 
 from mediaserver.contracts import Chapter
 
-__all__ = ["chapters"]
+__all__ = ["chapters", "first_chapters"]
 
 MOST = 500
 LONGEST = 200  # characters of a title
 LEAST = 0.001  # seconds
+DECODER = json.JSONDecoder()
 
 
 def chapters(told: Sequence[Mapping[str, Any]], start: float, duration: float) -> tuple[Chapter, ...]:
@@ -33,6 +36,19 @@ def chapters(told: Sequence[Mapping[str, Any]], start: float, duration: float) -
         for (begin, end, title), (_, after) in zip(found, pairwise(begins), strict=True)
     ]
     return tuple(chapter for chapter in made if chapter.end - chapter.start > LEAST)
+
+
+def first_chapters(said: bytes) -> list[dict[str, Any]]:
+    """Of what ffprobe said as JSON, also where its end is missing: as many as are taken."""
+    text = said.decode(errors="replace").partition("[")[2]
+    found: list[dict[str, Any]] = []
+    at = text.find("{")
+    with suppress(ValueError):  # the last one is cut off
+        while at >= 0 and len(found) < MOST:
+            chapter, at = DECODER.raw_decode(text, at)
+            found.append(chapter)
+            at = text.find("{", at)
+    return found
 
 
 def _seconds(told: Mapping[str, Any], name: str) -> float:

@@ -12,8 +12,9 @@ import os
 from typing import TYPE_CHECKING
 
 from mediaserver.core.library import paths
+from mediaserver.core.library.digest import full_hash
 from mediaserver.core.library.records import HOLDING
-from mediaserver.core.library.walk import file_id
+from mediaserver.core.library.walk import file_id, file_time
 from mediaserver.models import Location, Video
 
 if TYPE_CHECKING:
@@ -21,12 +22,11 @@ if TYPE_CHECKING:
 
     from mediaserver.core.library.records import Known
 
-__all__ = ["Identity", "fingerprint", "full_hash", "still_there"]
+__all__ = ["Identity", "LooksKnown", "fingerprint", "still_there"]
 
 ENDS = 65536  # bytes
 SAMPLES = 8
 SAMPLE = 16384  # bytes
-BLOCK = 1 << 20  # bytes
 
 
 def fingerprint(path: Path) -> str:
@@ -46,15 +46,6 @@ def fingerprint(path: Path) -> str:
     return f"{size:x}-{digest.hexdigest()}"
 
 
-def full_hash(path: Path) -> str:
-    """SHA-256 of all bytes. Blocks for as long as the file is big. Raises OSError."""
-    digest = hashlib.sha256()
-    with path.open("rb", buffering=0) as file:
-        while block := file.read(BLOCK):
-            digest.update(block)
-    return digest.hexdigest()
-
-
 def still_there(known: Known) -> bool:
     """The location's file stands at its path, written exactly so (some file systems answer to any case)."""
     path = paths.absolute(known.root, known.path)
@@ -65,11 +56,15 @@ def still_there(known: Known) -> bool:
         return False
 
 
+class LooksKnown(Exception):
+    """Only all bytes tell whether this is a video that is known, and reading them takes as long as they are many."""
+
+
 class Identity:
     """Finds the video a file is, if it is known."""
 
-    async def video(self, path: Path, mark: str) -> Video | None:
-        """The video with the content of `path`, whose fingerprint is `mark`.
+    async def video(self, path: Path, mark: str, *, thorough: bool = True) -> Video | None:
+        """The video with the content of `path`, whose fingerprint is `mark`. Raises LooksKnown unless `thorough`.
 
         Where another file of that video can be read, every byte of both is compared. Where none can (it was moved
         to another disk, or that disk is away), the stored hash decides; without one the fingerprint does.
@@ -81,6 +76,8 @@ class Identity:
                 other and await asyncio.to_thread(_same_file, other, path)
             ):
                 return video
+            if not thorough:
+                raise LooksKnown
             own = own or await asyncio.to_thread(full_hash, path)
             if own == await self._full_hash(video, other):
                 return video
@@ -115,4 +112,4 @@ def _unchanged(path: Path, size: int, mtime_ns: int) -> bool:
         found = os.stat(path)  # noqa: PTH116
     except OSError:
         return False
-    return (found.st_size, found.st_mtime_ns) == (size, mtime_ns)
+    return (found.st_size, file_time(found)) == (size, mtime_ns)

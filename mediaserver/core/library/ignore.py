@@ -113,9 +113,9 @@ class Rules:
             return self
         if not any(line.strip() for line in lines):
             return Rules((*self.specs, (inside, None)))
-        from pathspec import GitIgnoreSpec
+        from mediaserver.core.library.ignore_lines import read_lines  # few libraries have such a file
 
-        return Rules((*self.specs, (inside, GitIgnoreSpec.from_lines(lines))))
+        return Rules((*self.specs, (inside, read_lines(lines))))
 
     def refusal(self, path: str, *, folder: bool = False) -> str | None:
         """Why `path` (inside the root) is ignored, None where it is not."""

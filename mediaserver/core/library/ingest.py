@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 from mediaserver.contracts import MediaInfo, Metadata
 from mediaserver.core.library import names, paths
-from mediaserver.core.library.identity import Identity, fingerprint
+from mediaserver.core.library.identity import Identity, LooksKnown, fingerprint
 from mediaserver.core.library.names import Named
 from mediaserver.core.library.records import CANNOT_READ, WAITING
 from mediaserver.core.library.refusals import ProbeFailed
 from mediaserver.core.library.titles import Titles, merged
+from mediaserver.core.library.walk import file_time
 from mediaserver.events import LocationChanged, SidecarsChanged, VideoProbed
 from mediaserver.models import Location, LocationState, Video
 
@@ -66,8 +67,8 @@ class Ingest:
         self._busy: dict[str, asyncio.Lock] = {}
         self._waiting: Counter[str] = Counter()
 
-    async def ingest(self, key: str) -> None:
-        """Raises NotComplete where the file is not as it was recorded."""
+    async def ingest(self, key: str, *, thorough: bool = True) -> None:
+        """Raises NotComplete where the file is not as it was recorded, LooksKnown where that is not `thorough`."""
         location = await Location.get_or_none(key=key)
         if location is None or location.state not in WAITING:
             return
@@ -75,8 +76,10 @@ class Ingest:
         try:
             real = await asyncio.to_thread(_unchanged, path, location)
             mark = await asyncio.to_thread(fingerprint, real)
+            if not thorough and mark in self._busy:  # whoever has it may compare for hours
+                raise LooksKnown
             async with self._one_at_a_time(mark):
-                await self._recognise(location, real, mark)
+                await self._recognise(location, real, mark, thorough=thorough)
         except ProbeFailed as error:
             await self.refuse(location, error.reason)
         except OSError as error:
@@ -90,19 +93,23 @@ class Ingest:
             await self._set(tx, location, LocationState.REFUSED, sentence, None)
             await self._records.settle_online(tx, [location.video_id])
 
-    async def _recognise(self, location: Location, path: Path, mark: str) -> None:
-        video = await self._identity.video(path, mark)
+    async def _recognise(self, location: Location, path: Path, mark: str, *, thorough: bool) -> None:
+        video = await self._identity.video(path, mark, thorough=thorough)
         if video is not None:
             await asyncio.to_thread(_unchanged, path, location)
             await self._known_video(location, video)
             return
         info = await self._prober(path)
         found = await asyncio.to_thread(_unchanged_stat, path, location)
-        if info.truncated and self._clock.now().timestamp() - found.st_mtime < self._patience:
+        if info.truncated and self._may_still_grow(found):
             raise NotComplete(CUT_OFF)
         said = names.from_path(location.path)
         told = await self._describe(path, info)
         await self._new_video(location, mark, info, replace(said, metadata=merged(said.metadata, told)))
+
+    def _may_still_grow(self, found: os.stat_result) -> bool:
+        """A time far ahead says nothing of its age and comes from elsewhere, one just ahead from a disk's own clock."""
+        return abs(self._clock.now().timestamp() - found.st_mtime) < self._patience
 
     async def _known_video(self, location: Location, video: Video) -> None:
         async with self._commit, self._db.transaction() as tx:
@@ -161,6 +168,6 @@ def _unchanged(path: Path, location: Location) -> Path:
 
 def _unchanged_stat(path: Path, location: Location) -> os.stat_result:
     found = path.stat()
-    if (found.st_size, found.st_mtime_ns) != (location.size, location.mtime_ns):
+    if (found.st_size, file_time(found)) != (location.size, location.mtime_ns):
         raise NotComplete
     return found

@@ -10,9 +10,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from mediaserver.contracts import AudioTrack, MediaInfo, MediaTools, SubtitleTrack, VideoStream
+from mediaserver.contracts import AudioTrack, Finished, MediaInfo, MediaTools, SubtitleTrack, VideoStream
 from mediaserver.core.library import refusals
-from mediaserver.core.library.chapters import chapters
+from mediaserver.core.library.chapters import chapters, first_chapters
 from mediaserver.core.library.clocks import begins_again
 from mediaserver.core.library.packets import Budget, real_end
 from mediaserver.core.library.refusals import ProbeFailed
@@ -26,6 +26,7 @@ WIDEST_PIXEL = 10  # times as wide as high, or as high as wide; anamorphic film 
 MAX_PIXELS = 40_000_000
 MAX_TAG = 500
 VARIABLE = 0.02  # where average and nominal rate are further apart than this, the rate is not constant
+CHAPTER_ENTRIES = "chapter=start_time,end_time:chapter_tags=title"
 PROTECTED_TAGS = {"encv", "enca", "drmi", "drms"}
 KEPT_TAGS = ("title", "artist", "date", "show", "season_number", "episode_sort", "description", "comment", "genre")
 
@@ -99,19 +100,32 @@ def _must_be_worth_its_time(duration: float, size: int) -> None:
 
 
 async def _ask(tools: MediaTools, path: Path, budget: Budget) -> dict[str, Any]:
-    flags = [part for key, value in tools.input_flags.items() for part in (f"-{key}", value)]
-    shown = ["-of", "json", "-show_format", "-show_streams", "-show_chapters"]
-    arguments = ["-v", "error", *flags, *shown, "-i", f"file:{path}"]
-    asked = await (await tools.start("ffprobe", arguments, reads=[path], workspace=None, limits=budget.limits())).wait()
-    if asked.timed_out:
-        raise ProbeFailed("This file could not be read within 15 seconds; it is damaged, or its disk is too slow.")
+    asked, is_cut = await _shown(tools, path, budget, "-show_format", "-show_streams", "-show_chapters")
+    chapters_told: list[dict[str, Any]] | None = None
+    if is_cut:  # six thousand chapters, say, each with a title of a page
+        told, _ = await _shown(tools, path, budget, "-show_entries", CHAPTER_ENTRIES)
+        chapters_told = first_chapters(told.stdout)
+        asked, is_cut = await _shown(tools, path, budget, "-show_format", "-show_streams")
+    if is_cut:
+        raise ProbeFailed("This file tells more about itself than any film does, so it is refused; remove its tags.")
     try:
         answer = json.loads(asked.stdout)
     except ValueError:
         answer = {}
     if asked.returncode != 0 or not answer.get("streams"):
         raise ProbeFailed(refusals.unread(asked.stderr))
-    return dict(answer)
+    return dict(answer) if chapters_told is None else {**answer, "chapters": chapters_told}
+
+
+async def _shown(tools: MediaTools, path: Path, budget: Budget, *shown: str) -> tuple[Finished, bool]:
+    """What ffprobe says, and whether that is more than is kept of it."""
+    flags = [part for key, value in tools.input_flags.items() for part in (f"-{key}", value)]
+    arguments = ["-v", "error", *flags, "-of", "json", *shown, "-i", f"file:{path}"]
+    limits = budget.limits()
+    asked = await (await tools.start("ffprobe", arguments, reads=[path], workspace=None, limits=limits)).wait()
+    if asked.timed_out:
+        raise ProbeFailed("This file could not be read within 15 seconds; it is damaged, or its disk is too slow.")
+    return asked, len(asked.stdout) >= limits.stdout
 
 
 def _film(streams: Sequence[dict[str, Any]]) -> dict[str, Any]:

@@ -9,14 +9,14 @@ import stat
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mediaserver.contracts import Page, Reason
+from mediaserver.contracts import LibraryFile, Page, Reason
 from mediaserver.core.db import is_full
 from mediaserver.core.library import beside, paths
-from mediaserver.core.library.identity import full_hash
+from mediaserver.core.library.digest import full_hash
 from mediaserver.core.library.ignore import NO_RULES, Rules, unwanted_file, unwanted_folder
 from mediaserver.core.library.mailbox import TOPIC, ScanRequests
 from mediaserver.core.library.sidecar_names import sidecar_kind
-from mediaserver.core.library.walk import file_id
+from mediaserver.core.library.walk import file_id, file_time
 from mediaserver.errors import InsufficientStorage, Unavailable
 from mediaserver.models import Location, LocationState, TitleVideo, Video
 
@@ -86,13 +86,18 @@ class LibraryService:
         return Page(await self._told(rows), page, limit, total)
 
     async def source(self, video_id: int) -> Path | None:
+        found = await self.file(video_id)
+        return found.path if found else None
+
+    async def file(self, video_id: int) -> LibraryFile | None:
         states = (LocationState.READY, LocationState.DUPLICATE)
         rows = await Location.filter(video_id=video_id, state__in=states).order_by("id")
         rows.sort(key=lambda row: row.state is not LocationState.READY)
         for row in rows:
             path = paths.absolute(row.root, row.path)
-            if not self._settings.why_left(row.root) and await asyncio.to_thread(_readable, path, row):
-                return path
+            found = None if self._settings.why_left(row.root) else await asyncio.to_thread(_recorded, path, row)
+            if found is not None:
+                return found
         return None
 
     async def damaged(self, video_id: int, ends: float | None = None) -> None:
@@ -193,18 +198,31 @@ def _ignored(root: Path, inside: str, path: Path) -> str | None:
     return unwanted or rules.refusal(inside, folder=is_folder)
 
 
-def _readable(path: Path, row: Location) -> bool:
-    """The recorded file: a mere `touch` leaves it the same, another file of the same length is not.
+def _recorded(path: Path, row: Location) -> LibraryFile | None:
+    """The recorded file, links resolved, since a sandbox is given no links; None where it cannot be read.
 
-    A link that took its place may point anywhere, so behind links only the very same inode counts.
+    A mere `touch` leaves it the same, another file of the same length is not. What is reached by a link may lie
+    anywhere, so there only the very same inode counts.
     """
+    real = os.path.realpath(path)
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        descriptor = os.open(real, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
     except OSError:
-        return False
+        return None
     try:
         found = os.fstat(descriptor)
+        same = file_id(found) == row.file_id or (file_time(found) == row.mtime_ns and _is_in_place(descriptor, row))
     finally:
         os.close(descriptor)
-    same = file_id(found) == row.file_id or (found.st_mtime_ns == row.mtime_ns and not path.is_symlink())
-    return stat.S_ISREG(found.st_mode) and found.st_size == row.size and same
+    if not same or found.st_size != row.size or not stat.S_ISREG(found.st_mode):
+        return None
+    return LibraryFile(Path(real), path.name, file_id(found))
+
+
+def _is_in_place(descriptor: int, row: Location) -> bool:
+    """Whether what is open lies below its library folder without a link: asked of the kernel, since paths change."""
+    root = os.path.realpath(paths.to_path(row.root))
+    try:
+        return os.readlink(f"/proc/self/fd/{descriptor}") == os.path.join(root, paths.to_path(row.path))  # noqa: PTH115, PTH118
+    except OSError:
+        return False

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING
 
-from mediaserver.core.library.walk import file_id
+from mediaserver.core.library.walk import file_id, file_time
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -82,7 +82,7 @@ def look(path: Path) -> Look:
         if found.st_size:
             os.pread(descriptor, 1, found.st_size - 1)
         verdict = Verdict.HELD if free is False else Verdict.STILL if found.st_size else Verdict.EMPTY
-        return Look(verdict, found.st_size, found.st_mtime_ns, file_id(found), known_free=bool(free))
+        return Look(verdict, found.st_size, file_time(found), file_id(found), known_free=bool(free))
     except OSError as error:
         return Look(Verdict.UNREADABLE, problem=error.strerror or "unknown error")
     finally:

@@ -17,8 +17,9 @@ if TYPE_CHECKING:
 
     from mediaserver.core.library.settings import FollowSymlinks
 
-__all__ = ["Entry", "Listing", "Walker", "file_id"]
+__all__ = ["Entry", "Listing", "Walker", "file_id", "file_time"]
 
+EARLIEST, LATEST = -(1 << 63), (1 << 63) - 1  # ns since 1970 that a column of a database holds: 1677 to 2262
 DEEPEST = 64  # folders; more is a chain of links
 
 
@@ -55,6 +56,11 @@ class _Folder:
 
 def file_id(found: os.stat_result) -> str:
     return f"{found.st_dev}:{found.st_ino}"
+
+
+def file_time(found: os.stat_result) -> int:
+    """What is recorded and compared everywhere: file systems know times that no database can hold."""
+    return max(EARLIEST, min(LATEST, found.st_mtime_ns))
 
 
 class Walker:
@@ -159,7 +165,7 @@ class Walker:
             entries.append(Entry(path, "", 0, 0, f"It cannot be looked at ({error.strerror})."))
             return
         if stat.S_ISREG(own.st_mode):
-            entries.append(Entry(path, file_id(own), own.st_size, own.st_mtime_ns))
+            entries.append(Entry(path, file_id(own), own.st_size, file_time(own)))
         else:
             entries.append(_refusal(path, own, "This is not a regular file, so it is never opened."))
 
@@ -210,4 +216,4 @@ def _identities(path: str) -> tuple[tuple[int, int], ...]:
 
 
 def _refusal(path: str, found: os.stat_result, sentence: str) -> Entry:
-    return Entry(path, file_id(found), found.st_size, found.st_mtime_ns, sentence)
+    return Entry(path, file_id(found), found.st_size, file_time(found), sentence)

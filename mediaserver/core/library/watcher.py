@@ -15,6 +15,7 @@ import structlog
 from mediaserver.core.db import is_hindered
 from mediaserver.core.library import paths
 from mediaserver.core.library.agenda import Agenda
+from mediaserver.core.library.identity import LooksKnown
 from mediaserver.core.library.ingest import Describe, Ingest, NotComplete, Prober
 from mediaserver.core.library.lineup import LineUp
 from mediaserver.core.library.mailbox import TOPIC, ScanRequests
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 __all__ = ["LibraryWatcher"]
 
 PROBES = 2  # at a time
+ALIKE = "It looks like a video that is known; whether it is one is told by all its bytes, which are read."
 ONCE_MORE = 5.0  # seconds until what failed is tried again: the database was away, say
 TICK = 1.0  # seconds between two looks at clocks, mounts and requests
 
@@ -75,12 +77,15 @@ class LibraryWatcher:
         self._requests = ScanRequests(run_folder)
         self._agenda = Agenda(settings, clock, self._settler.closed, self._requests.drop)
         self._complete = LineUp()
+        self._alike: asyncio.Queue[str] = asyncio.Queue()  # read whole, one by one, while others are taken in
+        self._compared: set[str] = set()  # those that are, or wait for it
         self._last_status: dict[str, Any] = {}
 
     async def run(self, stop: asyncio.Event) -> None:
         """Until `stop`. An error that is not about one file or folder ends it, for the supervisor to begin anew."""
         self._agenda.open()
         loops = [self._settler.run(), self._keep_scanning(), self._keep_time(), self._keep_asking()]
+        loops.append(self._keep_comparing())
         tasks = [asyncio.create_task(loop) for loop in (*loops, *(self._keep_ingesting() for _ in range(PROBES)))]
         stopping = asyncio.create_task(stop.wait())
         try:
@@ -177,9 +182,19 @@ class LibraryWatcher:
                 if not await self._edge(self._take_in(key), "taking in a file"):
                     asyncio.get_running_loop().call_later(ONCE_MORE, self._complete.add, key)
 
-    async def _take_in(self, key: str) -> None:
+    async def _keep_comparing(self) -> None:
+        while True:
+            key = await self._alike.get()
+            if await self._edge(self._take_in(key, thorough=True), "comparing a file"):
+                self._compared.discard(key)
+            else:
+                asyncio.get_running_loop().call_later(ONCE_MORE, self._alike.put_nowait, key)
+
+    async def _take_in(self, key: str, *, thorough: bool = False) -> None:
         try:
-            await self._ingest.ingest(key)
+            await self._ingest.ingest(key, thorough=thorough)
+        except LooksKnown:
+            await self._compare(key)
         except NotComplete as error:
             location = await Location.get_or_none(key=key)
             if location is not None and location.state in (LocationState.SETTLING, LocationState.PROBING):
@@ -187,6 +202,15 @@ class LibraryWatcher:
                 self._settler.add(Pending(key, path, location.size, location.mtime_ns))
                 if str(error):
                     await self._records.waits(key, location.size, location.mtime_ns, str(error))
+
+    async def _compare(self, key: str) -> None:
+        if key in self._compared:
+            return
+        location = await Location.get_or_none(key=key)
+        if location is not None:
+            self._compared.add(key)
+            self._alike.put_nowait(key)
+            await self._records.waits(key, location.size, location.mtime_ns, ALIKE)
 
     # ---- time, mounts, requests, status
 

@@ -5,16 +5,21 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
-from typing import TYPE_CHECKING
+import threading
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
 from mediaserver.core.clock import SystemClock
+from mediaserver.core.files import send_file
 from mediaserver.core.library.records import Records
 from mediaserver.core.library.scanner import Scanner
+from mediaserver.errors import NotFound
 from mediaserver.models import Location, Title, TitleVideo, Video
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.core.library.library_house import Films, House
 
 pytestmark = pytest.mark.slow
@@ -82,6 +87,33 @@ async def test_a_second_copy_is_a_second_location(house: House, films: Films) ->
     assert video.online
     assert video.full_hash
     assert await house.service.source(video.id) == house.folder / "copy.mp4"
+
+
+async def test_other_films_are_taken_in_while_large_ones_are_compared(
+    house: House, films: Films, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read_on, seek = threading.Event(), os.lseek
+
+    def slowly(descriptor: int, at: int, how: int) -> int:
+        if how == os.SEEK_DATA:
+            read_on.wait()
+        return seek(descriptor, at, how)
+
+    monkeypatch.setattr(os, "lseek", slowly)
+    large = films.bytes("large", padding=1_000_000)
+    try:
+        async with house.watched():
+            for number in range(5):
+                (house.folder / f"large {number}.mp4").write_bytes(large)
+            await house.until(lambda: house.has("ready", 1))
+            films.write(house.folder / "other.mp4")
+            await house.until(lambda: house.has("ready", 2))
+            assert await Location.filter(reason__startswith="It looks like a video that is known").exists()
+            read_on.set()
+            await house.until(lambda: house.has("duplicate", 4))
+    finally:
+        read_on.set()
+    assert await Video.all().count() == 2
 
 
 @pytest.mark.databases
@@ -326,3 +358,39 @@ async def test_a_scan_that_renames_pauses_only_while_it_holds_nothing(
     assert await house.states() == {f"new/{number}.mp4": "ready" for number in range(3)}
     assert len(free) >= 3
     assert all(free)
+
+
+async def test_what_takes_the_place_of_a_film_that_was_just_looked_up_is_not_sent(
+    house: House, films: Films, tmp_path: Path
+) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text("secret")
+    async with house.watched():
+        film = films.write(house.folder / "film.mp4")
+        await house.settled({"film.mp4": "ready"})
+    found = await house.service.file((await Video.get()).id)
+    assert found is not None
+    for put in (os.symlink, os.link):  # a link, and another file
+        film.unlink()
+        put(secret, film)
+        with pytest.raises(NotFound):
+            await send_file(
+                cast("Any", None), found.path, content_type="video/mp4", cache_control="", file_id=found.file_id
+            )
+        assert await house.service.file((await Video.get()).id) is None
+
+
+async def test_a_folder_that_became_a_link_leads_to_no_foreign_file(house: House, films: Films, tmp_path: Path) -> None:
+    async with house.watched():
+        film = films.write(house.folder / "folder" / "film.mp4")
+        await house.settled({"folder/film.mp4": "ready"})
+    was = film.stat()
+    foreign = films.write(tmp_path / "foreign" / "film.mp4", "foreign")
+    os.utime(foreign, ns=(was.st_atime_ns, was.st_mtime_ns))
+    assert foreign.stat().st_size == was.st_size
+    film.parent.rename(tmp_path / "kept")
+    film.parent.symlink_to(foreign.parent)
+    assert await house.service.source((await Video.get()).id) is None
+    film.parent.unlink()
+    film.parent.symlink_to(tmp_path / "kept")
+    assert await house.service.source((await Video.get()).id) == tmp_path / "kept" / "film.mp4"

@@ -65,6 +65,52 @@ def test_an_ignore_file_that_is_a_pipe_is_never_read(tmp_path: Path) -> None:
     assert NO_RULES.enter(tmp_path, "") == NO_RULES
 
 
+@pytest.mark.parametrize(
+    ("line", "path"),
+    [
+        ("*a" * 13 + "b", "a" * 200),
+        ("a**" * 20 + "b", "a" * 200),
+        ("?*" * 20 + "b", "a" * 200),
+        ("a/**/" * 20 + "b", "a/" * 100 + "c"),
+        ("**/a*/" * 20 + "b", "a/" * 100 + "c"),
+        ("a/**/*a*a/**/" * 12 + "b", f"{'a' * 60}/" * 50 + "c"),
+    ],
+)
+def test_no_line_takes_for_ever_to_decide(tmp_path: Path, line: str, path: str) -> None:
+    """Thirteen stars against 200 letters would take the regular expression of pathspec 10¹⁴ steps."""
+    (tmp_path / ".ignore").write_text(f"{line}\n")
+    rules = NO_RULES.enter(tmp_path, "")
+    assert rules.refusal(path) is None
+    assert rules.refusal("a/aa/" * 60 + "b" if "/" in line else f"{path}b") is not None
+
+
+@pytest.mark.parametrize("line", ["!", "\\", "[z-a]", "[", "/", "//", "# a.mp4"])
+def test_a_line_that_says_nothing_decides_nothing(tmp_path: Path, line: str) -> None:
+    (tmp_path / ".ignore").write_text(f"{line}\nb.mp4\n")
+    rules = NO_RULES.enter(tmp_path, "")
+    assert (rules.refusal("a.mp4"), rules.refusal("b.mp4") is None) == (None, False)
+
+
+@pytest.mark.parametrize(
+    ("line", "left_out", "taken"),
+    [
+        ("*.avi", ["a.avi", "x/y/a.avi"], ["a.avi.mp4", "avi"]),
+        ("a*b*c.mp4", ["abc.mp4", "aXbbYcc.mp4", "x/abxc.mp4"], ["ab/c.mp4", "acb.mp4"]),
+        ("/a*/b?.mp4", ["a/b1.mp4", "axy/b2.mp4"], ["x/a/b1.mp4", "a/b.mp4", "a/b12.mp4"]),
+        ("**/a/*b*.mp4", ["a/b.mp4", "x/y/a/xbx.mp4"], ["a/x/b.mp4", "xa/b.mp4"]),
+        ("a/**/b/**/c.mp4", ["a/b/c.mp4", "a/x/b/b/y/c.mp4", "a/xb/b/c.mp4"], ["x/a/b/c.mp4", "a/xb/c.mp4"]),
+        ("**/a/**/b*/c.mp4", ["a/b/c.mp4", "x/a/a/y/bz/c.mp4"], ["xa/b/c.mp4", "a/b/x/c.mp4"]),
+        ("a/**", ["a/b.mp4", "a/b/c.mp4"], ["a.mp4", "b/a/c.mp4"]),
+        ("[!a-c]*.mp4", ["d.mp4", "x/dd.mp4"], ["a.mp4", "cd.mp4"]),
+        (r"\*.mp4", ["*.mp4"], ["a.mp4"]),
+    ],
+)
+def test_lines_mean_what_they_mean_to_git(tmp_path: Path, line: str, left_out: list[str], taken: list[str]) -> None:
+    (tmp_path / ".ignore").write_text(f"{line}\n")
+    rules = NO_RULES.enter(tmp_path, "")
+    assert [path for path in [*left_out, *taken] if rules.refusal(path)] == left_out
+
+
 async def test_every_path_has_a_reason(house: House, tmp_path: Path) -> None:
     (house.folder / "dir" / "@eaDir").mkdir(parents=True)
     (house.folder / "new.mp4").touch()

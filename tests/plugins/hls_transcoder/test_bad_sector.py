@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 import os
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, cast
 
 import pytest
 
+from mediaserver.errors import JobPostponed
+from mediaserver.models import JobRecord, Video
+from plugins.hls_transcoder.models import Subtitle
+from plugins.hls_transcoder.subtitling import LOOK, MOST_TROUBLES
 from tests import media
 from tests.bad_disk import bad_disk
 from tests.patience import until
+from tests.plugins.hls_transcoder.test_extracting import twenty, with_texts
 from tests.plugins.hls_transcoder.theatre import open_theatre
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
+    from mediaserver import RunningJob
     from mediaserver.testing import RunningApp
     from tests.plugins.hls_transcoder.theatre import Theatre
 
@@ -70,3 +77,26 @@ async def test_a_disk_that_fails_is_not_taken_for_the_end_of_the_film(
     async with scratched(app_with, tmp_path, gop=1000) as theatre:
         [film] = (await theatre.get("/v1/content/browse"))["content"]
         assert film["duration"] == pytest.approx(12, abs=0.1)
+
+
+async def test_subtitles_that_cannot_be_read_whole_are_asked_for_a_while_and_then_said_to_be_so(
+    app_with: Callable[..., RunningApp], tmp_path: Path
+) -> None:
+    (tmp_path / "sound").mkdir()
+    with_texts(tmp_path / "film.mkv", twenty()).rename(tmp_path / "sound" / "Film.mkv")
+    with bad_disk(tmp_path / "sound", tmp_path / "library", 0.5, 0.51) as library:
+        async with open_theatre(app_with, library) as theatre:
+
+            async def postponed() -> bool:
+                return await JobRecord.filter(kind=LOOK, error__contains="cannot be read just now").exists()
+
+            await until(postponed, "a try that failed")
+            make = theatre.app.server.contributions.jobs[LOOK].handler
+            job = cast("RunningJob", SimpleNamespace(args={"video_id": (await Video.get()).id}))
+            for _ in range(MOST_TROUBLES):  # less one: that of the worker, who may try again meanwhile
+                with suppress(JobPostponed):
+                    assert not await Subtitle.exists()
+                    await make(job)
+                    break
+            [told] = await theatre.subtitles("film", 1)
+            assert (told["available"], "would not be whole" in told["reason"]) == (False, True)

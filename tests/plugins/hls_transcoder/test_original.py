@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
-from mediaserver.errors import Forbidden
-from plugins.hls_transcoder.original import Vigil
+from mediaserver.contracts import Library, MediaGrant
+from mediaserver.errors import Forbidden, NotFound
+from mediaserver.models import Video
+from plugins.hls_transcoder.original import Original, Vigil
 from tests import media
 from tests.patience import PATIENCE, until
 from tests.plugins.hls_transcoder.test_subtitles import copy
@@ -25,6 +28,10 @@ slow = pytest.mark.slow
 
 def film() -> Path:
     return media.film("plain-4.mp4", seconds=4, options=("-bf", "0"))
+
+
+async def allowed() -> None:
+    """Whoever asks may go on."""
 
 
 async def listed(theatre: Theatre, ref: str) -> dict[str, Any]:
@@ -75,6 +82,23 @@ async def test_a_file_that_is_away_is_told_in_a_sentence(app_with: Callable[...,
         answer = await theatre.app.get(address)
         assert answer.status_code == 503
         assert answer.json()["error"]["message"].startswith("Its file cannot be reached right now")
+
+
+@slow
+async def test_a_link_that_takes_the_place_of_a_film_between_two_steps_is_not_sent(
+    app_with: Callable[..., RunningApp], tmp_path: Path
+) -> None:
+    async with open_theatre(app_with, tmp_path / "library") as theatre:
+        copy(film(), theatre.library / "Film.mp4")
+        await listed(theatre, "film")
+        original = Original(theatre.app.server.services.get(Library), given=True)
+        video = await Video.get()
+        found = await original.file(MediaGrant(None, 1, video.id, 1, ("480p",), 0))
+        (theatre.library / "Film.mp4").unlink()
+        (theatre.library / "Film.mp4").symlink_to("/etc/passwd")
+        asked = SimpleNamespace(get_args=lambda **_: {})
+        with pytest.raises(NotFound):
+            await original.send(cast("Any", asked), found, lambda: None, allowed)
 
 
 @slow
