@@ -113,7 +113,7 @@ async def test_a_full_disk_is_never_blamed_on_the_film_and_the_work_goes_on_when
             title = (await appliance.film(film("moving.mp4", seconds=40, size="1280x720"), "Big.mp4"))["id"]
 
             async def told() -> bool:
-                return "GB are free" in str(
+                return " are free" in str(
                     (await appliance.get(f"/v1/admin/content/{title}/processing-status"))["reason"]
                 )
 
