@@ -92,7 +92,7 @@ class _File:
 
 async def _open(path: Path, file_id: str | None) -> _File:
     """A disk that wakes up goes on opening for a client that has left meanwhile: then it is closed at once."""
-    opening = asyncio.create_task(asyncio.to_thread(_opened, path, file_id))
+    opening = asyncio.get_running_loop().run_in_executor(None, _opened, path, file_id)
     try:
         return await asyncio.shield(opening)
     except asyncio.CancelledError:
@@ -100,7 +100,7 @@ async def _open(path: Path, file_id: str | None) -> _File:
         raise
 
 
-def _close(opened: asyncio.Task[_File]) -> None:
+def _close(opened: asyncio.Future[_File]) -> None:
     if not opened.cancelled() and opened.exception() is None:
         os.close(opened.result().descriptor)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +28,7 @@ PREFETCH_SECONDS = 10.0
 PREFETCH = 2  # cells after the one that was delivered
 LINEAR = 3  # so many cells in a row, and the reader gets a chunk at once
 WAITED_FOR, AHEAD = 10, 0  # priorities
+SEEN_SECONDS, MOST_SEEN = 30.0, 20_000
 
 
 @dataclass
@@ -36,6 +38,28 @@ class Reading:
     number: int
     row: int
     end: int | None = None
+
+
+class Seen:
+    """Cells that were there a moment ago.
+
+    They are looked for in a thread, since a share that does not answer must not stop everybody; to ask a thread each
+    time costs a twentieth of all that can be sent.
+    """
+
+    def __init__(self) -> None:
+        self._at: dict[Path, float] = {}
+
+    async def exists(self, path: Path) -> bool:
+        now = time.monotonic()
+        if now - self._at.get(path, -SEEN_SECONDS) < SEEN_SECONDS:
+            return True
+        there = await asyncio.to_thread(path.exists)
+        if len(self._at) >= MOST_SEEN:
+            self._at.clear()
+        if there:
+            self._at[path] = now
+        return there
 
 
 class Segments:
@@ -54,11 +78,12 @@ class Segments:
         self._wakeups = wakeups
         self._start = start
         self._readings: dict[tuple[int, int, str], Reading] = {}
+        self._seen = Seen()
 
     async def get(self, grant: MediaGrant, rung: str, number: int) -> Path:
         """Waits up to 8 s for a cell that is made. Raises NotYet, Gone for one that cannot be made, or NotFound."""
-        path = self._storage.segment(grant.video_id, grant.plan_id, rung, number)
-        if not await asyncio.to_thread(path.exists):  # a share that does not answer must not stop everybody
+        path = self._path(grant, rung, number)
+        if not await self._seen.exists(path):
             plan = await self._plans.successor(await self._plans.get(grant.plan_id))
             recipe = Recipe.from_dict(plan.recipe)
             if recipe.output(rung) is None:
@@ -127,14 +152,13 @@ class Segments:
             self._readings.pop(next(iter(self._readings)))
         self._start(self._prefetch(grant, rung, reading))
 
-    def _missing(self, grant: MediaGrant, rung: str, numbers: range) -> list[int]:
-        cells = {number: self._storage.segment(grant.video_id, grant.plan_id, rung, number) for number in numbers}
-        return [number for number, path in cells.items() if not path.exists()]
+    def _path(self, grant: MediaGrant, rung: str, number: int) -> Path:
+        return self._storage.segment(grant.video_id, grant.plan_id, rung, number)
 
     async def _prefetch(self, grant: MediaGrant, rung: str, reading: Reading) -> None:
         first, row = reading.number + 1, reading.row
         end = first + PREFETCH if reading.end is None else min(first + PREFETCH, reading.end)
-        wanted = await asyncio.to_thread(self._missing, grant, rung, range(first, end))
+        wanted = [after for after in range(first, end) if not await self._seen.exists(self._path(grant, rung, after))]
         if not wanted:
             return
         plan = await Plan.get_or_none(id=grant.plan_id)
