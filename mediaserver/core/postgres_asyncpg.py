@@ -34,6 +34,7 @@ AWAY = (
     told.AdminShutdownError,
     told.CrashShutdownError,
     told.TooManyConnectionsError,
+    told.InternalClientError,  # of a connection that is lost between two steps of one question
 )
 
 

@@ -31,9 +31,9 @@ async def test_a_library_without_most_of_its_films_is_a_fault(tmp_path: Path) ->
     config.write_text("workers: {min_free_space: 0}\n")
     library.mkdir()
     loaded = load(config, {})
-    sentence = GONE_AT_ONCE.format(gone=2, all=2, root=library)
+    sentence = GONE_AT_ONCE.format(gone=4, all=4, root=library)
     async with Server(loaded, "watch"):
-        for number in range(2):
+        for number in range(4):
             await Location.create(
                 key=str(number), root=str(library), path=f"{number}.mp4", file_id="", size=1, mtime_ns=1,
                 state=LocationState.OFFLINE, reason=sentence, seen_at=datetime.now(UTC),

@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 import yaml
+from asyncpg.exceptions import InternalClientError
 
 from mediaserver.cli import CANNOT_GO_ON, TRY_AGAIN
 from mediaserver.core.db import Database
+from mediaserver.core.postgres_asyncpg import ReturningClient
 from mediaserver.errors import DatabaseAway
 from mediaserver.events import TitleAdded
 from tests.core.test_migrator import FIRST, SECOND, package
@@ -201,3 +203,14 @@ async def test_encryption_that_is_demanded_is_not_left_out(postgres: Postgres, t
     finally:
         await database.close()
     assert "SSL" in str(refused.value.__cause__)
+
+
+async def test_a_connection_that_is_lost_within_a_question_means_that_the_database_is_away() -> None:
+    """Seen once in hundreds of stops of a server: it depends on the step that asyncpg was in."""
+
+    async def asked(_client: object) -> None:
+        raise InternalClientError("cannot switch to state 12; another operation (2) is in progress")
+
+    client = object.__new__(ReturningClient)
+    with pytest.raises(DatabaseAway):
+        await client._translate_exceptions(asked)
