@@ -125,10 +125,13 @@ class Encoding:
 
     async def _at_bad_sector(self, film: Film, span: Span, failure: EncodeFailed, mending: Mending) -> None:
         """Other places of the film are made as ever, where anything is; one run from its start would end here too."""
-        if not film.recipe.straight and await mending.gives_any(film):
-            await mending.patch(film, span)
-        else:
-            await self._beyond(film, failure)
+        try:
+            if not film.recipe.straight and await mending.gives_any(film):
+                await mending.patch(film, span)
+                return
+        except EncodeInterrupted as interrupted:
+            raise JobPostponed(str(interrupted), PATIENT[EncodeInterrupted]) from interrupted
+        await self._beyond(film, failure)
 
     async def _beyond(self, film: Film, failure: EncodeFailed) -> None:
         """What a chunk does not give, one run from the start may; and what that does not, is mended."""
